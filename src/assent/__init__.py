@@ -1,0 +1,1 @@
+"""Assent: consent and identity resolution that lets nothing through without a reason."""
