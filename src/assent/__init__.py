@@ -1,1 +1,1 @@
-"""Assent: consent and identity resolution that lets nothing through without a reason."""
+"""Assent: consent and identity resolution that enforces what people agreed to."""

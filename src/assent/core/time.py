@@ -1,0 +1,105 @@
+"""Instants and durations: RFC 3339 on the wire, microseconds since the epoch inside.
+
+The pure core counts time as `Instant`: integer microseconds since 1970-01-01T00:00:00Z, exact and cheap to
+compare. Calendar durations (ISO 8601) are added in UTC, clamped to the month's end.
+"""
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, NewType
+
+import msgspec
+
+Instant = NewType("Instant", int)
+"""Microseconds since the epoch, UTC."""
+
+BEGINNING: Final = Instant(-(1 << 62))
+"""Before every instant: a permit that no statement opened."""
+
+FOREVER: Final = Instant(1 << 62)
+"""After every instant: a permit that nothing closes yet."""
+
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DURATION: Final = re.compile(
+    r"(?P<sign>-)?P(?=.)(?:(?P<years>\d{1,4})Y)?(?:(?P<months>\d{1,4})M)?(?:(?P<weeks>\d{1,4})W)?(?:(?P<days>\d{1,5})D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,7})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
+
+
+class Duration(msgspec.Struct, frozen=True, kw_only=True):
+    """An ISO 8601 duration: calendar months, and exact microseconds, both of one sign."""
+
+    months: int = 0
+    microseconds: int = 0
+
+    def __neg__(self) -> "Duration":
+        """Return the same length backwards."""
+        return Duration(months=-self.months, microseconds=-self.microseconds)
+
+
+def parse_duration(text: str) -> Duration:
+    """Read an ISO 8601 duration such as `P1Y`, `P30D`, `PT30M` or `-P3D`.
+
+    Raises ValueError on anything else.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        message = "expected an ISO 8601 duration"
+        raise ValueError(message)
+    part = {name: value or "0" for name, value in found.groupdict().items() if name != "sign"}
+    whole, _, fraction = part["seconds"].partition(".")
+    exact = timedelta(
+        weeks=int(part["weeks"]),
+        days=int(part["days"]),
+        hours=int(part["hours"]),
+        minutes=int(part["minutes"]),
+        seconds=int(whole),
+        microseconds=int(fraction.ljust(6, "0")) if fraction else 0,
+    )
+    duration = Duration(
+        months=int(part["years"]) * 12 + int(part["months"]), microseconds=exact // timedelta(microseconds=1)
+    )
+    return -duration if found["sign"] else duration
+
+
+def shifted(at: Instant, by: Duration) -> Instant:
+    """Return `at` moved by `by`: calendar months first, clamped to the month's end, then the exact rest."""
+    if at in (BEGINNING, FOREVER):
+        return at
+    if by.months:
+        moment = to_datetime(at)
+        month = moment.year * 12 + moment.month - 1 + by.months
+        year, month = divmod(month, 12)
+        day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+        at = to_instant(moment.replace(year=year, month=month + 1, day=day))
+    return Instant(at + by.microseconds)
+
+
+def to_instant(moment: datetime) -> Instant:
+    """Return an aware datetime as microseconds since the epoch. Raises ValueError when it is naive."""
+    if moment.tzinfo is None:
+        message = "expected a time with its offset"
+        raise ValueError(message)
+    return Instant((moment - _EPOCH) // timedelta(microseconds=1))
+
+
+def to_datetime(at: Instant) -> datetime:
+    """Return an instant as an aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def parse_time(text: str) -> Instant:
+    """Read an RFC 3339 time with its offset. Raises ValueError on anything else."""
+    return to_instant(msgspec.convert(text, datetime))
+
+
+def format_time(at: Instant) -> str:
+    """Write an instant as RFC 3339 in UTC, `2026-11-21T19:53:00Z` or with microseconds when it has them."""
+    return to_datetime(at).isoformat().replace("+00:00", "Z")
