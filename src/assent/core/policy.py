@@ -1,0 +1,233 @@
+"""What a controller declares, compiled: purposes, categories, features, namespaces, link use.
+
+Frozen structs without behaviour beyond look-ups. `core/documents.py` makes them from the files of
+`policies/`. Purposes, categories, features, namespaces and views carry the small numbers that the ledger gave
+their names; masks are sets of those numbers.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+
+from assent.core.ids import CategoryId, CategoryMask, FeatureId, NamespaceId, PurposeId, ViewId
+from assent.core.time import Duration, Instant
+
+
+class LegalBasis(StrEnum):
+    """GDPR Art. 6(1)(a), 9(2)(a), 6(1)(b), (c), (f)."""
+
+    CONSENT = "consent"
+    EXPLICIT_CONSENT = "explicit_consent"
+    CONTRACT = "contract"
+    LEGAL_OBLIGATION = "legal_obligation"
+    LEGITIMATE_INTERESTS = "legitimate_interests"
+
+
+class IdentifierKind(StrEnum):
+    """What a value names. In order of priority, highest first."""
+
+    PERSON = "person"
+    DEVICE = "device"
+    COOKIE = "cookie"
+
+
+class LinkKind(IntEnum):
+    """How two identifiers came to be linked; the number is stored."""
+
+    OBSERVED = 1
+    """Seen on one event, said by a server key or a subject token."""
+    CLAIMED = 2
+    """Seen on one event from a public (browser) key, a person identifier among them."""
+    ASSERTED = 3
+    """Stated: an alias call, a data protection officer, an import of pairs."""
+    PROBABLE = 4
+    """Proposed by a model, with a weight."""
+
+
+class ConflictRule(StrEnum):
+    """What cuts when two values of a unique namespace are connected (DESIGN section 5)."""
+
+    AMBIGUOUS = "ambiguous"
+    LAST_AUTHENTICATED = "last_authenticated"
+    FIRST_OWNER = "first_owner"
+
+
+class Namespace(Struct, frozen=True, kw_only=True):
+    """A family of identifiers. `priority` 1 is the highest; `limit` is how many values one profile may hold."""
+
+    id: NamespaceId
+    name: str
+    kind: IdentifierKind
+    priority: int
+    limit: int | None = None
+    sources: tuple[str, ...] = ()
+    normaliser: str = "exact"
+    region: str | None = None
+    blocked: frozenset[str] = frozenset()
+    blocked_patterns: tuple[str, ...] = ()
+    lifetime: Duration | None = None
+
+    @property
+    def unique(self) -> bool:
+        """Whether a profile may hold one value only."""
+        return self.limit == 1
+
+
+class LinkUse(Struct, frozen=True, kw_only=True):
+    """Which links a purpose may use. Equal uses share one view."""
+
+    kinds: frozenset[LinkKind]
+    agreement: bool = False
+    """Whether one end's own newest statement must give `identity_linking`."""
+
+
+class NoticeVersion(Struct, frozen=True, kw_only=True):
+    """A version of a purpose's notice, in force from `at`; a material one asks again."""
+
+    version: int
+    at: Instant
+    material: bool = False
+
+
+class BasisChange(Struct, frozen=True, kw_only=True):
+    """From `at` the purpose rests on another legal basis."""
+
+    at: Instant
+    legal_basis: LegalBasis
+    lia: bool = False
+
+
+class Purpose(Struct, frozen=True, kw_only=True):
+    """A purpose of processing (GDPR Art. 5(1)(b)) and every duty that `decide` checks for it."""
+
+    id: PurposeId
+    name: str
+    title: str
+    text: str
+    legal_basis: LegalBasis
+    categories: CategoryMask
+    view: ViewId
+    opened_by: frozenset[IdentifierKind]
+    """Kinds of identifier that may alone open a profile which holds a person identifier."""
+    retroactive: CategoryMask = CategoryMask(0)
+    """Categories whose data collected for other purposes may be used once this one is permitted."""
+    notice: str = ""
+    notices: tuple[NoticeVersion, ...] = ()
+    """Versions in force, oldest first; empty means that any stated version is accepted."""
+    validity: Duration | None = None
+    parent: PurposeId | None = None
+    declared: Instant | None = None
+    basis_changes: tuple[BasisChange, ...] = ()
+    requires_all: tuple[PurposeId, ...] = ()
+    double_opt_in: bool = False
+    digital_age: int | None = None
+    automated_significant: bool = False
+    direct_marketing: bool = False
+    compelling_grounds: bool = False
+    lia: bool = False
+    imbalance: bool = False
+    gpc: bool = False
+    give_channels: frozenset[str] = frozenset()
+    withdraw_channels: frozenset[str] = frozenset()
+    tcf_purpose: int | None = None
+    erase_within: Duration = Duration(microseconds=86_400_000_000)
+    k: int = 10
+    """Counts for keys without the members right are floored to multiples of this."""
+
+
+class Category(Struct, frozen=True, kw_only=True):
+    """A category of personal data: which events and traits it is, and what else must permit it."""
+
+    id: CategoryId
+    name: str
+    events: frozenset[str] = frozenset()
+    """Event names; `*` stands for every event that no other category names."""
+    traits: frozenset[str] = frozenset()
+    special: bool = False
+    also: tuple[PurposeId, ...] = ()
+    retention: Duration | None = None
+
+
+class ValueType(StrEnum):
+    """The type of a feature's value. Numbers are int64 millionths inside, times are instants."""
+
+    BOOLEAN = "boolean"
+    NUMBER = "number"
+    TEXT = "text"
+    TIME = "time"
+    SET = "set"
+
+
+class Aggregate(StrEnum):
+    """How events become a value."""
+
+    TRAIT = "trait"
+    COUNT = "count"
+    SUM = "sum"
+    MEAN = "mean"
+    LOW = "low"
+    HIGH = "high"
+    FIRST = "first"
+    LAST = "last"
+    DISTINCT = "distinct"
+    FIRST_TIME = "first_time"
+    LAST_TIME = "last_time"
+
+
+class Feature(Struct, frozen=True, kw_only=True):
+    """One feature of the catalogue. A windowed or distinct one is held as items, all others as partials."""
+
+    id: FeatureId
+    name: str
+    category: CategoryId
+    type: ValueType
+    aggregate: Aggregate
+    trait: str | None = None
+    event: str | None = None
+    property: str | None = None
+    window: Duration | None = None
+
+    @property
+    def itemised(self) -> bool:
+        """Whether single items are kept, because a partial could not give the value."""
+        return self.window is not None or self.aggregate is Aggregate.DISTINCT
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Everything one version of a controller's policy says."""
+
+    version: int
+    purposes: Mapping[PurposeId, Purpose]
+    categories: Mapping[CategoryId, Category]
+    features: Mapping[FeatureId, Feature]
+    namespaces: Mapping[NamespaceId, Namespace]
+    views: Mapping[ViewId, LinkUse]
+    conflict: ConflictRule = ConflictRule.AMBIGUOUS
+    identifiers_per_profile: int = 100
+    links_per_identifier: int = 200
+    linking: PurposeId | None = None
+    """The purpose `identity_linking`, whose denial splits."""
+    purpose_ids: Mapping[str, PurposeId]
+    category_ids: Mapping[str, CategoryId]
+    feature_ids: Mapping[str, FeatureId]
+    namespace_ids: Mapping[str, NamespaceId]
+
+    def category_of_event(self, name: str) -> CategoryId | None:
+        """Return the category of an event by its name, the catch-all's for a name nobody claims, else None."""
+        return _category(self.categories, "events", name)
+
+    def category_of_trait(self, name: str) -> CategoryId | None:
+        """Return the category of a trait by its name, the catch-all's for a name nobody claims, else None."""
+        return _category(self.categories, "traits", name)
+
+
+def _category(categories: Mapping[CategoryId, Category], field: str, name: str) -> CategoryId | None:
+    fallback = None
+    for category in categories.values():
+        names: frozenset[str] = getattr(category, field)
+        if name in names:
+            return category.id
+        if "*" in names:
+            fallback = category.id
+    return fallback
