@@ -185,7 +185,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     aggregate: Aggregate
     trait: str | None = None
     event: str | None = None
-    property: str | None = None
+    path: str | None = None
+    """Where the value stands in the event's properties, members joined by dots."""
     window: Duration | None = None
 
     @property
