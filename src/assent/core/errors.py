@@ -7,6 +7,7 @@
     │   ├── ...                        one class per code of the wire
     │   └── PolicyInvalid              a policy document does not say what it must
     ├── Unavailable                 try again later: nothing acknowledged is lost
+    ├── SealBroken                  what the database holds is not what was put there
     └── StartupRefused              the service does not start
         ├── KeyMismatch / LedgerRolledBack / KeyRingExposed / KeyRingMalformed
         └── MigrationEdited / SettingInvalid
@@ -229,6 +230,10 @@ class Unavailable(AssentError):
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached; nothing acknowledged is lost."""
+
+
+class SealBroken(AssentError):
+    """A sealed value was changed, or is not what it is taken for."""
 
 
 class StartupRefused(AssentError):
