@@ -1,0 +1,144 @@
+"""Read a feature's value from a state and its items, at an instant.
+
+Pure; raises nothing. None means absent: never said, taken back, of another type than the feature now has, or
+too large for int64 millionths (a total of in-range values may be; it is exact until read). Counts and sums
+over nothing are 0, and known. A window is (now - window, now]; what lies after `now` is not there yet.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from assent.core.policy import Aggregate, Feature, Policy, ValueType
+from assent.core.time import DAY, FOREVER, Duration, Instant, shifted
+from assent.features.catalogue import (
+    INT64_LEAST,
+    INT64_MOST,
+    MILLIONTHS,
+    Value,
+    at_rest,
+    in_use,
+    pack_value,
+)
+from assent.features.state import (
+    Earliest,
+    First,
+    High,
+    Item,
+    Last,
+    Latest,
+    Low,
+    Partial,
+    State,
+    Tally,
+    begun,
+    merged,
+    total,
+)
+
+
+def read(
+    policy: Policy,  # noqa: ARG001 - a derived feature will need the others
+    feature: Feature,
+    state: State,
+    items: Sequence[Item],
+    now: Instant,
+) -> Value | None:
+    """Return the feature's value at `now`, or None where it is absent; items of others are passed over."""
+    if not feature.itemised:
+        return _typed(feature, _value(feature, state.partials.get(feature.id)))
+    begin = None if feature.window is None else shifted(now, -feature.window)
+    within = [
+        item
+        for item in items
+        if item.feature == feature.id and item.at <= now and (begin is None or item.at > begin)
+    ]
+    return _typed(feature, _gathered(feature, within))
+
+
+def valid_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instant:
+    """Return an instant after `now` before which time alone does not change what `read` answers.
+
+    For an exact window it is the very instant of the next change. A window of calendar months moves by jumps
+    at the ends of months, so there it may be the next midnight (UTC), when the question must be asked again.
+    """
+    window = feature.window
+    ends = [item.at for item in items if item.feature == feature.id and item.at > now]
+    if window is not None:
+        mine = [item.at for item in items if item.feature == feature.id and item.at <= now]
+        ends += [_leaves(at, window, now) for at in mine]
+    return min((end for end in ends if end > now), default=FOREVER)
+
+
+def _leaves(at: Instant, window: Duration, now: Instant) -> Instant:
+    if window.months == 0:
+        return Instant(at + window.microseconds)
+    # No month is shorter than 28 days or longer than 31; the clamp at a month's end moves by at most 3 more.
+    if now < (safe := Instant(at + window.months * 28 * DAY + window.microseconds - 3 * DAY)):
+        return safe
+    if now > at + window.months * 31 * DAY + window.microseconds + 3 * DAY:
+        return FOREVER
+    # Within one day the window's beginning moves as the clock does.
+    crossing = at + (now - shifted(now, -window))
+    midnight = (now // DAY + 1) * DAY
+    return Instant(crossing if now < crossing < midnight else midnight)
+
+
+def _gathered(feature: Feature, within: Sequence[Item]) -> Value | None:
+    if feature.aggregate is not Aggregate.DISTINCT:
+        partial: Partial | None = None
+        for item in within:
+            one = begun(feature.aggregate, at_rest(item.value), item.at, item.entry)
+            partial = one if partial is None or one is None else merged(partial, one)
+        return _value(feature, partial)
+    if feature.type is ValueType.NUMBER:
+        # By their bytes, since to Python True equals one millionth.
+        return len({pack_value(item.value) for item in within}) * MILLIONTHS
+    return frozenset(item.value for item in within if isinstance(item.value, str)) or None
+
+
+def _value(feature: Feature, partial: Partial | None) -> Value | None:
+    match feature.aggregate, partial:
+        case Aggregate.COUNT | Aggregate.SUM | Aggregate.DISTINCT, None:
+            return 0
+        case Aggregate.COUNT, Tally(count=count):
+            return count * MILLIONTHS
+        case Aggregate.SUM, Tally():
+            return total(partial)
+        case Aggregate.MEAN, Tally(count=count):
+            return _half_even(total(partial), count)
+        case (Aggregate.LOW, Low(value=value)) | (Aggregate.HIGH, High(value=value)):
+            return in_use(value)
+        case Aggregate.FIRST, First(value=value):
+            return in_use(value)
+        case ((Aggregate.LAST | Aggregate.TRAIT), Last(value=value)):
+            return None if value is None else in_use(value)
+        case (Aggregate.FIRST_TIME, Earliest(at=at)) | (Aggregate.LAST_TIME, Latest(at=at)):
+            return at
+        case _:
+            return None
+
+
+def _half_even(numerator: int, count: int) -> int | None:
+    """Divide exactly, then round once, half to even."""
+    if count <= 0:
+        return None
+    whole, rest = divmod(numerator, count)
+    return whole + (1 if 2 * rest > count or (2 * rest == count and whole % 2) else 0)
+
+
+def _typed(feature: Feature, value: Value | None) -> Value | None:
+    """Return the value when it is of the feature's type, else None."""
+    match feature.type:
+        case ValueType.BOOLEAN:
+            fits = isinstance(value, bool)
+        case ValueType.NUMBER | ValueType.TIME:
+            fits = (
+                isinstance(value, int) and not isinstance(value, bool) and INT64_LEAST <= value <= INT64_MOST
+            )
+        case ValueType.TEXT:
+            fits = isinstance(value, str) and value != ""  # empty is absent
+        case ValueType.SET:
+            fits = isinstance(value, frozenset) and bool(value)
+        case _:
+            assert_never(feature.type)
+    return value if fits else None
