@@ -1,0 +1,280 @@
+"""Everything that evidence connects, and what follows from it for every purpose.
+
+A `Component` is identifiers, links and statements that hang together. `derive` folds it: one resolution, the
+views of purposes as cuts of it, and the permits of every identifier. `changes` says what that means for what a
+purpose can see. Pure: nothing is read, no clock; the caller brings policy and time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
+
+from msgspec import Struct
+
+from assent.consent.decide import Bond, Cluster
+from assent.consent.permit import Permit, permits, standing, stances
+from assent.consent.statement import Statement
+from assent.core.ids import (
+    COMPONENTS,
+    RESOLUTION,
+    CategoryMask,
+    IdentifierId,
+    ProfileId,
+    PurposeId,
+    ViewId,
+)
+from assent.core.policy import LinkKind, Policy
+from assent.core.time import FOREVER, Instant
+from assent.identity.resolve import Link, Node, resolve
+from assent.identity.views import cut
+
+Pair = tuple[IdentifierId, IdentifierId]
+LinkKey = tuple[IdentifierId, IdentifierId, LinkKind]
+Profiles = Mapping[IdentifierId, ProfileId]
+
+
+class Component(Struct, frozen=True, kw_only=True):
+    """Identifiers, the links between them, denied pairs, and what each one stated."""
+
+    nodes: Mapping[IdentifierId, Node]
+    links: Mapping[LinkKey, Link] = {}
+    denied: Mapping[Pair, Instant] = {}
+    statements: Mapping[IdentifierId, tuple[Statement, ...]] = {}
+
+    @classmethod
+    def of(cls, parts: Sequence[Self]) -> Self:
+        """Return the union of components."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            nodes={one: node for part in parts for one, node in part.nodes.items()},
+            links={key: link for part in parts for key, link in part.links.items()},
+            denied={pair: at for part in parts for pair, at in part.denied.items()},
+            statements={one: said for part in parts for one, said in part.statements.items()},
+        )
+
+
+class Derived(Struct, frozen=True, kw_only=True):
+    """What follows from a component.
+
+    `profiles` holds, per view, identifiers of clusters of two or more; an identifier without a row is a profile
+    of its own. `permits` are those not yet over.
+    """
+
+    profiles: Mapping[ViewId, Profiles]
+    permits: Mapping[IdentifierId, tuple[Permit, ...]]
+
+    def profile(self, view: ViewId, identifier: IdentifierId) -> ProfileId:
+        """Return the profile of an identifier in a view."""
+        return self.profiles.get(view, {}).get(identifier, ProfileId(identifier))
+
+    def members(self, view: ViewId, identifier: IdentifierId) -> tuple[IdentifierId, ...]:
+        """Return the identifiers of the same profile, lowest first."""
+        profiles = self.profiles.get(view, {})
+        profile = profiles.get(identifier)
+        if profile is None:
+            return (identifier,)
+        return tuple(sorted(one for one, other in profiles.items() if other == profile))
+
+
+class Change(NamedTuple):
+    """What a purpose can see of one profile is no longer what it was."""
+
+    purpose: PurposeId
+    profile: ProfileId
+    narrowing: bool
+
+
+def derive(component: Component, policy: Policy, now: Instant) -> Derived:
+    """Fold a component: resolution, views, permits."""
+    if len(component.nodes) == 1:
+        (only,) = component.nodes
+        return Derived(profiles={}, permits={only: _alone(component, only, policy, now)})
+    resolution = resolve(
+        policy,
+        tuple(component.nodes.values()),
+        tuple(component.links.values()),
+        frozenset(component.denied),
+    )
+    bonds = _bonds(resolution.kept)
+    found: dict[IdentifierId, tuple[Permit, ...]] = {}
+    for members in resolution.clusters:
+        found.update(_permitted(component, members, bonds, policy, now))
+    said = [one for statements in component.statements.values() for one in statements]
+    denies, agrees = stances(said, policy, now)
+    nodes = tuple(component.nodes)
+    profiles = {
+        COMPONENTS: _profiles(_connected(nodes, component.links)),
+        RESOLUTION: _profiles(resolution.clusters),
+    }
+    for view, use in policy.views.items():
+        profiles[view] = _profiles(cut(nodes, resolution.kept, use, denies, agrees))
+    return Derived(profiles={view: rows for view, rows in profiles.items() if rows}, permits=found)
+
+
+def changes(before: Derived, after: Derived, policy: Policy, touched: Iterable[IdentifierId]) -> Iterator[Change]:
+    """Yield what changed for each purpose, each profile once, in order of purpose and profile.
+
+    Narrowing is whatever is more than an addition: a permit that shrank, or a profile that an identifier left.
+    An identifier that the purpose may not use, before or after, changes nothing for it.
+    """
+    identifiers = tuple(touched)
+    for purpose in policy.purposes.values():
+        seen: dict[ProfileId, bool] = {}
+        for one in identifiers:
+            old = _coverage(before, one, purpose.id)
+            new = _coverage(after, one, purpose.id)
+            if not old and not new:
+                continue
+            left, entered = before.profile(purpose.view, one), after.profile(purpose.view, one)
+            if old == new and left == entered:
+                continue
+            narrower = bool(old) and (left != entered or not _covers(new, old))
+            for profile, shows in ((left, old), (entered, new)):
+                if shows:
+                    seen[profile] = seen.get(profile, False) or narrower
+        for profile, narrowing in sorted(seen.items()):
+            yield Change(purpose.id, profile, narrowing)
+
+
+class Closing(NamedTuple):
+    """A purpose may no longer use what it collected about an identifier in these categories."""
+
+    identifier: IdentifierId
+    purpose: PurposeId
+    categories: CategoryMask
+
+
+def closings(before: Derived, after: Derived, *, negative: bool) -> Iterator[Closing]:
+    """Yield what a statement closed: permits that ended (if it was negative) or began anew later.
+
+    For the purpose the world begins again at its present permit; what was carried for it before goes.
+    """
+    for one, olds in before.permits.items():
+        news = after.permits.get(one, ())
+        for purpose in sorted({old.purpose for old in olds}):
+            gone = 0
+            for old in (permit for permit in olds if permit.purpose == purpose):
+                kept = 0
+                later = 0
+                for new in (permit for permit in news if permit.purpose == purpose):
+                    kept |= new.categories if new.since <= old.since else 0
+                    later |= new.categories if new.since > old.since else 0
+                ended = old.categories & ~(kept | later) if negative else 0
+                gone |= ended | (old.categories & later & ~kept)
+            if gone:
+                yield Closing(one, purpose, CategoryMask(gone))
+
+
+def union(parts: Sequence[Derived]) -> Derived:
+    """Return what stood for several components that are becoming one."""
+    if len(parts) == 1:
+        return parts[0]
+    profiles: dict[ViewId, dict[IdentifierId, ProfileId]] = {}
+    for part in parts:
+        for view, rows in part.profiles.items():
+            profiles.setdefault(view, {}).update(rows)
+    return Derived(
+        profiles=profiles, permits={one: held for part in parts for one, held in part.permits.items()}
+    )
+
+
+def _alone(
+    component: Component, only: IdentifierId, policy: Policy, now: Instant
+) -> tuple[Permit, ...]:
+    said = component.statements.get(only, ())
+    if not said:
+        return _standing(policy, only)
+    return permits(said, Cluster(members=(only,), bonds=()), policy, now)
+
+
+def _standing(policy: Policy, identifier: IdentifierId) -> tuple[Permit, ...]:
+    return tuple(
+        Permit(
+            identifier=identifier,
+            purpose=one.purpose,
+            categories=one.categories,
+            since=one.since,
+            until=one.until,
+            entry=one.entry,
+        )
+        for one in standing(policy)
+    )
+
+
+def _permitted(
+    component: Component,
+    members: tuple[IdentifierId, ...],
+    bonds: Sequence[Bond],
+    policy: Policy,
+    now: Instant,
+) -> Iterator[tuple[IdentifierId, tuple[Permit, ...]]]:
+    said = tuple(one for member in members for one in component.statements.get(member, ()))
+    if not said:
+        for member in members:
+            yield member, _standing(policy, member)
+        return
+    inside = frozenset(members)
+    cluster = Cluster(members=members, bonds=tuple(bond for bond in bonds if bond.low in inside))
+    held: dict[IdentifierId, list[Permit]] = {member: [] for member in members}
+    for permit in permits(said, cluster, policy, now):
+        held[permit.identifier].append(permit)
+    for member in members:
+        yield member, tuple(held[member])
+
+
+def _bonds(kept: Sequence[Link]) -> tuple[Bond, ...]:
+    first: dict[Pair, Instant] = {}
+    for link in kept:
+        pair = (link.low, link.high)
+        first[pair] = min(first.get(pair, FOREVER), link.first_at)
+    return tuple(
+        Bond(low=low, high=high, first_at=at, until=FOREVER) for (low, high), at in sorted(first.items())
+    )
+
+
+def _connected(nodes: Sequence[IdentifierId], links: Mapping[LinkKey, Link]) -> list[list[IdentifierId]]:
+    group = {one: [one] for one in nodes}
+    for low, high, _ in links:
+        one, other = group[low], group[high]
+        if one is not other:
+            if len(one) < len(other):
+                one, other = other, one
+            one += other
+            group.update(dict.fromkeys(other, one))
+    return list({id(members): members for members in group.values()}.values())
+
+
+def _profiles(clusters: Iterable[Sequence[IdentifierId]]) -> Profiles:
+    return {
+        one: ProfileId(min(members)) for members in clusters if len(members) > 1 for one in members
+    }
+
+
+def _coverage(derived: Derived, one: IdentifierId, purpose: PurposeId) -> tuple[tuple[int, int, int], ...]:
+    return tuple(
+        (permit.categories, permit.since, permit.until)
+        for permit in derived.permits.get(one, ())
+        if permit.purpose == purpose
+    )
+
+
+def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, int], ...]) -> bool:
+    return all(
+        any(
+            have & wanted == wanted and since <= began and until >= ended
+            for have, since, until in new
+        )
+        for wanted, began, ended in old
+    )
+
+
+__all__ = [
+    "Change",
+    "Closing",
+    "Component",
+    "Derived",
+    "changes",
+    "closings",
+    "derive",
+    "union",
+]

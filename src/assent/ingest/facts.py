@@ -1,0 +1,184 @@
+"""What the payload of an entry says: one frozen body per kind of fact, and how it is sealed.
+
+A body is part 0 of a payload (who, when, what kind of evidence). What an event said about somebody stands
+apart, one `ContentBody` per category, so that withdrawal can delete one and leave the other. Bodies carry plain
+values: they exist in memory and sealed, never otherwise.
+
+Pure: keys and randomness are given by the caller.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from assent.consent.statement import StatementBody
+from assent.core.ids import CategoryId, ControllerId, NamespaceId
+from assent.core.policy import LinkKind
+from assent.core.time import Instant
+from assent.ledger.append import ContentPart, Fact, Part, Ref
+from assent.ledger.entries import SALT_BYTES, EntryKind, commit
+from assent.ledger.keyring import KeyRing
+
+Random = Callable[[int], bytes]
+
+
+class Identifier(Struct, frozen=True, array_like=True):
+    """A normalised value in its namespace."""
+
+    namespace: NamespaceId
+    value: str
+
+    def __repr__(self) -> str:
+        """Hide the value: it is personal."""
+        return f"Identifier(namespace={self.namespace}, value=***)"
+
+
+class EventBody(Struct, frozen=True, kw_only=True, tag="event"):
+    """An event: its owner first, then the identifiers seen with it."""
+
+    identifiers: tuple[Identifier, ...]
+    link: LinkKind
+    at: Instant
+    """Event time."""
+    call: str
+
+
+class LinkBody(Struct, frozen=True, kw_only=True, tag="link"):
+    """A statement that two identifiers are one person, or, denied, that they are not."""
+
+    identifiers: tuple[Identifier, ...]
+    link: LinkKind
+    at: Instant
+    denied: bool = False
+
+
+class StatedBody(Struct, frozen=True, kw_only=True, tag="statement"):
+    """What somebody stated about one purpose: the subject first, then the address it hangs on, if any."""
+
+    identifiers: tuple[Identifier, ...]
+    statement: StatementBody
+    authenticated: bool
+    person_scope: bool = False
+
+
+class PolicyBody(Struct, frozen=True, kw_only=True, tag="policy"):
+    """The documents of a policy, activated by this entry. No person is in it."""
+
+    documents: str
+    identifiers: tuple[Identifier, ...] = ()
+
+
+class AudienceBody(Struct, frozen=True, kw_only=True, tag="audience"):
+    """A version of an audience; without a rule it is deleted. No person is in it."""
+
+    audience: str
+    title: str
+    purposes: tuple[str, ...]
+    rule: str | None
+    identifiers: tuple[Identifier, ...] = ()
+
+
+Body = EventBody | LinkBody | StatedBody | PolicyBody | AudienceBody
+
+KINDS: Mapping[type, EntryKind] = {
+    EventBody: EntryKind.EVENT,
+    LinkBody: EntryKind.LINK,
+    StatedBody: EntryKind.STATEMENT,
+    PolicyBody: EntryKind.POLICY,
+    AudienceBody: EntryKind.AUDIENCE,
+}
+
+
+class ContentBody(Struct, frozen=True, kw_only=True):
+    """What an event said in one category: properties, or traits. Numbers are int or Decimal, exact."""
+
+    kind: Literal["event", "traits"]
+    name: str
+    data: Mapping[str, object]
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode_body = msgspec.json.Decoder(Body).decode
+_decode_content = msgspec.json.Decoder(ContentBody, float_hook=Decimal).decode
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A fact before it is sealed."""
+
+    body: Body
+    role: str
+    purpose: str | None = None
+    source: str = ""
+    message_key: bytes | None = None
+    contents: tuple[tuple[CategoryId, ContentBody], ...] = ()
+
+
+def aad(controller_id: ControllerId) -> bytes:
+    """Return what binds a payload to its controller."""
+    return b"assent/payload@1 %d" % controller_id
+
+
+def make_facts(
+    ring: KeyRing,
+    random: Random,
+    controller_id: ControllerId,
+    drafts: Sequence[Draft],
+) -> tuple[Fact, ...]:
+    """Return facts ready to append: hashed, committed to and sealed, everything that needs no lock."""
+    plain: list[bytes] = []
+    for draft in drafts:
+        plain.append(_encode(draft.body))
+        plain += [_encode(content) for _, content in draft.contents]
+    salts = random(SALT_BYTES * len(plain))
+    salted = [salts[SALT_BYTES * n : SALT_BYTES * (n + 1)] + text for n, text in enumerate(plain)]
+    bound = aad(controller_id)
+    boxes = ring.seal_many([(text, bound) for text in salted])
+    parts = iter(
+        [
+            (box, commit(text[:SALT_BYTES], text[SALT_BYTES:]))
+            for box, text in zip(boxes, salted, strict=True)
+        ]
+    )
+    return tuple(_fact(ring, controller_id, draft, parts) for draft in drafts)
+
+
+def open_body(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> Body:
+    """Return the body that a payload seals. Raises SealBroken."""
+    return _decode_body(ring.open(sealed, aad(controller_id))[SALT_BYTES:])
+
+
+def open_content(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> ContentBody:
+    """Return what a content part seals. Raises SealBroken."""
+    return _decode_content(ring.open(sealed, aad(controller_id))[SALT_BYTES:])
+
+
+def refs(ring: KeyRing, controller_id: ControllerId, identifiers: Sequence[Identifier]) -> tuple[Ref, ...]:
+    """Return the identifiers as the database knows them."""
+    return tuple(
+        Ref(namespace=one.namespace, lookup=ring.lookup(controller_id, one.namespace, one.value))
+        for one in identifiers
+    )
+
+
+def _fact(
+    ring: KeyRing, controller_id: ControllerId, draft: Draft, parts: Iterator[tuple[bytes, bytes]]
+) -> Fact:
+    box, commitment = next(parts)
+    return Fact(
+        kind=KINDS[type(draft.body)],
+        role=draft.role,
+        purpose=draft.purpose,
+        source=draft.source,
+        message_key=draft.message_key,
+        body=draft.body,
+        refs=refs(ring, controller_id, draft.body.identifiers),
+        who=Part(sealed=box, commitment=commitment),
+        contents=tuple(
+            ContentPart(category=category, content=content, sealed=part[0], commitment=part[1])
+            for category, content in draft.contents
+            for part in (next(parts),)
+        ),
+    )

@@ -1,0 +1,83 @@
+"""The port through which facts enter the ledger: what a fact carries, and what is answered.
+
+Handlers turn requests into facts and hand them to an `Append`; the committer implements it; `app.py` wires
+them. A fact is complete before any lock is taken: parsed, normalised, hashed, sealed and committed to.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from assent.core.ids import CategoryId, ControllerId, EntryIndex, NamespaceId, Revision
+from assent.ledger.entries import EntryKind
+
+
+class Ref(Struct, frozen=True, kw_only=True):
+    """An identifier as the database knows it: its namespace and the keyed hash of its value."""
+
+    namespace: NamespaceId
+    lookup: bytes
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One part of a payload: sealed bytes, and the salted commitment that the leaf will hold."""
+
+    sealed: bytes
+    commitment: bytes
+
+
+class ContentPart(Part, frozen=True, kw_only=True):
+    """A part that says something of one category; `basis` at collection decides whether it is kept."""
+
+    category: CategoryId
+    content: object
+    """The plain content, an `ingest.facts.ContentBody`: never stored as it stands."""
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """One thing that happened, ready to become an entry."""
+
+    kind: EntryKind
+    role: str
+    """Who says so: the role of the key, or `subject`."""
+    body: object
+    """One of the bodies of `ingest.facts`."""
+    refs: tuple[Ref, ...] = ()
+    """The identifiers the body names, in its order."""
+    who: Part
+    contents: tuple[ContentPart, ...] = ()
+    purpose: str | None = None
+    source: str = ""
+    message_key: bytes | None = None
+    """Keyed hash of (source, messageId): the same key is taken once in 35 days."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of one fact.
+
+    `index` is its entry; None with no `code` means that nothing was to be kept (no purpose permitted it, or it
+    had been taken before).
+    """
+
+    index: EntryIndex | None = None
+    code: str | None = None
+
+
+class Appended(Struct, frozen=True, kw_only=True):
+    """The answer to one append, in the order of its facts; durable when it is given."""
+
+    revision: Revision
+    outcomes: tuple[Outcome, ...]
+
+
+class Append(Protocol):
+    """Takes facts for good."""
+
+    async def append(self, controller_id: ControllerId, facts: Sequence[Fact]) -> Appended:
+        """Return once every fact is durable or refused.
+
+        Raises OverCapacity when too much waits already, Unavailable when the database cannot be reached; then
+        none of what was not answered counts as taken, and sending it again with its message key is safe.
+        """
+        ...
