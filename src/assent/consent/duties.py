@@ -1,0 +1,48 @@
+"""What a purpose's own words ask of a statement: its notice, its age, its legal basis at an instant.
+
+Pure look-ups shared by the door, which refuses, and by `decide`, which closes.
+"""
+
+from assent.core.policy import LegalBasis, NoticeVersion, Purpose
+from assent.core.time import Instant
+
+
+def notice_in_force(purpose: Purpose, version: int, at: Instant) -> bool:
+    """Return whether a statement made at `at` may refer to `version` of the purpose's notice.
+
+    Without versions every one is accepted. A version before the newest material one is stale; one that is
+    not yet in force, or that never was, could not have been shown.
+    """
+    shown = [notice for notice in purpose.notices if notice.at <= at]
+    coming = [notice.version for notice in purpose.notices if notice.at > at]
+    if coming and version >= min(coming):
+        return False
+    if shown and version > max(notice.version for notice in shown):
+        return False
+    return not any(outdates(notice, version, at) for notice in shown)
+
+
+def outdates(notice: NoticeVersion, version: int, at: Instant) -> bool:
+    """Return whether at `at` this notice asks again whoever answered `version` (Art. 13(3))."""
+    return notice.material and notice.version > version and notice.at <= at
+
+
+def old_enough(
+    age: int | None, digital_age: int | None, actor: str, *, guardian_verified: bool | None
+) -> bool:
+    """Return whether whoever gave could give: a verified guardian, or a subject of age (Art. 8).
+
+    Where the purpose names an age, one that is not stated is not of age.
+    """
+    if actor == "guardian":
+        return guardian_verified is True
+    return digital_age is None or (age is not None and age >= digital_age)
+
+
+def legal_basis(purpose: Purpose, at: Instant) -> LegalBasis:
+    """Return the basis that the purpose rests on at `at`."""
+    basis = purpose.legal_basis
+    for change in sorted(purpose.basis_changes, key=lambda change: change.at):
+        if change.at <= at:
+            basis = change.legal_basis
+    return basis
