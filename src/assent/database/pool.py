@@ -34,6 +34,7 @@ SEARCH_PATHS: Final = {
 """Unqualified tables are the projections'. pg_temp stands last, or PostgreSQL would look there first."""
 
 _CONNECT_WITHIN_S = 10.0
+_CLOSE_WITHIN_S = 5.0  # for what is under way; a statement cut off is rolled back by the server
 
 
 class Database(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ async def open_database(
         pools = {}
         for role, size in sizes.items():
             pools[role] = await _opened(address, role, size, settings)
-            stack.callback(pools[role].terminate)
+            stack.push_async_callback(_closed, pools[role])
             async with pools[role].acquire() as connection:
                 await refuse_unsafe_role(connection, role)
         yield Database(
@@ -111,7 +112,7 @@ async def _opened(address: str, role: Role, size: int, settings: Settings) -> Po
             statement_cache_size=512,
             max_cached_statement_lifetime=0,
             server_settings={
-                "application_name": role,
+                "application_name": role.value,  # asyncpg sends exact strings only
                 "search_path": SEARCH_PATHS[role],
                 "timezone": "UTC",
                 "jit": "off",
@@ -122,3 +123,11 @@ async def _opened(address: str, role: Role, size: int, settings: Settings) -> Po
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as cause:
         message = f"the database cannot be reached as {role}"
         raise DatabaseUnavailable(message) from cause
+
+
+async def _closed(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_WITHIN_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
