@@ -195,6 +195,26 @@ class Feature(Struct, frozen=True, kw_only=True):
         return self.window is not None or self.aggregate is Aggregate.DISTINCT
 
 
+class Notice(Struct, frozen=True, kw_only=True):
+    """What a person reads before choosing, in one language (GDPR Art. 7(2), 12(1), 13)."""
+
+    version: int
+    title: str
+    text: str
+    benefit: str
+    """What the person gains by agreeing."""
+    storage: str
+    """How long data is kept, in words."""
+
+
+class Signal(Struct, frozen=True, kw_only=True):
+    """A machine signal such as `Sec-GPC`: exactly `value` states `state` for `purposes`. It only narrows."""
+
+    value: str
+    state: str
+    purposes: tuple[PurposeId, ...]
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """Everything one version of a controller's policy says."""
 
@@ -213,6 +233,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     category_ids: Mapping[str, CategoryId]
     feature_ids: Mapping[str, FeatureId]
     namespace_ids: Mapping[str, NamespaceId]
+    notices: Mapping[str, Mapping[str, Notice]] = {}
+    """The texts in force, by notice id and language; every notice a consent refers to is there in English."""
+    signals: Mapping[str, Signal] = {}
+    """What machine signals state, by the signal's name (`sec_gpc`)."""
 
     def category_of_event(self, name: str) -> CategoryId | None:
         """Return the category of an event by its name, the catch-all's for a name nobody claims, else None."""

@@ -1,0 +1,77 @@
+"""From `identity.toml` to namespaces.
+
+What is refused: two namespaces of one priority, because an event belongs to its identifier of highest
+priority and a conflict is cut at the lowest; a device or cookie that outranks a person; one path read into
+two namespaces; patterns that do not compile; a region where no telephone number is read.
+
+Pure. Raises PolicyInvalid.
+"""
+
+import re
+from collections.abc import Mapping
+
+from assent.core.document_places import Place, read, read_optional_duration
+from assent.core.document_shapes import IdentityShape, NamespaceShape
+from assent.core.ids import NamespaceId
+from assent.core.policy import IdentifierKind, Namespace
+
+
+def read_namespaces(place: Place, tables: Mapping[str, object]) -> dict[str, NamespaceShape]:
+    """Return the namespaces' tables as shapes, consistent with each other."""
+    shapes = {name: read(place.at(name), table, NamespaceShape) for name, table in tables.items()}
+    _check_priorities(place, shapes)
+    paths: dict[str, str] = {}
+    for name, shape in shapes.items():
+        for number, path in enumerate(shape.sources):
+            if paths.setdefault(path, name) != name:
+                raise place.at(name, "from", number).fault(
+                    f"expected a path of its own; {paths[path]} has it"
+                )
+    return shapes
+
+
+def namespace(
+    place: Place, name: str, shape: NamespaceShape, common: IdentityShape, number: int
+) -> Namespace:
+    """Return one compiled namespace; what `common` blocks is blocked here too."""
+    if shape.unique and shape.limit not in (None, 1):
+        raise place.at("limit").fault("expected none beside unique = true")
+    if shape.region is not None and shape.normaliser != "phone":
+        raise place.at("region").fault("expected none unless the normaliser is phone")
+    check_patterns(place.at("blocked_patterns"), shape.blocked_patterns)
+    return Namespace(
+        id=NamespaceId(number),
+        name=name,
+        kind=shape.kind,
+        priority=shape.priority,
+        limit=1 if shape.unique else shape.limit,
+        sources=tuple(dict.fromkeys(shape.sources)),
+        normaliser=shape.normaliser,
+        region=shape.region,
+        blocked=frozenset(shape.blocked) | frozenset(common.blocked),
+        blocked_patterns=tuple(dict.fromkeys(common.blocked_patterns + shape.blocked_patterns)),
+        lifetime=read_optional_duration(place.at("lifetime"), shape.lifetime),
+    )
+
+
+def check_patterns(place: Place, patterns: tuple[str, ...]) -> None:
+    """Refuse a pattern that is no regular expression."""
+    for number, pattern in enumerate(patterns):
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise place.at(number).fault("expected a regular expression that compiles") from error
+
+
+def _check_priorities(place: Place, shapes: Mapping[str, NamespaceShape]) -> None:
+    taken: dict[int, str] = {}
+    for name, shape in shapes.items():
+        holder = taken.setdefault(shape.priority, name)
+        if holder != name:
+            raise place.at(name, "priority").fault(f"expected a priority of its own; {holder} has this one")
+    people = [shape.priority for shape in shapes.values() if shape.kind is IdentifierKind.PERSON]
+    for name, shape in shapes.items():
+        if shape.kind is not IdentifierKind.PERSON and people and shape.priority < max(people):
+            raise place.at(name, "priority").fault(
+                f"expected more than {max(people)}: a {shape.kind.value} cannot outrank a person"
+            )

@@ -1,0 +1,184 @@
+"""What each document of `policies/` may say, field by field: the reference of the file formats.
+
+Only shapes: `core/documents.py` makes a `Policy` from them and checks what one key promises to another.
+Unknown keys are refused everywhere, and nothing that decides about people has a default: legal basis,
+categories and links must be written down.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from assent.core.policy import Aggregate, ConflictRule, IdentifierKind, LegalBasis, ValueType
+
+NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}\Z"
+"""Purposes, categories, features, namespaces and notices are named like this; no name is `*`."""
+
+Word = Annotated[str, Meta(min_length=1, max_length=200, extra={"expected": "text of up to 200 characters"})]
+Prose = Annotated[
+    str, Meta(min_length=1, max_length=8000, extra={"expected": "text of 1 to 8000 characters"})
+]
+Path = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_$-]{1,64}(\.[A-Za-z0-9_$-]{1,64}){0,7}\Z",
+        extra={"expected": "a path such as context.traits.email"},
+    ),
+]
+Span = Annotated[str, Meta(max_length=40, extra={"expected": "an ISO 8601 duration such as P30D"})]
+Moment = Annotated[
+    datetime, Meta(tz=True, extra={"expected": "a time with its offset, such as 2026-03-01T00:00:00Z"})
+]
+Reference = Annotated[str, Meta(max_length=64, extra={"expected": "a declared name"})]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})]
+Small = Annotated[int, Meta(ge=1, le=100_000)]
+LinkWord = Literal["observed", "claimed", "asserted", "probable"]
+Normaliser = Literal["exact", "lower", "email", "email_uid2", "phone", "e164_strict"]
+
+
+class LinksShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which links a purpose may use, and whether a person must have agreed to being linked."""
+
+    kinds: tuple[LinkWord, ...]
+    agreement: bool
+
+
+class NoticeChangeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From `t` on, this version of the notice is in force; a material one asks everybody again."""
+
+    version: Small
+    t: Moment
+    material: bool
+
+
+class BasisChangeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From `t` on, the purpose rests on this legal basis."""
+
+    t: Moment
+    legal_basis: LegalBasis
+    lia: bool = False
+
+
+class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[purposes.<name>]` of purposes.toml; the meaning of each key is told in `core.policy.Purpose`."""
+
+    title: Word
+    legal_basis: LegalBasis
+    categories: tuple[Reference, ...]
+    """`["*"]` is every declared category that is not special: special ones are named one by one."""
+    links: LinksShape
+    text: Annotated[str, Meta(max_length=8000)] = ""
+    notice: Reference | None = None
+    notice_changes: tuple[NoticeChangeShape, ...] = ()
+    validity: Span | None = None
+    opened_by: tuple[IdentifierKind, ...] = (IdentifierKind.PERSON,)
+    retroactive: tuple[Reference, ...] = ()
+    k: Small = 10
+    parent: Reference | None = None
+    declared: Moment | None = None
+    basis_changes: tuple[BasisChangeShape, ...] = ()
+    requires_all: tuple[Reference, ...] = ()
+    double_opt_in: bool = False
+    digital_age: Annotated[int, Meta(ge=13, le=16)] | None = None  # GDPR Art. 8(1): 16, or down to 13 by law
+    automated_significant: bool = False
+    direct_marketing: bool = False
+    compelling_grounds: bool = False
+    lia: bool = False
+    imbalance: bool = False
+    give_channels: tuple[Word, ...] = ()
+    withdraw_channels: tuple[Word, ...] = ()
+    tcf_purpose: Annotated[int, Meta(ge=1, le=24)] | None = None
+    erase_within: Span = "P1D"
+
+
+class PurposesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """purposes.toml."""
+
+    format: Literal["assent/purposes@1"]
+    purposes: dict[str, object]
+
+
+class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[categories.<name>]` of features.toml."""
+
+    events: tuple[Word, ...] = ()
+    traits: tuple[Word, ...] = ()
+    special: bool = False
+    also: tuple[Reference, ...] = ()
+    retention: Span | None = None
+
+
+class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[features.<name>]` of features.toml: a trait, or an aggregate of one event."""
+
+    category: Reference | None = None
+    type: ValueType | None = None
+    trait: Word | None = None
+    aggregate: Aggregate | None = None
+    event: Word | None = None
+    path: Path | None = None
+    window: Span | None = None
+
+
+class FeaturesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """features.toml."""
+
+    format: Literal["assent/features@1"]
+    categories: dict[str, object]
+    features: dict[str, object] = field(default_factory=dict)
+
+
+class NamespaceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[namespaces.<name>]` of identity.toml."""
+
+    kind: IdentifierKind
+    priority: Small
+    unique: bool = False
+    limit: Small | None = None
+    sources: tuple[Path, ...] = field(name="from", default=())
+    normaliser: Normaliser = "exact"
+    region: (
+        Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})] | None
+    ) = None
+    blocked: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+    lifetime: Span | None = None
+
+
+class IdentityShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """identity.toml; `blocked` and `blocked_patterns` at the top hold for every namespace."""
+
+    format: Literal["assent/identity@1"]
+    namespaces: dict[str, object]
+    conflict: ConflictRule = ConflictRule.AMBIGUOUS
+    identifiers_per_profile: Annotated[int, Meta(ge=2, le=10_000)] = 100
+    links_per_identifier: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    blocked: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+
+
+class SignalShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine signal: the exact value that counts, and what it states. It can only narrow."""
+
+    value: Word
+    state: Literal["objected", "refused", "withdrawn"]
+    purposes: tuple[Reference, ...]
+
+
+class SignalsShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """signals.toml."""
+
+    format: Literal["assent/signals@1"]
+    sec_gpc: SignalShape | None = None
+
+
+class NoticeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """notices/<id>.<language>.toml: what a person reads before choosing."""
+
+    format: Literal["assent/notice@1"]
+    title: Word
+    text: Prose
+    version: Small
+    benefit: Prose
+    storage: Prose
