@@ -1,0 +1,170 @@
+-- name: identifiers_by_lookup
+-- The identifiers among those asked for that are known, with the purposes their own statements deny.
+SELECT
+    i.identifier_id,
+    i.namespace_id,
+    i.lookup,
+    i.denies
+FROM unnest($2::smallint [], $3::bytea []) AS asked (namespace_id, lookup)
+INNER JOIN identifier AS i
+    ON
+        i.controller_id = $1
+        AND asked.namespace_id = i.namespace_id
+        AND asked.lookup = i.lookup;
+
+-- name: identifiers_by_id
+-- The identifiers asked for.
+SELECT
+    i.identifier_id,
+    i.namespace_id,
+    i.lookup,
+    i.denies
+FROM identifier AS i
+WHERE
+    i.controller_id = $1
+    AND i.identifier_id = ANY($2::bigint []);
+
+-- name: identifiers_after
+-- Identifiers in order of their ids, from after $2, at most $3 of them.
+SELECT
+    i.identifier_id,
+    i.namespace_id,
+    i.lookup,
+    i.denies
+FROM identifier AS i
+WHERE
+    i.controller_id = $1
+    AND i.identifier_id > $2
+ORDER BY i.identifier_id
+LIMIT $3;
+
+-- name: clusters_around
+-- Every cluster row, in views $3, of all identifiers connected by evidence to those asked for.
+SELECT
+    c.view_id,
+    c.identifier_id,
+    c.profile_id
+FROM cluster AS c
+WHERE
+    c.controller_id = $1
+    AND c.view_id = ANY($3::smallint [])
+    AND c.identifier_id = ANY(
+        ARRAY(
+            SELECT m.identifier_id
+            FROM cluster AS m
+            WHERE
+                m.controller_id = $1
+                AND m.view_id = 0
+                AND m.profile_id = ANY(
+                    ARRAY(
+                        SELECT DISTINCT t.profile_id
+                        FROM cluster AS t
+                        WHERE
+                            t.controller_id = $1
+                            AND t.view_id = 0
+                            AND t.identifier_id = ANY($2::bigint [])
+                    )
+                )
+        )
+    );
+
+-- name: links_from
+-- Every link whose lower end is one of these; with all members of a component: all its links.
+SELECT
+    l.low_id,
+    l.high_id,
+    l.kind,
+    l.first_at,
+    l.last_at,
+    l.first_entry,
+    l.last_entry
+FROM link AS l
+WHERE
+    l.controller_id = $1
+    AND l.low_id = ANY($2::bigint []);
+
+-- name: denied_from
+-- Every denied pair whose lower end is one of these.
+SELECT
+    d.low_id,
+    d.high_id,
+    d.at
+FROM denied_link AS d
+WHERE
+    d.controller_id = $1
+    AND d.low_id = ANY($2::bigint []);
+
+-- name: insert_identifiers
+INSERT INTO identifier (controller_id, identifier_id, namespace_id, lookup, denies)
+SELECT
+    $1,
+    n.identifier_id,
+    n.namespace_id,
+    n.lookup,
+    n.denies
+FROM unnest($2::bigint [], $3::smallint [], $4::bytea [], $5::bigint [])
+    AS n (identifier_id, namespace_id, lookup, denies);
+
+-- name: update_denies
+-- The purposes that these identifiers' own statements deny now.
+UPDATE identifier AS i
+SET denies = n.denies
+FROM unnest($2::bigint [], $3::bigint []) AS n (identifier_id, denies)
+WHERE
+    i.controller_id = $1
+    AND i.identifier_id = n.identifier_id;
+
+-- name: upsert_links
+INSERT INTO link (controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry)
+SELECT
+    $1,
+    n.low_id,
+    n.high_id,
+    n.kind,
+    n.first_at,
+    n.last_at,
+    n.first_entry,
+    n.last_entry
+FROM
+    unnest(
+        $2::bigint [], $3::bigint [], $4::smallint [], $5::bigint [], $6::bigint [], $7::bigint [], $8::bigint []
+    ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry)
+ON CONFLICT (controller_id, low_id, high_id, kind) DO UPDATE
+    SET
+        first_at = excluded.first_at,
+        last_at = excluded.last_at,
+        first_entry = excluded.first_entry,
+        last_entry = excluded.last_entry;
+
+-- name: upsert_denied
+INSERT INTO denied_link (controller_id, low_id, high_id, at, entry_index)
+SELECT
+    $1,
+    n.low_id,
+    n.high_id,
+    n.at,
+    n.entry_index
+FROM unnest($2::bigint [], $3::bigint [], $4::bigint [], $5::bigint []) AS n (low_id, high_id, at, entry_index)
+ON CONFLICT (controller_id, low_id, high_id) DO UPDATE
+    SET
+        at = excluded.at,
+        entry_index = excluded.entry_index;
+
+-- name: upsert_clusters
+INSERT INTO cluster (controller_id, view_id, identifier_id, profile_id)
+SELECT
+    $1,
+    n.view_id,
+    n.identifier_id,
+    n.profile_id
+FROM unnest($2::smallint [], $3::bigint [], $4::bigint []) AS n (view_id, identifier_id, profile_id)
+ON CONFLICT (controller_id, view_id, identifier_id) DO UPDATE
+    SET profile_id = excluded.profile_id;
+
+-- name: delete_clusters
+DELETE FROM cluster AS c
+USING unnest($2::smallint [], $3::bigint []) AS n (view_id, identifier_id)
+WHERE
+    c.controller_id = $1
+    AND c.view_id = n.view_id
+    AND c.identifier_id = n.identifier_id;

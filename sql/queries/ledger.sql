@@ -1,0 +1,222 @@
+-- name: lock_head
+-- The controller's head, locked: until the end of the transaction nobody else writes. No row: no such controller.
+SELECT
+    h.revision,
+    h.at,
+    h.policy_version,
+    h.frontier
+FROM ledger.head AS h
+WHERE h.controller_id = $1
+FOR UPDATE;
+
+-- name: head
+-- Where a controller stands.
+SELECT
+    h.revision,
+    h.at,
+    h.policy_version,
+    h.checkpoint
+FROM ledger.head AS h
+WHERE h.controller_id = $1;
+
+-- name: move_head
+UPDATE ledger.head
+SET
+    revision = $2,
+    at = $3,
+    policy_version = $4,
+    frontier = $5,
+    checkpoint = $6
+WHERE controller_id = $1;
+
+-- name: sequences
+-- The sequence of every purpose that ever had one.
+SELECT
+    p.purpose_id,
+    p.seq
+FROM ledger.purpose_head AS p
+WHERE p.controller_id = $1;
+
+-- name: move_sequences
+INSERT INTO ledger.purpose_head (controller_id, purpose_id, seq)
+SELECT
+    $1,
+    n.purpose_id,
+    n.seq
+FROM unnest($2::smallint [], $3::bigint []) AS n (purpose_id, seq)
+ON CONFLICT (controller_id, purpose_id) DO UPDATE
+    SET seq = excluded.seq;
+
+-- name: insert_changes
+INSERT INTO ledger.change (controller_id, purpose_id, seq, profile_id, narrowing)
+SELECT
+    $1,
+    n.purpose_id,
+    n.seq,
+    n.profile_id,
+    n.narrowing
+FROM unnest($2::smallint [], $3::bigint [], $4::bigint [], $5::boolean []) AS n (purpose_id, seq, profile_id, narrowing);
+
+-- name: messages_seen
+-- Which of these messages were taken since $3.
+SELECT m.message_key
+FROM ledger.message AS m
+WHERE
+    m.controller_id = $1
+    AND m.message_key = ANY($2::bytea [])
+    AND m.seen_at >= $3;
+
+-- name: insert_messages
+INSERT INTO ledger.message (controller_id, message_key, seen_at)
+SELECT
+    $1,
+    n.message_key,
+    $3
+FROM unnest($2::bytea []) AS n (message_key)
+ON CONFLICT (controller_id, message_key) DO NOTHING;
+
+-- name: forget_messages
+-- Messages older than the window within which a retry is recognised.
+DELETE FROM ledger.message AS m
+WHERE
+    m.controller_id = $1
+    AND m.seen_at < $2;
+
+-- name: insert_entries
+INSERT INTO ledger.entry (controller_id, entry_index, leaf)
+SELECT
+    $1,
+    n.entry_index,
+    n.leaf
+FROM unnest($2::bigint [], $3::bytea []) AS n (entry_index, leaf);
+
+-- name: insert_payloads
+INSERT INTO ledger.payload (controller_id, entry_index, identifier_id, sealed)
+SELECT
+    $1,
+    n.entry_index,
+    n.identifier_id,
+    n.sealed
+FROM unnest($2::bigint [], $3::bigint [], $4::bytea []) AS n (entry_index, identifier_id, sealed);
+
+-- name: insert_contents
+INSERT INTO ledger.content (controller_id, identifier_id, entry_index, category_id, basis, sealed)
+SELECT
+    $1,
+    n.identifier_id,
+    n.entry_index,
+    n.category_id,
+    n.basis,
+    n.sealed
+FROM
+    unnest($2::bigint [], $3::bigint [], $4::smallint [], $5::bigint [], $6::bytea [])
+        AS n (identifier_id, entry_index, category_id, basis, sealed);
+
+-- name: delete_contents
+-- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are taken away.
+DELETE FROM ledger.content AS c
+WHERE
+    c.controller_id = $1
+    AND c.identifier_id = ANY($2::bigint [])
+    AND ($3::bigint >> c.category_id) & 1 = 1
+    AND c.basis & ~$4::bigint = 0;
+
+-- name: strip_contents
+-- Take the purposes of $4 from what carries the content that stays.
+UPDATE ledger.content AS c
+SET basis = c.basis & ~$4::bigint
+WHERE
+    c.controller_id = $1
+    AND c.identifier_id = ANY($2::bigint [])
+    AND ($3::bigint >> c.category_id) & 1 = 1
+    AND c.basis & $4::bigint <> 0;
+
+-- name: insert_batch
+INSERT INTO ledger.batch (controller_id, first_index, size, batch_id, at)
+VALUES ($1, $2, $3, $4, $5);
+
+-- name: batch_committed
+-- One row when the batch was committed, for a committer that lost its connection.
+SELECT b.first_index
+FROM ledger.batch AS b
+WHERE
+    b.controller_id = $1
+    AND b.batch_id = $2;
+
+-- name: count_refusals
+INSERT INTO ledger.refusal (controller_id, source, day, code, refused)
+SELECT
+    $1,
+    n.source,
+    $2,
+    n.code,
+    n.refused
+FROM unnest($3::text [], $4::text [], $5::bigint []) AS n (source, code, refused)
+ON CONFLICT (controller_id, source, day, code) DO UPDATE
+    SET refused = refusal.refused + excluded.refused;
+
+-- name: insert_tiles
+INSERT INTO ledger.tile (controller_id, log, level, tile_index, hashes, root)
+SELECT
+    $1,
+    $2,
+    n.level,
+    n.tile_index,
+    n.hashes,
+    n.root
+FROM unnest($3::smallint [], $4::bigint [], $5::bytea [], $6::bytea []) AS n (level, tile_index, hashes, root);
+
+-- name: leaves_from
+-- The leaves from index $2 to before $3, in order.
+SELECT e.leaf
+FROM ledger.entry AS e
+WHERE
+    e.controller_id = $1
+    AND e.entry_index >= $2
+    AND e.entry_index < $3
+ORDER BY e.entry_index;
+
+-- name: tile_roots
+-- The roots of complete tiles of one level, from tile $4 to before $5, in order.
+SELECT t.root
+FROM ledger.tile AS t
+WHERE
+    t.controller_id = $1
+    AND t.log = $2
+    AND t.level = $3
+    AND t.tile_index >= $4
+    AND t.tile_index < $5
+ORDER BY t.tile_index;
+
+-- name: create_controller
+INSERT INTO ledger.controller (controller_id, name, created_at, key_checks)
+SELECT
+    coalesce(max(c.controller_id), 0) + 1,
+    $1,
+    $2,
+    $3::jsonb
+FROM ledger.controller AS c
+RETURNING controller_id;
+
+-- name: create_head
+INSERT INTO ledger.head (controller_id, revision, at, policy_version, frontier, checkpoint)
+VALUES ($1, 0, $2, 0, $3, $4);
+
+-- name: create_release_head
+INSERT INTO ledger.release_head (controller_id, size, frontier, checkpoint)
+VALUES ($1, 0, $2, $3);
+
+-- name: controllers
+-- Every controller with the check values of its key ring and where its logs stand.
+SELECT
+    c.controller_id,
+    c.name,
+    c.key_checks,
+    h.revision,
+    h.checkpoint,
+    r.size AS release_size,
+    r.checkpoint AS release_checkpoint
+FROM ledger.controller AS c
+INNER JOIN ledger.head AS h ON c.controller_id = h.controller_id
+INNER JOIN ledger.release_head AS r ON c.controller_id = r.controller_id
+ORDER BY c.controller_id;
