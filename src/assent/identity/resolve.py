@@ -1,0 +1,264 @@
+"""Resolve evidence into clusters: which identifiers are held to be one person (DESIGN section 5).
+
+Pure and total: a function of the policy, the identifiers and the links, whatever order they come in and
+however many components they make. Nothing is merged destructively: taking a link away again gives what was
+before. Ties are broken by the keyed hash of the values, never by ids, which tell the order of arrival.
+
+A component within every limit, as almost all are, costs one pass of union-find.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from typing import Final, assert_never
+
+from msgspec import Struct
+
+from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
+from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.time import Instant
+from assent.identity.caps import Rank, beyond, hubs
+from assent.identity.components import Group, Pair, components
+from assent.identity.conflict import Limits, Spaces, ambiguous, fold, within
+
+_PLACE: Final = attrgetter("low", "high", "kind")
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """An identifier. `key` is the keyed hash of its value: the tie-break."""
+
+    id: IdentifierId
+    namespace: NamespaceId
+    key: bytes
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """Evidence of one kind that two identifiers are one person; `low` is the lower id.
+
+    `first_at` and `last_at` are the times of the oldest and newest evidence, the entries those proving it.
+    """
+
+    low: IdentifierId
+    high: IdentifierId
+    kind: LinkKind
+    first_at: Instant
+    last_at: Instant
+    first_entry: EntryIndex
+    last_entry: EntryIndex
+
+
+class DropReason(StrEnum):
+    """Why a link joins nothing."""
+
+    DENIED = "denied"
+    """A person or a data protection officer said that it is wrong."""
+    PROPOSED = "proposed"
+    """A model proposed it, and nobody confirmed it."""
+    UNDECLARED = "undeclared"
+    """The policy declares no such namespace, or one end is gone."""
+    CONFLICT = "conflict"
+    """It would give a profile more values of a namespace than the policy admits."""
+    SHARED = "shared"
+    """One end is between two people and belongs to neither."""
+    GENERIC = "generic"
+    """One end is past a cap: it has too many links, or its profile too many identifiers."""
+
+
+class Dropped(Struct, frozen=True, kw_only=True):
+    """A link that joins nothing, and why."""
+
+    link: Link
+    reason: DropReason
+
+
+class Resolution(Struct, frozen=True, kw_only=True):
+    """Every identifier in exactly one cluster, ascending, alone when nothing joins it.
+
+    `kept` and `dropped` together are all the links, each ascending; `kept` connects the clusters, no more.
+    """
+
+    clusters: tuple[Group, ...]
+    kept: tuple[Link, ...]
+    dropped: tuple[Dropped, ...] = ()
+    shared: frozenset[IdentifierId] = frozenset()
+    generic: frozenset[IdentifierId] = frozenset()
+
+
+def resolve(
+    policy: Policy,
+    nodes: Sequence[Node],
+    links: Sequence[Link],
+    denied: frozenset[Pair] = frozenset(),
+    *,
+    shared: frozenset[IdentifierId] = frozenset(),
+) -> Resolution:
+    """Return the one resolution over all evidence.
+
+    `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased.
+
+    Steps: (1) evidence that cannot join is dropped: denied, merely proposed, of an undeclared namespace, or
+    between two values of a unique one; (2) an identifier with more links than the cap is generic, and out;
+    (3) what is connected is a component; (4) one within every limit is a cluster as it stands, (5) elsewhere
+    the conflict rule cuts; (6) in a cluster past the cap on identifiers those ranking past it are generic, and
+    out. Higher priority ranks first, then the longer known, so that a newcomer moves nobody, then the hash.
+    """
+    spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
+    limits = {space.id: space.limit for space in policy.namespaces.values() if space.limit is not None}
+    everybody = [node.id for node in nodes]
+
+    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(spaces, limits, denied))  # (1)
+    generic = hubs(policy.links_per_identifier, [*_pairs(kept)])  # (2)
+    if generic or shared:
+        kept = _sift_further(kept, dropped, _exclusion(shared, generic))
+    clusters = components(everybody, _pairs(kept))  # (3)
+
+    crowded = [group for group in clusters if len(group) > 1 and not within(limits, spaces, group)]  # (4)
+    if crowded:
+        found, refused = _cut(policy, limits, spaces, nodes, _parts(crowded, kept))  # (5)
+        shared |= found
+        kept = _sift_further(kept, dropped, _exclusion(shared, generic, refused))
+        clusters = components(everybody, _pairs(kept))
+
+    crammed = [group for group in clusters if len(group) > policy.identifiers_per_profile]
+    if crammed:
+        generic |= beyond(policy.identifiers_per_profile, crammed, _rank(policy, nodes, kept))  # (6)
+        kept = _sift_further(kept, dropped, _exclusion(shared, generic))
+        clusters = components(everybody, _pairs(kept))
+
+    return Resolution(
+        clusters=clusters,
+        kept=tuple(kept),
+        dropped=tuple(sorted(dropped, key=lambda one: _PLACE(one.link))),
+        shared=shared.intersection(everybody),
+        generic=generic,
+    )
+
+
+_Verdict = Callable[[Link], DropReason | None]
+
+
+def _sift(links: Iterable[Link], verdict: _Verdict) -> tuple[list[Link], list[Dropped]]:
+    """Part the links into those that stand and those that are dropped, each with its reason."""
+    kept, dropped = [], []
+    for link in links:
+        reason = verdict(link)
+        if reason is None:
+            kept.append(link)
+        else:
+            dropped.append(Dropped(link=link, reason=reason))
+    return kept, dropped
+
+
+def _sift_further(links: Iterable[Link], dropped: list[Dropped], verdict: _Verdict) -> list[Link]:
+    kept, more = _sift(links, verdict)
+    dropped += more
+    return kept
+
+
+def _admission(spaces: Spaces, limits: Limits, denied: frozenset[Pair]) -> _Verdict:
+    """Judge a link by itself."""
+
+    def verdict(link: Link) -> DropReason | None:
+        low, high = spaces.get(link.low), spaces.get(link.high)
+        if (link.low, link.high) in denied:
+            return DropReason.DENIED
+        if link.kind == LinkKind.PROBABLE:
+            return DropReason.PROPOSED
+        if low is None or high is None:
+            return DropReason.UNDECLARED
+        if low == high and limits.get(low) == 1:
+            return DropReason.CONFLICT
+        return None
+
+    return verdict
+
+
+def _exclusion(
+    shared: frozenset[IdentifierId], generic: frozenset[IdentifierId], refused: frozenset[Pair] = frozenset()
+) -> _Verdict:
+    """Judge a link by what was found out about its ends."""
+
+    def verdict(link: Link) -> DropReason | None:
+        if link.low in generic or link.high in generic:
+            return DropReason.GENERIC
+        if link.low in shared or link.high in shared:
+            return DropReason.SHARED
+        return DropReason.CONFLICT if (link.low, link.high) in refused else None
+
+    return verdict
+
+
+def _pairs(links: Iterable[Link]) -> Iterator[Pair]:
+    return ((link.low, link.high) for link in links)
+
+
+def _parts(groups: Sequence[Group], links: Iterable[Link]) -> list[list[Link]]:
+    """Return the links of each group."""
+    number_of = {one: number for number, group in enumerate(groups) for one in group}
+    parts: list[list[Link]] = [[] for _ in groups]
+    for link in links:
+        if link.low in number_of:
+            parts[number_of[link.low]].append(link)
+    return parts
+
+
+def _cut(
+    policy: Policy, limits: Limits, spaces: Spaces, nodes: Sequence[Node], parts: Iterable[Sequence[Link]]
+) -> tuple[frozenset[IdentifierId], frozenset[Pair]]:
+    """Apply the conflict rule to each part. Returns the identifiers found shared and the pairs refused."""
+    priorities = {space.id: space.priority for space in policy.namespaces.values()}
+    match policy.conflict:
+        case ConflictRule.AMBIGUOUS:
+            found = [ambiguous(limits, spaces, priorities, [*_pairs(part)]) for part in parts]
+            return frozenset().union(*found), frozenset()
+        case ConflictRule.LAST_AUTHENTICATED | ConflictRule.FIRST_OWNER as rule:
+            keys = {node.id: node.key for node in nodes}
+            ranks = {one: priorities[space] for one, space in spaces.items()}
+            ordered = (_ordered(rule, ranks, keys, part) for part in parts)
+            return frozenset(), frozenset(pair for one in ordered for pair in fold(limits, spaces, one))
+        case _:
+            assert_never(policy.conflict)
+
+
+def _ordered(
+    rule: ConflictRule,
+    ranks: Mapping[IdentifierId, int],
+    keys: Mapping[IdentifierId, bytes],
+    part: Sequence[Link],
+) -> list[Pair]:
+    """Return the pairs of one component in the order in which the rule adds them.
+
+    `last_authenticated`: those of the component's newest time first, then the lower sum of priorities, then
+    the newer. `first_owner`: the older first, then the lower sum of priorities. Then the keyed hashes.
+    """
+    spans: dict[Pair, tuple[Instant, Instant]] = {}
+    for link in part:
+        pair = link.low, link.high
+        first, last = spans.get(pair, (link.first_at, link.last_at))
+        spans[pair] = min(first, link.first_at), max(last, link.last_at)
+    newest = max(last for _, last in spans.values())
+
+    def place(pair: Pair) -> tuple[int, int, int, list[bytes]]:
+        first, last = spans[pair]
+        ranked = ranks[pair[0]] + ranks[pair[1]]
+        hashes = sorted((keys[pair[0]], keys[pair[1]]))
+        if rule is ConflictRule.FIRST_OWNER:
+            return first, ranked, last, hashes
+        return last != newest, ranked, -last, hashes
+
+    return sorted(spans, key=place)
+
+
+def _rank(policy: Policy, nodes: Sequence[Node], links: Iterable[Link]) -> Callable[[IdentifierId], Rank]:
+    """Return what ranks identifiers, their first evidence taken from these links."""
+    known_since: dict[IdentifierId, Instant] = {}
+    for link in links:
+        for one in (link.low, link.high):
+            known_since[one] = min(known_since.get(one, link.first_at), link.first_at)
+    by_id = {node.id: node for node in nodes}
+
+    def rank(one: IdentifierId) -> Rank:
+        node = by_id[one]
+        return policy.namespaces[node.namespace].priority, known_since[one], node.key
+
+    return rank

@@ -1,0 +1,45 @@
+"""Cut the one resolution into the profiles that one purpose may see.
+
+Pure. A view is the components over the links that the resolution kept and the purpose may use. So taking
+a link, a kind or a permission from a purpose can only split, and a profile of a view is part of one cluster.
+`denies` and `agrees` are identifiers, by their own newest statement about linking.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from assent.core.ids import IdentifierId, ProfileId
+from assent.core.policy import LinkUse
+from assent.identity.components import Group, components
+from assent.identity.resolve import Link, Node
+
+
+def usable(
+    use: LinkUse, link: Link, denies: AbstractSet[IdentifierId], agrees: AbstractSet[IdentifierId]
+) -> bool:
+    """Whether a purpose with this use may count both ends of a kept link as one person.
+
+    (1) The policy admits its kind; (2) neither end denies; (3) where the policy asks for it, one end agrees.
+    """
+    if link.kind not in use.kinds:  # (1)
+        return False
+    if link.low in denies or link.high in denies:  # (2)
+        return False
+    return not use.agreement or link.low in agrees or link.high in agrees  # (3)
+
+
+def cut(
+    nodes: Sequence[Node],
+    kept: Iterable[Link],
+    use: LinkUse,
+    denies: AbstractSet[IdentifierId] = frozenset(),
+    agrees: AbstractSet[IdentifierId] = frozenset(),
+) -> tuple[Group, ...]:
+    """Return the profiles of a view over the kept links of a resolution, ascending, singles included."""
+    pairs = [(link.low, link.high) for link in kept if usable(use, link, denies, agrees)]
+    return components([node.id for node in nodes], pairs)
+
+
+def profile_ids(clusters: Iterable[Group]) -> Mapping[IdentifierId, ProfileId]:
+    """Return each identifier's profile: the lowest identifier of its cluster."""
+    return {one: ProfileId(min(cluster)) for cluster in clusters for one in cluster}
