@@ -8,6 +8,7 @@ Pure. Raises PolicyInvalid.
 """
 
 import re
+import warnings
 from collections.abc import Mapping
 
 from assent.core.document_places import Place, read, read_optional_duration
@@ -55,11 +56,13 @@ def namespace(
 
 
 def check_patterns(place: Place, patterns: tuple[str, ...]) -> None:
-    """Refuse a pattern that is no regular expression."""
+    """Refuse a pattern that is no regular expression, or that means something else in a later Python."""
     for number, pattern in enumerate(patterns):
         try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                re.compile(pattern)
+        except (re.error, Warning, OverflowError, RecursionError) as error:
             raise place.at(number).fault("expected a regular expression that compiles") from error
 
 

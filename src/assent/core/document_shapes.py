@@ -32,6 +32,7 @@ Moment = Annotated[
 ]
 Reference = Annotated[str, Meta(max_length=64, extra={"expected": "a declared name"})]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})]
+Blocked = Annotated[str, Meta(max_length=512, extra={"expected": "text of up to 512 characters"})]
 Small = Annotated[int, Meta(ge=1, le=100_000)]
 LinkWord = Literal["observed", "claimed", "asserted", "probable"]
 Normaliser = Literal["exact", "lower", "email", "email_uid2", "phone", "e164_strict"]
@@ -141,8 +142,8 @@ class NamespaceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     region: (
         Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})] | None
     ) = None
-    blocked: tuple[str, ...] = ()
-    blocked_patterns: tuple[str, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    blocked_patterns: tuple[Blocked, ...] = ()
     lifetime: Span | None = None
 
 
@@ -154,8 +155,8 @@ class IdentityShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     conflict: ConflictRule = ConflictRule.AMBIGUOUS
     identifiers_per_profile: Annotated[int, Meta(ge=2, le=10_000)] = 100
     links_per_identifier: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    blocked: tuple[str, ...] = ()
-    blocked_patterns: tuple[str, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    blocked_patterns: tuple[Blocked, ...] = ()
 
 
 class SignalShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -53,6 +53,9 @@ _NAMES: Final = _NEEDED | {"signals"}
 _SILENT: Final = SignalsShape(format="assent/signals@1")
 """Without the document no machine signal means anything; each one mapped can only narrow."""
 
+_SMALLINT: Final = 32_767
+"""PostgreSQL's smallint holds the numbers that are not bits of a mask."""
+
 _PURPOSES: Final = Place("purposes", ("purposes",))
 _CATEGORIES: Final = Place("features", ("categories",))
 _FEATURES: Final = Place("features", ("features",))
@@ -148,11 +151,17 @@ def _numbered(shapes: _Shapes, book: NameBook) -> NameBook:
     book = book.grown(NameKind.CATEGORY, shapes.categories)
     book = book.grown(NameKind.NAMESPACE, shapes.namespaces)
     book = book.grown(NameKind.VIEW, (stated.use_key(shape.links) for shape in shapes.purposes.values()))
-    for place, numbers in ((_PURPOSES, book.purpose), (_CATEGORIES, book.category)):
-        if max(numbers.values(), default=0) > HIGHEST_BIT:
-            # Sets of them are bit masks; a number is never given twice, so removed names count too.
-            raise place.fault(f"expected at most {HIGHEST_BIT} names over all versions, got {len(numbers)}")
+    _check_room(_PURPOSES, book.purpose, HIGHEST_BIT)  # sets of them are bit masks
+    _check_room(_CATEGORIES, book.category, HIGHEST_BIT)
+    _check_room(_NAMESPACES, book.namespace, _SMALLINT)
+    _check_room(_PURPOSES, book.view, _SMALLINT)
     return book
+
+
+def _check_room(place: Place, numbers: Mapping[str, int], most: int) -> None:
+    if max(numbers.values(), default=0) > most:
+        # A number is never given twice, so names that were removed count too.
+        raise place.fault(f"expected at most {most} names over all versions, got {len(numbers)}")
 
 
 def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, NameBook]:
@@ -198,6 +207,7 @@ def _features(
     ]
     definitions = [made.definition(each, names[each.category]) for each in unnumbered]
     book = book.grown(NameKind.FEATURE, definitions)
+    _check_room(_FEATURES, book.feature, _SMALLINT)
     pairs = zip(unnumbered, definitions, strict=True)
     return tuple(structs.replace(each, id=FeatureId(book.feature[text])) for each, text in pairs), book
 

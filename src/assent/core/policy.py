@@ -54,7 +54,7 @@ class ConflictRule(StrEnum):
 
 
 class Namespace(Struct, frozen=True, kw_only=True):
-    """A family of identifiers. `priority` 1 is the highest; `limit` is how many values one profile may hold."""
+    """A family of identifiers. `priority` 1 is the highest; `limit` is how many one profile may hold."""
 
     id: NamespaceId
     name: str
@@ -239,7 +239,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     """What machine signals state, by the signal's name (`sec_gpc`)."""
 
     def category_of_event(self, name: str) -> CategoryId | None:
-        """Return the category of an event by its name, the catch-all's for a name nobody claims, else None."""
+        """Return the category of an event by its name, the catch-all's for a name none claims, else None."""
         return _category(self.categories, "events", name)
 
     def category_of_trait(self, name: str) -> CategoryId | None:
