@@ -111,7 +111,9 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
     return Derived(profiles={view: rows for view, rows in profiles.items() if rows}, permits=found)
 
 
-def changes(before: Derived, after: Derived, policy: Policy, touched: Iterable[IdentifierId]) -> Iterator[Change]:
+def changes(
+    before: Derived, after: Derived, policy: Policy, touched: Iterable[IdentifierId]
+) -> Iterator[Change]:
     """Yield what changed for each purpose, each profile once, in order of purpose and profile.
 
     Narrowing is whatever is more than an addition: a permit that shrank, or a profile that an identifier left.
@@ -178,9 +180,7 @@ def union(parts: Sequence[Derived]) -> Derived:
     )
 
 
-def _alone(
-    component: Component, only: IdentifierId, policy: Policy, now: Instant
-) -> tuple[Permit, ...]:
+def _alone(component: Component, only: IdentifierId, policy: Policy, now: Instant) -> tuple[Permit, ...]:
     said = component.statements.get(only, ())
     if not said:
         return _standing(policy, only)
@@ -245,9 +245,7 @@ def _connected(nodes: Sequence[IdentifierId], links: Mapping[LinkKey, Link]) -> 
 
 
 def _profiles(clusters: Iterable[Sequence[IdentifierId]]) -> Profiles:
-    return {
-        one: ProfileId(min(members)) for members in clusters if len(members) > 1 for one in members
-    }
+    return {one: ProfileId(min(members)) for members in clusters if len(members) > 1 for one in members}
 
 
 def _coverage(derived: Derived, one: IdentifierId, purpose: PurposeId) -> tuple[tuple[int, int, int], ...]:
@@ -260,10 +258,7 @@ def _coverage(derived: Derived, one: IdentifierId, purpose: PurposeId) -> tuple[
 
 def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, int], ...]) -> bool:
     return all(
-        any(
-            have & wanted == wanted and since <= began and until >= ended
-            for have, since, until in new
-        )
+        any(have & wanted == wanted and since <= began and until >= ended for have, since, until in new)
         for wanted, began, ended in old
     )
 

@@ -137,10 +137,7 @@ def make_facts(
     bound = aad(controller_id)
     boxes = ring.seal_many([(text, bound) for text in salted])
     parts = iter(
-        [
-            (box, commit(text[:SALT_BYTES], text[SALT_BYTES:]))
-            for box, text in zip(boxes, salted, strict=True)
-        ]
+        [(box, commit(text[:SALT_BYTES], text[SALT_BYTES:])) for box, text in zip(boxes, salted, strict=True)]
     )
     return tuple(_fact(ring, controller_id, draft, parts) for draft in drafts)
 

@@ -1,0 +1,184 @@
+"""Read and write identifiers, links and clusters. One statement each; nothing is decided here."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import asyncpg
+from msgspec import Struct
+
+from assent.core.ids import (
+    COMPONENTS,
+    ControllerId,
+    EntryIndex,
+    IdentifierId,
+    ProfileId,
+    PurposeMask,
+    ViewId,
+)
+from assent.core.policy import LinkKind
+from assent.core.time import Instant
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.identity.resolve import Link, Node
+from assent.ledger.append import Ref
+
+_SQL = load("identity")
+
+Pair = tuple[IdentifierId, IdentifierId]
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """An identifier as it stands: its node, and the purposes that its own newest statements deny."""
+
+    node: Node
+    denies: PurposeMask
+
+
+async def known_by_ref(
+    connection: Connection, controller_id: ControllerId, refs: Collection[Ref]
+) -> list[Known]:
+    """Return those of the identifiers that exist."""
+    if not refs:
+        return []
+    rows = await connection.fetch(
+        _SQL.identifiers_by_lookup,
+        controller_id,
+        [ref.namespace for ref in refs],
+        [ref.lookup for ref in refs],
+    )
+    return [_known(row) for row in rows]
+
+
+async def known_by_id(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> list[Known]:
+    """Return the identifiers of these ids."""
+    if not ids:
+        return []
+    return [_known(row) for row in await connection.fetch(_SQL.identifiers_by_id, controller_id, list(ids))]
+
+
+async def known_after(
+    connection: Connection, controller_id: ControllerId, after: IdentifierId, limit: int
+) -> list[Known]:
+    """Return at most `limit` identifiers after one, in order of their ids."""
+    rows = await connection.fetch(_SQL.identifiers_after, controller_id, after, limit)
+    return [_known(row) for row in rows]
+
+
+async def clusters_around(
+    connection: Connection,
+    controller_id: ControllerId,
+    ids: Collection[IdentifierId],
+    views: Iterable[ViewId],
+) -> dict[ViewId, dict[IdentifierId, ProfileId]]:
+    """Return, per view, the profiles of every identifier connected by evidence to `ids`; view 0 included."""
+    found: dict[ViewId, dict[IdentifierId, ProfileId]] = {COMPONENTS: {}}
+    if ids:
+        rows = await connection.fetch(_SQL.clusters_around, controller_id, list(ids), list(views))
+        for view, one, profile in rows:
+            found.setdefault(view, {})[one] = profile
+    return found
+
+
+async def links_among(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> tuple[list[Link], dict[Pair, Instant]]:
+    """Return the links and the denied pairs among the members of whole components."""
+    if not ids:
+        return [], {}
+    rows = await connection.fetch(_SQL.links_from, controller_id, list(ids))
+    denied = await connection.fetch(_SQL.denied_from, controller_id, list(ids))
+    links = [
+        Link(
+            low=low,
+            high=high,
+            kind=LinkKind(kind),
+            first_at=first_at,
+            last_at=last_at,
+            first_entry=first_entry,
+            last_entry=last_entry,
+        )
+        for low, high, kind, first_at, last_at, first_entry, last_entry in rows
+    ]
+    return links, {(low, high): at for low, high, at in denied}
+
+
+async def insert_identifiers(
+    connection: Connection,
+    controller_id: ControllerId,
+    nodes: Sequence[Node],
+    denies: Mapping[IdentifierId, PurposeMask],
+) -> None:
+    """Insert new identifiers."""
+    await connection.execute(
+        _SQL.insert_identifiers,
+        controller_id,
+        [node.id for node in nodes],
+        [node.namespace for node in nodes],
+        [node.key for node in nodes],
+        [denies.get(node.id, 0) for node in nodes],
+    )
+
+
+async def update_denies(
+    connection: Connection, controller_id: ControllerId, denies: Mapping[IdentifierId, PurposeMask]
+) -> None:
+    """Set what these identifiers deny."""
+    await connection.execute(_SQL.update_denies, controller_id, list(denies), list(denies.values()))
+
+
+async def upsert_links(connection: Connection, controller_id: ControllerId, links: Sequence[Link]) -> None:
+    """Insert links, or set their times and the entries that prove them."""
+    await connection.execute(
+        _SQL.upsert_links,
+        controller_id,
+        [link.low for link in links],
+        [link.high for link in links],
+        [int(link.kind) for link in links],
+        [link.first_at for link in links],
+        [link.last_at for link in links],
+        [link.first_entry for link in links],
+        [link.last_entry for link in links],
+    )
+
+
+async def upsert_denied(
+    connection: Connection,
+    controller_id: ControllerId,
+    denied: Mapping[Pair, tuple[Instant, EntryIndex]],
+) -> None:
+    """Insert denied pairs, or set when they were denied last."""
+    await connection.execute(
+        _SQL.upsert_denied,
+        controller_id,
+        [low for low, _ in denied],
+        [high for _, high in denied],
+        [at for at, _ in denied.values()],
+        [entry for _, entry in denied.values()],
+    )
+
+
+async def move_clusters(
+    connection: Connection,
+    controller_id: ControllerId,
+    gone: Sequence[tuple[ViewId, IdentifierId]],
+    placed: Sequence[tuple[ViewId, IdentifierId, ProfileId]],
+) -> None:
+    """Take identifiers out of clusters, and put identifiers into clusters."""
+    if gone:
+        await connection.execute(
+            _SQL.delete_clusters, controller_id, [view for view, _ in gone], [one for _, one in gone]
+        )
+    if placed:
+        await connection.execute(
+            _SQL.upsert_clusters,
+            controller_id,
+            [view for view, _, _ in placed],
+            [one for _, one, _ in placed],
+            [profile for _, _, profile in placed],
+        )
+
+
+def _known(row: asyncpg.Record) -> Known:
+    one, namespace, lookup, denies = row
+    return Known(node=Node(id=one, namespace=namespace, key=lookup), denies=denies)

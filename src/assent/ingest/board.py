@@ -1,0 +1,514 @@
+"""Apply facts, one after another, to what was loaded for them; remember what became different.
+
+A `Board` holds the part of the projections that a batch touches. `apply` is the fold: the same facts in the
+same order give the same board, live or in a rebuild. Pure: it reads no database and no clock. It raises
+`Refused` for a fact that cannot be taken, before it has changed anything.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from assent.consent.permit import Permit
+from assent.consent.statement import NARROWING, Statement, statement_of
+from assent.core.documents import parse_policy
+from assent.core.errors import UnknownPurpose
+from assent.core.ids import (
+    IDENTIFIERS_PER_ENTRY,
+    CategoryId,
+    EntryIndex,
+    FeatureId,
+    IdentifierId,
+    ProfileId,
+    PurposeId,
+    PurposeMask,
+    ViewId,
+    members,
+)
+from assent.core.names import NameBook
+from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.time import HOUR, Instant
+from assent.features.accumulate import EMPTY, Content, Item, State, absorb, items, merge
+from assent.identity.resolve import Link, Node
+from assent.ingest.component import (
+    Change,
+    Closing,
+    Component,
+    Derived,
+    LinkKey,
+    Pair,
+    changes,
+    closings,
+    derive,
+    union,
+)
+from assent.ingest.facts import (
+    AudienceBody,
+    ContentBody,
+    EventBody,
+    LinkBody,
+    PolicyBody,
+    StatedBody,
+)
+from assent.ledger.append import ContentPart, Fact, Ref
+
+EVERYTHING = ProfileId(0)
+"""A change of this profile says: whatever you hold for the purpose, load it anew."""
+
+StateKey = tuple[CategoryId, PurposeMask]
+
+
+class Loaded(Struct, kw_only=True):
+    """What the database holds of everything a batch may touch."""
+
+    identifiers: dict[Ref, IdentifierId]
+    denies: dict[IdentifierId, PurposeMask]
+    components: list[Component]
+    derived: list[Derived]
+    """What stood for each component, in the same order."""
+    states: dict[IdentifierId, dict[StateKey, State]]
+    messages: set[bytes]
+    sequences: dict[PurposeId, int]
+    audience_versions: dict[str, int]
+
+
+class KeptContent(Struct, frozen=True, kw_only=True):
+    """A content part that some purpose permitted, with the purposes that did."""
+
+    identifier: IdentifierId
+    category: CategoryId
+    basis: PurposeMask
+    part: ContentPart
+
+
+class KeptItem(Struct, frozen=True, kw_only=True):
+    """An item of a windowed or distinct feature, with the purposes that carry it."""
+
+    identifier: IdentifierId
+    category: CategoryId
+    basis: PurposeMask
+    item: Item
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """A fact that becomes an entry: who it is about, and the content that is kept."""
+
+    identifier: IdentifierId
+    contents: tuple[KeptContent, ...] = ()
+
+
+class NewAudience(Struct, frozen=True, kw_only=True):
+    """A version of an audience."""
+
+    entry: EntryIndex
+    version: int
+    body: AudienceBody
+
+
+class _Holding:
+    """A component with what follows from it; facts replace it whole."""
+
+    __slots__ = ("component", "derived")
+
+    def __init__(self, component: Component, derived: Derived) -> None:
+        self.component = component
+        self.derived = derived
+
+
+class Board:
+    """The touched part of the projections, and what a batch made of it."""
+
+    def __init__(self, policy: Policy, names: NameBook, now: Instant, loaded: Loaded) -> None:
+        self.policy = policy
+        self.names = names
+        self.now = now
+        self.identifiers = loaded.identifiers
+        self.denies = loaded.denies
+        self.states = loaded.states
+        self.sequences = loaded.sequences
+        self._messages = loaded.messages
+        self._audience_versions = loaded.audience_versions
+        self._holdings: dict[IdentifierId, _Holding] = {}
+        self.stored: dict[IdentifierId, Derived] = {}
+        for component, derived in zip(loaded.components, loaded.derived, strict=True):
+            holding = _Holding(component, derived)
+            for one in component.nodes:
+                self._holdings[one] = holding
+                self.stored[one] = derived
+        # What the batch made different, for whoever writes it down.
+        self.new_identifiers: list[Node] = []
+        self.new_denials: set[IdentifierId] = set()
+        self.new_messages: list[bytes] = []
+        self.links: dict[LinkKey, Link] = {}
+        self.denied: dict[Pair, tuple[Instant, EntryIndex]] = {}
+        self.statements: list[Statement] = []
+        self.moved: set[IdentifierId] = set()
+        self.dirty_states: set[tuple[IdentifierId, StateKey]] = set()
+        self.items: list[KeptItem] = []
+        self.contents: list[KeptContent] = []
+        self.strips: list[Closing] = []
+        self.changed: dict[tuple[PurposeId, ProfileId], tuple[int, bool]] = {}
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        self.audiences: list[NewAudience] = []
+        self.activated: tuple[EntryIndex, str] | None = None
+
+    def apply(self, index: EntryIndex, fact: Fact) -> Taken | None:
+        """Apply one fact as the entry `index`; None when nothing of it is to be kept."""
+        if fact.message_key is not None and fact.message_key in self._messages:
+            return None
+        match fact.body:
+            case EventBody() as body:
+                taken = self._event(index, fact, body)
+            case StatedBody() as body:
+                taken = self._stated(index, fact, body)
+            case LinkBody() as body:
+                taken = self._linked(index, fact, body)
+            case PolicyBody() as body:
+                taken = self._policy(index, body)
+            case AudienceBody() as body:
+                taken = self._audience(index, body)
+            case other:
+                message = f"no fold for {type(other).__name__}"
+                raise TypeError(message)
+        if taken is not None and fact.message_key is not None:
+            self._messages.add(fact.message_key)
+            self.new_messages.append(fact.message_key)
+        return taken
+
+    def derived_of(self, identifier: IdentifierId) -> Derived:
+        """Return what follows for an identifier now."""
+        return self._holdings[identifier].derived
+
+    # Events.
+
+    def _event(self, index: EntryIndex, fact: Fact, body: EventBody) -> Taken | None:
+        at = min(body.at, self.now)
+        joined = _Joined(self, index, fact.refs)
+        for other in joined.ids[1:]:
+            joined.link(joined.ids[0], other, body.link, at)
+        after = joined.derived()
+        kept = tuple(self._collect(fact.contents, joined.ids, after, at))
+        if not kept:
+            self.refusals[fact.source, "not_permitted"] += 1
+            return None
+        self._accept(joined, after)
+        for content in kept:
+            self._absorb(index, at, content)
+        return Taken(identifier=joined.ids[0], contents=kept)
+
+    def _collect(
+        self, parts: Sequence[ContentPart], ids: Sequence[IdentifierId], after: Derived, at: Instant
+    ) -> Iterator[KeptContent]:
+        """Yield the content that some purpose permits now, and permitted when it happened.
+
+        The data is its owner's; any identifier on the event that denies a purpose closes it for the event.
+        """
+        denied = 0
+        for one in ids:
+            denied |= self.denies.get(one, 0)
+        owner = ids[0]
+        for part in parts:
+            basis = 0
+            for permit in after.permits[owner]:
+                if permit.categories >> part.category & 1 and permit.since <= at and self._open(permit):
+                    basis |= 1 << permit.purpose
+            basis &= ~denied
+            if basis:
+                yield KeptContent(
+                    identifier=owner, category=part.category, basis=PurposeMask(basis), part=part
+                )
+
+    def _absorb(self, index: EntryIndex, at: Instant, kept: KeptContent) -> None:
+        body = kept.part.content
+        if not isinstance(body, ContentBody):
+            message = "a content part carries a ContentBody"
+            raise TypeError(message)
+        content = Content(
+            category=kept.category, kind=body.kind, name=body.name, at=at, entry=index, data=body.data
+        )
+        owner, key = kept.identifier, (kept.category, kept.basis)
+        states = self.states.setdefault(owner, {})
+        states[key] = absorb(self.policy, states.get(key, EMPTY), content)
+        self.dirty_states.add((owner, key))
+        self.items += [
+            KeptItem(identifier=owner, category=kept.category, basis=kept.basis, item=item)
+            for item in items(self.policy, content)
+        ]
+        self.contents.append(kept)
+        self._show(owner, kept.category, kept.basis)
+
+    def _show(self, owner: IdentifierId, category: CategoryId, basis: PurposeMask) -> None:
+        """Count a change for every purpose that can see the datum."""
+        derived = self._holdings[owner].derived
+        for permit in derived.permits[owner]:
+            purpose = self.policy.purposes[permit.purpose]
+            seen = basis >> permit.purpose & 1 or purpose.retroactive >> category & 1
+            if seen and permit.categories >> category & 1 and self._open(permit):
+                self._bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=False))
+
+    def _open(self, permit: Permit) -> bool:
+        return permit.since <= self.now < permit.until
+
+    # Statements.
+
+    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken:
+        if self.policy.purpose_ids.get(body.statement.purpose) is None:
+            raise UnknownPurpose(pointer="/purpose")
+        joined = _Joined(self, index, fact.refs)
+        statement = statement_of(
+            body.statement,
+            self.policy,
+            identifier=joined.ids[0],
+            known_at=self.now,
+            entry=index,
+            authenticated=body.authenticated,
+            person_scope=body.person_scope,
+            address=joined.ids[1] if len(joined.ids) > 1 else None,
+        )
+        joined.state(statement)
+        before, after = joined.before, joined.derived()
+        self._accept(joined, after)
+        self.statements.append(statement)
+        self._deny(statement, joined)
+        for closing in closings(before, after, negative=statement.state in NARROWING):
+            self._strip(closing)
+        return Taken(identifier=joined.ids[0])
+
+    def _deny(self, statement: Statement, joined: "_Joined") -> None:
+        said = joined.component().statements[statement.identifier]
+        denies = denied_purposes(said, self.policy)
+        if denies != self.denies.get(statement.identifier, 0):
+            self.denies[statement.identifier] = denies
+            self.new_denials.add(statement.identifier)
+
+    def _strip(self, closing: Closing) -> None:
+        """Take a purpose from the basis sets of an identifier's data; what no purpose carries is gone."""
+        one, purpose, categories = closing
+        bit = 1 << purpose
+        states = self.states.setdefault(one, {})
+        for key in [key for key in states if key[1] & bit and categories >> key[0] & 1]:
+            state = states.pop(key)
+            self.dirty_states.add((one, key))
+            rest = PurposeMask(key[1] & ~bit)
+            if rest:
+                kept = (key[0], rest)
+                states[kept] = merge((states.get(kept, EMPTY), state))
+                self.dirty_states.add((one, kept))
+        self.items = [
+            msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
+            if kept.identifier == one and categories >> kept.category & 1
+            else kept
+            for kept in self.items
+        ]
+        self.contents = [
+            msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
+            if kept.identifier == one and categories >> kept.category & 1
+            else kept
+            for kept in self.contents
+        ]
+        self.strips.append(closing)
+
+    # Links, policies, audiences.
+
+    def _linked(self, index: EntryIndex, fact: Fact, body: LinkBody) -> Taken:
+        joined = _Joined(self, index, fact.refs)
+        first, second = joined.ids[0], joined.ids[1]
+        if body.denied:
+            joined.deny(first, second)
+        else:
+            joined.link(first, second, body.link, min(body.at, self.now))
+        self._accept(joined, joined.derived())
+        return Taken(identifier=first)
+
+    def _policy(self, index: EntryIndex, body: PolicyBody) -> Taken:
+        documents = msgspec.json.decode(body.documents)
+        policy, self.names = parse_policy(documents, names=self.names, version=self.policy.version + 1)
+        self.policy = policy
+        self.activated = (index, body.documents)
+        for holding in {id(one): one for one in self._holdings.values()}.values():
+            holding.derived = derive(holding.component, policy, self.now)
+        self.moved.update(self._holdings)
+        for purpose in sorted(policy.purposes):
+            self._bump(Change(purpose, EVERYTHING, narrowing=True))
+        return Taken(identifier=IdentifierId(0))
+
+    def _audience(self, index: EntryIndex, body: AudienceBody) -> Taken:
+        version = self._audience_versions.get(body.audience, 0) + 1
+        self._audience_versions[body.audience] = version
+        self.audiences.append(NewAudience(entry=index, version=version, body=body))
+        return Taken(identifier=IdentifierId(0))
+
+    # What a fact changes.
+
+    def _accept(self, joined: "_Joined", after: Derived) -> None:
+        for ref, node in joined.new_nodes:
+            self.identifiers[ref] = node.id
+            self.new_identifiers.append(node)
+        self.links.update(joined.new_links)
+        for pair in joined.new_denied:
+            self.denied[pair] = (self.now, joined.index)
+        if not joined.changed:
+            return
+        component = joined.component()
+        for change in changes(joined.before, after, self.policy, component.nodes):
+            self._bump(change)
+        self.moved.update(component.nodes)
+        for part in split(component, after):
+            holding = _Holding(part, after)
+            for one in part.nodes:
+                self._holdings[one] = holding
+
+    def _bump(self, change: Change) -> None:
+        seq = self.sequences.get(change.purpose, 0) + 1
+        self.sequences[change.purpose] = seq
+        key = (change.purpose, change.profile)
+        _, narrowing = self.changed.get(key, (0, False))
+        self.changed[key] = (seq, narrowing or change.narrowing)
+
+
+class _Joined:
+    """The component that a fact would make, before anything is changed."""
+
+    def __init__(self, board: Board, index: EntryIndex, refs: Sequence[Ref]) -> None:
+        self._board = board
+        self.index = index
+        self.new_nodes: list[tuple[Ref, Node]] = []
+        self.ids: list[IdentifierId] = []
+        holdings: dict[int, _Holding] = {}
+        for position, ref in enumerate(refs):
+            known = board.identifiers.get(ref)
+            if known is None:
+                known = IdentifierId(index * IDENTIFIERS_PER_ENTRY + position)
+                node = Node(id=known, namespace=ref.namespace, key=ref.lookup)
+                self.new_nodes.append((ref, node))
+            else:
+                holding = board._holdings[known]
+                holdings[id(holding)] = holding
+            self.ids.append(known)
+        parts = [holding.component for holding in holdings.values()]
+        self.before = union([holding.derived for holding in holdings.values()] or [_NOTHING])
+        if self.new_nodes:
+            parts.append(Component(nodes={node.id: node for _, node in self.new_nodes}))
+        self._base = Component.of(parts)
+        self.new_links: dict[LinkKey, Link] = {}
+        self.new_denied: list[Pair] = []
+        self._statement: Statement | None = None
+        self.changed = bool(self.new_nodes)
+
+    def link(self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
+        """Add evidence that two identifiers are one person."""
+        if one == other:
+            return
+        low, high = min(one, other), max(one, other)
+        key = (low, high, kind)
+        held = self._base.links.get(key)
+        fresh = _evidenced(held, key, at, self.index)
+        if held is None:
+            self.new_links[key] = fresh
+            self.changed = True
+            return
+        timed = self._board.policy.conflict is not ConflictRule.AMBIGUOUS
+        if fresh.first_at < held.first_at or (timed and fresh.last_at > held.last_at):
+            self.new_links[key] = fresh
+            self.changed = True
+        elif fresh.last_at - held.last_at > HOUR:
+            # Within an hour the newest time says nothing that a rule would ask for.
+            self.new_links[key] = fresh
+
+    def deny(self, one: IdentifierId, other: IdentifierId) -> None:
+        """Say that two identifiers are not one person."""
+        self.new_denied.append((min(one, other), max(one, other)))
+        self.changed = True
+
+    def state(self, statement: Statement) -> None:
+        """Add a statement."""
+        self._statement = statement
+        self.changed = True
+
+    def component(self) -> Component:
+        """Return the component with everything that was added."""
+        base = self._base
+        if not (self.new_links or self.new_denied or self._statement):
+            return base
+        statements = base.statements
+        if self._statement is not None:
+            one = self._statement.identifier
+            statements = {**statements, one: (*statements.get(one, ()), self._statement)}
+        denied = {**base.denied, **dict.fromkeys(self.new_denied, self._board.now)}
+        return Component(
+            nodes=base.nodes,
+            links={**base.links, **self.new_links} if self.new_links else base.links,
+            denied=denied,
+            statements=statements,
+        )
+
+    def derived(self) -> Derived:
+        """Return what follows from it; what stood, when nothing that matters was added."""
+        if not self.changed:
+            return self.before
+        return derive(self.component(), self._board.policy, self._board.now)
+
+
+def split(component: Component, after: Derived) -> Iterable[Component]:
+    """Return the parts that still hang together: one, except after an unlink or for unlinked identifiers."""
+    groups: dict[ProfileId, list[IdentifierId]] = {}
+    for one in component.nodes:
+        groups.setdefault(after.profile(ViewId(0), one), []).append(one)
+    if len(groups) == 1:
+        return (component,)
+    return tuple(_restricted(component, frozenset(group)) for group in groups.values())
+
+
+def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
+    """Return the purposes that an identifier's own newest statements deny; a tie denies, a parent covers."""
+    newest: dict[PurposeId, tuple[Instant, bool]] = {}
+    for one in said:
+        if one.purpose is None or one.address is not None:
+            continue
+        negative = one.state in NARROWING
+        if negative or one.state in ("given", "renewed"):
+            newest[one.purpose] = max(
+                newest.get(one.purpose, (one.acted_at, False)), (one.acted_at, negative)
+            )
+    denied = {purpose for purpose, (_, negative) in newest.items() if negative}
+    bits = 0
+    for purpose in policy.purposes.values():
+        step: PurposeId | None = purpose.id
+        while step is not None:
+            if step in denied:
+                bits |= 1 << purpose.id
+            parent = policy.purposes.get(step)
+            step = parent.parent if parent is not None else None
+    return PurposeMask(bits)
+
+
+def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex) -> Link:
+    low, high, kind = key
+    if held is None:
+        return Link(
+            low=low, high=high, kind=kind, first_at=at, last_at=at, first_entry=index, last_entry=index
+        )
+    earlier, later = at < held.first_at, at > held.last_at
+    return msgspec.structs.replace(
+        held,
+        first_at=at if earlier else held.first_at,
+        first_entry=index if earlier else held.first_entry,
+        last_at=at if later else held.last_at,
+        last_entry=index if later else held.last_entry,
+    )
+
+
+def _restricted(component: Component, inside: frozenset[IdentifierId]) -> Component:
+    return Component(
+        nodes={one: node for one, node in component.nodes.items() if one in inside},
+        links={key: link for key, link in component.links.items() if key[0] in inside},
+        denied={pair: at for pair, at in component.denied.items() if pair[0] in inside},
+        statements={one: said for one, said in component.statements.items() if one in inside},
+    )
+
+
+_NOTHING = Derived(profiles={}, permits={})
+
+__all__ = ["EVERYTHING", "Board", "Loaded", "Taken", "denied_purposes"]

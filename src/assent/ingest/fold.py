@@ -1,0 +1,260 @@
+"""Load what a batch touches, and save what it made different. The rest of the fold is `board`, which is pure.
+
+The caller holds the controller's head, so nothing loaded can change underneath. Every statement names the
+projection tables without a schema: the same fold fills the live schema and a rebuilt one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from assent.consent import store as consent_store
+from assent.consent.permit import Permit
+from assent.core.ids import (
+    COMPONENTS,
+    RESOLUTION,
+    CategoryMask,
+    ControllerId,
+    IdentifierId,
+    ProfileId,
+    PurposeId,
+    PurposeMask,
+    ViewId,
+)
+from assent.core.policy import Policy
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.features import store as feature_store
+from assent.features.accumulate import pack_value
+from assent.identity import store as identity_store
+from assent.identity.resolve import Link
+from assent.identity.store import Known
+from assent.ingest.board import Board, Loaded
+from assent.ingest.component import Component, Derived
+from assent.ingest.facts import AudienceBody, PolicyBody, StatedBody
+from assent.ledger.append import Fact, Ref
+
+_CONSENT = load("consent")
+
+_PAGE = 10_000
+
+
+async def load_for(
+    connection: Connection,
+    controller_id: ControllerId,
+    policy: Policy,
+    facts: Sequence[Fact],
+    sequences: dict[PurposeId, int],
+    messages: set[bytes],
+) -> Loaded:
+    """Return everything that applying these facts may read."""
+    if any(isinstance(fact.body, PolicyBody) for fact in facts):
+        known = await _everybody(connection, controller_id)
+    else:
+        refs = {ref for fact in facts for ref in fact.refs}
+        known = await identity_store.known_by_ref(connection, controller_id, refs)
+    loaded = await _components(connection, controller_id, policy, known)
+    loaded.sequences = sequences
+    loaded.messages = messages
+    # Only a statement can take data away, and then from everybody it is about.
+    stating = any(isinstance(fact.body, StatedBody) for fact in facts)
+    owners = {
+        loaded.identifiers[fact.refs[0]]
+        for fact in facts
+        if fact.contents and fact.refs[0] in loaded.identifiers
+    }
+    wanted = set(loaded.denies) if stating else owners
+    loaded.states = await feature_store.states_of(connection, controller_id, wanted)
+    audiences = [fact.body.audience for fact in facts if isinstance(fact.body, AudienceBody)]
+    if audiences:
+        rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
+        loaded.audience_versions = dict(map(tuple, rows))
+    return loaded
+
+
+async def save(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    """Write what the board made different, in an order that deletes before it inserts."""
+    if board.activated is not None:
+        entry, documents = board.activated
+        await consent_store.insert_policy(
+            connection, controller_id, board.policy, board.names, entry, documents
+        )
+    await _save_identity(connection, controller_id, board)
+    if board.statements:
+        await consent_store.insert_statements(connection, controller_id, board.statements)
+    await _save_derived(connection, controller_id, board)
+    await _save_features(connection, controller_id, board)
+    for audience in board.audiences:
+        await connection.execute(
+            _CONSENT.insert_audiences,
+            controller_id,
+            audience.body.audience,
+            audience.version,
+            audience.entry,
+            audience.body.title,
+            list(audience.body.purposes),
+            audience.body.rule,
+        )
+
+
+def strips(board: Board) -> Iterable[tuple[list[IdentifierId], CategoryMask, PurposeMask]]:
+    """Yield what is taken away, identifiers grouped by what they lose."""
+    grouped: dict[tuple[CategoryMask, PurposeMask], list[IdentifierId]] = defaultdict(list)
+    for closing in board.strips:
+        grouped[closing.categories, PurposeMask(1 << closing.purpose)].append(closing.identifier)
+    for (categories, purposes), ids in grouped.items():
+        yield ids, categories, purposes
+
+
+async def _everybody(connection: Connection, controller_id: ControllerId) -> list[Known]:
+    found: list[Known] = []
+    while page := await identity_store.known_after(
+        connection, controller_id, found[-1].node.id if found else IdentifierId(-1), _PAGE
+    ):
+        found += page
+    return found
+
+
+async def _components(
+    connection: Connection, controller_id: ControllerId, policy: Policy, known: Sequence[Known]
+) -> Loaded:
+    views = (COMPONENTS, RESOLUTION, *policy.views)
+    nodes = {one.node.id: one for one in known}
+    clusters = await identity_store.clusters_around(connection, controller_id, nodes, views)
+    rest = clusters[COMPONENTS].keys() - nodes.keys()
+    for one in await identity_store.known_by_id(connection, controller_id, rest):
+        nodes[one.node.id] = one
+    linked = clusters[COMPONENTS].keys()
+    links, denied = await identity_store.links_among(connection, controller_id, linked)
+    said = await consent_store.statements_of(connection, controller_id, nodes)
+    permits = await consent_store.permits_of(connection, controller_id, policy, nodes)
+    groups: dict[ProfileId, list[IdentifierId]] = defaultdict(list)
+    for one in nodes:
+        groups[clusters[COMPONENTS].get(one, ProfileId(one))].append(one)
+    by_group = _links_by_group(links, clusters[COMPONENTS])
+    components, derived = [], []
+    for profile, members in groups.items():
+        inside = frozenset(members)
+        components.append(
+            Component(
+                nodes={one: nodes[one].node for one in members},
+                links={(link.low, link.high, link.kind): link for link in by_group.get(profile, ())},
+                denied={pair: at for pair, at in denied.items() if pair[0] in inside} if denied else {},
+                statements={one: said[one] for one in members if one in said},
+            )
+        )
+        derived.append(_stored(members, clusters, permits))
+    return Loaded(
+        identifiers={
+            Ref(namespace=one.node.namespace, lookup=one.node.key): one.node.id for one in nodes.values()
+        },
+        denies={number: one.denies for number, one in nodes.items()},
+        components=components,
+        derived=derived,
+        states={},
+        messages=set(),
+        sequences={},
+        audience_versions={},
+    )
+
+
+def _links_by_group(
+    links: Iterable[Link], profiles: dict[IdentifierId, ProfileId]
+) -> dict[ProfileId, list[Link]]:
+    grouped: dict[ProfileId, list[Link]] = defaultdict(list)
+    for link in links:
+        grouped[profiles[link.low]].append(link)
+    return grouped
+
+
+def _stored(
+    members: Sequence[IdentifierId],
+    clusters: dict[ViewId, dict[IdentifierId, ProfileId]],
+    permits: dict[IdentifierId, tuple[Permit, ...]],
+) -> Derived:
+    profiles = {}
+    if len(members) > 1:
+        for view, rows in clusters.items():
+            placed = {one: rows[one] for one in members if one in rows}
+            if placed:
+                profiles[view] = placed
+    return Derived(profiles=profiles, permits={one: permits[one] for one in members})
+
+
+async def _save_identity(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    if board.new_identifiers:
+        await identity_store.insert_identifiers(
+            connection, controller_id, board.new_identifiers, board.denies
+        )
+    fresh = {node.id for node in board.new_identifiers}
+    denies = {one: board.denies[one] for one in board.new_denials if one not in fresh}
+    if denies:
+        await identity_store.update_denies(connection, controller_id, denies)
+    if board.links:
+        await identity_store.upsert_links(connection, controller_id, list(board.links.values()))
+    if board.denied:
+        await identity_store.upsert_denied(connection, controller_id, board.denied)
+
+
+async def _save_derived(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    gone_permits: list[Permit] = []
+    opened: list[Permit] = []
+    gone: list[tuple[ViewId, IdentifierId]] = []
+    placed: list[tuple[ViewId, IdentifierId, ProfileId]] = []
+    for one in sorted(board.moved):
+        before, after = board.stored.get(one), board.derived_of(one)
+        old = before.permits.get(one, ()) if before is not None and board.activated is None else ()
+        new = after.permits[one]
+        if old != new:
+            gone_permits += [permit for permit in old if permit not in new]
+            opened += [permit for permit in new if permit not in old]
+        _moves(one, before, after, gone, placed)
+    await consent_store.move_permits(connection, controller_id, board.policy.version, gone_permits, opened)
+    await identity_store.move_clusters(connection, controller_id, gone, placed)
+
+
+def _moves(
+    one: IdentifierId,
+    before: Derived | None,
+    after: Derived,
+    gone: list[tuple[ViewId, IdentifierId]],
+    placed: list[tuple[ViewId, IdentifierId, ProfileId]],
+) -> None:
+    old = {view: rows[one] for view, rows in before.profiles.items() if one in rows} if before else {}
+    new = {view: rows[one] for view, rows in after.profiles.items() if one in rows}
+    if old != new:
+        gone += [(view, one) for view in old if view not in new]
+        placed += [(view, one, profile) for view, profile in new.items() if old.get(view) != profile]
+
+
+async def _save_features(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    for ids, categories, purposes in strips(board):
+        await feature_store.strip_items(connection, controller_id, ids, categories, purposes)
+    kept, gone = [], []
+    for one, key in sorted(board.dirty_states):
+        state = board.states.get(one, {}).get(key)
+        if state is None:
+            gone.append((one, key))
+        else:
+            kept.append((one, key, state))
+    if gone:
+        await feature_store.delete_states(connection, controller_id, gone)
+    if kept:
+        await feature_store.upsert_states(connection, controller_id, kept)
+    rows = [
+        (
+            row.identifier,
+            row.item.feature,
+            row.item.entry,
+            row.category,
+            row.basis,
+            row.item.at,
+            pack_value(row.item.value),
+        )
+        for row in board.items
+        if row.basis
+    ]
+    if rows:
+        await feature_store.insert_items(connection, controller_id, rows)
+
+
+__all__ = ["load_for", "save", "strips"]
