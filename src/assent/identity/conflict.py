@@ -2,14 +2,16 @@
 
 Two ways, each a function of the component alone:
 
-`ambiguous` chooses nobody. Namespace by namespace, the lowest priority first: while too many values are
-connected, every identifier of that namespace on a simple path between two of them is shared. The values
-themselves count as on the path. So a browser between two people is lost to both, and a person with two values
-of a namespace that admits one loses the values, not themself.
+`ambiguous` chooses nobody. Namespaces join from the highest priority down. At each, what the higher ones agree
+on stands as one part, and every identifier on a path between parts (or values of its own namespace) that hold
+too many values together is shared. So a browser between two people is lost to both, their other browsers are
+not; a person with two values of a namespace that admits one loses the values, not themself; and nothing
+learnt about a browser parts what a person's own identifiers say about each other. (Were every path counted,
+with no part standing, a person would lose their other browsers too wherever an event named three identifiers.)
 
 `fold` chooses by an order: pairs are added one by one, and a pair that would join too many values is refused.
 
-Both are total and terminate: the work is at most namespaces times levels passes over the component.
+Both are total. The work is at most namespaces times namespaces passes over the component.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import networkx as nx
 
 from assent.core.ids import IdentifierId, NamespaceId
-from assent.identity.components import Pair
+from assent.identity.components import Pair, components
 
 Spaces = Mapping[IdentifierId, NamespaceId]
 """The namespace of each identifier."""
@@ -45,47 +47,51 @@ def ambiguous(
     limits: Limits, spaces: Spaces, priorities: Mapping[NamespaceId, int], pairs: Sequence[Pair]
 ) -> frozenset[IdentifierId]:
     """Return the shared identifiers of one component: without them every namespace is within its limit."""
-    graph = nx.Graph(pairs)
-    level_of = {one: priorities[spaces[one]] for one in graph}
+    levels = {one: priorities[spaces[one]] for pair in pairs for one in pair}
     shared: set[IdentifierId] = set()
-    for level in sorted(set(level_of.values()), reverse=True):  # 1 is the highest priority
-        on_path: set[IdentifierId] = set()
-        for values in _crowds(graph, limits, spaces):
-            on_path |= _between(graph, values)
-        cut = {one for one in on_path if level_of[one] == level}
-        graph.remove_nodes_from(cut)
-        shared |= cut
+    for level in sorted(set(levels.values())):  # 1 is the highest priority
+        here = {one for one, its in levels.items() if its <= level and one not in shared}
+        live = [pair for pair in pairs if pair[0] in here and pair[1] in here]
+        newly = {one for one in here if levels[one] == level}
+        stood = (pair for pair in live if pair[0] not in newly and pair[1] not in newly)
+        part_of = {one: part[0] for part in components(here, stood) for one in part}
+        between: set[IdentifierId] = set()
+        for holders in _crowds(limits, spaces, live, part_of):
+            between |= _between([(part_of[low], part_of[high]) for low, high in live], holders)
+        shared |= between & newly
     return frozenset(shared)
 
 
-def _crowds(graph: nx.Graph, limits: Limits, spaces: Spaces) -> list[list[IdentifierId]]:
-    """Return, for each namespace past its limit in some connected part, its values in those parts."""
-    crowds: dict[NamespaceId, list[IdentifierId]] = {}
-    for part in nx.connected_components(graph):
+def _crowds(
+    limits: Limits, spaces: Spaces, pairs: Iterable[Pair], part_of: Mapping[IdentifierId, IdentifierId]
+) -> list[set[IdentifierId]]:
+    """Return, for each namespace past its limit somewhere, the parts that hold its values there."""
+    crowds: dict[NamespaceId, set[IdentifierId]] = {}
+    for group in components(part_of, pairs):
+        if within(limits, spaces, group):
+            continue
         held: dict[NamespaceId, list[IdentifierId]] = {}
-        for one in part:
-            if spaces[one] in limits:
-                held.setdefault(spaces[one], []).append(one)
+        for one in group:
+            held.setdefault(spaces[one], []).append(one)
         for space, values in held.items():
-            if len(values) > limits[space]:
-                crowds.setdefault(space, []).extend(values)
+            if len(values) > limits.get(space, len(values)):
+                crowds.setdefault(space, set()).update(part_of[one] for one in values)
     return list(crowds.values())
 
 
-def _between(graph: nx.Graph, values: Iterable[IdentifierId]) -> set[IdentifierId]:
-    """Return every identifier on a simple path between two of the values, those included.
+def _between(pairs: Iterable[Pair], holders: Iterable[IdentifierId]) -> set[IdentifierId]:
+    """Return everything on a simple path between two of the holders, those included.
 
-    An identifier is on such a path exactly if, with one more node tied to all the values, some cycle runs
-    through both; that is, if some block (2-connected part) holds both. One depth-first search finds them all.
+    Something is on such a path exactly if, with one more node tied to all holders, some cycle runs through
+    both; that is, if some block (2-connected part) holds both. One depth-first search finds them all.
     """
-    graph.add_edges_from((_TERMINAL, value) for value in values)
-    # A block of two is a bridge: a value that no other can be reached from.
+    graph = nx.Graph(pair for pair in pairs if pair[0] != pair[1])
+    graph.add_edges_from((_TERMINAL, holder) for holder in holders)
     found: set[IdentifierId] = set()
     for block in nx.biconnected_components(graph):
-        if _TERMINAL in block and len(block) > 2:
+        if _TERMINAL in block and len(block) > 2:  # of two: a holder that no other can be reached from
             found |= block
-    graph.remove_node(_TERMINAL)
-    return found - {_TERMINAL}
+    return found
 
 
 def fold(limits: Limits, spaces: Spaces, ordered: Iterable[Pair]) -> Iterator[Pair]:

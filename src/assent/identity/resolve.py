@@ -99,8 +99,8 @@ def resolve(
     Steps: (1) evidence that cannot join is dropped: denied, merely proposed, of an undeclared namespace, or
     between two values of a unique one; (2) an identifier with more links than the cap is generic, and out;
     (3) what is connected is a component; (4) one within every limit is a cluster as it stands, (5) elsewhere
-    the conflict rule cuts; (6) in a cluster past the cap on identifiers those ranking past it are generic, and
-    out. Higher priority ranks first, then the longer known, so that a newcomer moves nobody, then the hash.
+    the conflict rule cuts; (6) in a cluster past the cap on identifiers those ranking past it are generic and
+    out: higher priority ranks first, then the longer known (a newcomer moves nobody), then the keyed hash.
     """
     spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
     limits = {space.id: space.limit for space in policy.namespaces.values() if space.limit is not None}
