@@ -35,17 +35,18 @@ class TestDatabase(Struct, frozen=True, kw_only=True):
         return Settings(folder=folder, database_url=Secret(self.dsn()))
 
 
-def run(dsn: str, *statements: str) -> list[Any]:
+async def ask(dsn: str, *statements: str) -> list[Any]:
     """Run statements on a connection of their own; return the first value of each one's first row."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [await connection.fetchval(statement) for statement in statements]
+    finally:
+        await connection.close()
 
-    async def values() -> list[Any]:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return [await connection.fetchval(statement) for statement in statements]
-        finally:
-            await connection.close()
 
-    return asyncio.run(values())
+def run(dsn: str, *statements: str) -> list[Any]:
+    """Do as `ask` does, where no event loop runs."""
+    return asyncio.run(ask(dsn, *statements))
 
 
 def template(server: EmbeddedPostgres, folder: Path) -> str:

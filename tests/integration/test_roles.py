@@ -1,0 +1,191 @@
+"""Nobody serves as a role that could do more than it should, or on a server that may lose what it took."""
+
+import asyncio
+import base64
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from assent.config import Secret
+from assent.core.errors import StartupRefused
+from assent.database import embedded, roles
+from assent.database.embedded import EmbeddedPostgres, embedded_postgres
+from assent.database.migrate import migrate
+from assent.database.roles import Role, create_roles, refuse_unsafe_role, scram_verifier
+from assent.database.types import Connection
+from tests.support.database import TestDatabase, run
+
+EVERYTHING_GRANTED = """
+SELECT array_agg(kind || ' ' || replace(name, '"', ''))
+FROM (
+    SELECT 'table' AS kind, c.oid::regclass::text AS name
+    FROM pg_class AS c
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        AND c.relnamespace::regnamespace::text NOT LIKE 'pg\\_toast%'
+        AND CASE c.relkind
+            WHEN 'S' THEN has_sequence_privilege('{role}', c.oid, 'USAGE, SELECT, UPDATE')
+            ELSE has_any_column_privilege('{role}', c.oid, 'SELECT, INSERT, UPDATE')
+                OR has_table_privilege('{role}', c.oid, 'DELETE, TRUNCATE, TRIGGER')
+        END
+    UNION ALL
+    SELECT 'function', p.oid::regproc::text
+    FROM pg_proc AS p
+    WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        AND has_function_privilege('{role}', p.oid, 'EXECUTE')
+) AS granted
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server of this module's own: roles belong to a whole server, and these tests change them."""
+    folder = Path(tempfile.mkdtemp(prefix="assent-test-"))
+    with embedded_postgres(folder) as started:
+        asyncio.run(migrate(started.dsn()))
+        yield started
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def connected(server: EmbeddedPostgres, user: str = "postgres") -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(server.dsn(user=user))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_role_is_fit_to_serve_as_migrations_leave_it(server: EmbeddedPostgres, role: Role) -> None:
+    async with connected(server, role) as connection:
+        await refuse_unsafe_role(connection, role)
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "why"),
+    [
+        ("ALTER ROLE assent_reader SUPERUSER", "ALTER ROLE assent_reader NOSUPERUSER", "SUPERUSER"),
+        ("ALTER ROLE assent_reader BYPASSRLS", "ALTER ROLE assent_reader NOBYPASSRLS", "BYPASSRLS"),
+        ("ALTER ROLE assent_reader CREATEROLE", "ALTER ROLE assent_reader NOCREATEROLE", "CREATEROLE"),
+        ("ALTER ROLE assent_reader REPLICATION", "ALTER ROLE assent_reader NOREPLICATION", "REPLICATION"),
+        ("GRANT assent_owner TO assent_reader", "REVOKE assent_owner FROM assent_reader", "assent_owner"),
+        ("GRANT assent_writer TO assent_reader", "REVOKE assent_writer FROM assent_reader", "assent_writer"),
+        (
+            "GRANT pg_read_all_data TO assent_reader",
+            "REVOKE pg_read_all_data FROM assent_reader",
+            "pg_read_all",
+        ),
+        ("CREATE SCHEMA own AUTHORIZATION assent_reader", "DROP SCHEMA own", "owns"),
+        (
+            "CREATE TABLE public.own (); ALTER TABLE public.own OWNER TO assent_reader",
+            "DROP TABLE public.own",
+            "owns",
+        ),
+    ],
+)
+async def test_a_role_mightier_than_the_reader_is_refused(
+    server: EmbeddedPostgres, change: str, back: str, why: str
+) -> None:
+    async with connected(server) as admin:
+        await admin.execute(change)
+        try:
+            async with connected(server, Role.READER) as connection:
+                with pytest.raises(StartupRefused, match=why):
+                    await refuse_unsafe_role(connection, Role.READER)
+        finally:
+            await admin.execute(back)
+
+
+@pytest.mark.parametrize("user", ["postgres", "assent_writer"])
+async def test_another_role_than_the_expected_one_is_refused(server: EmbeddedPostgres, user: str) -> None:
+    async with connected(server, user) as connection:
+        with pytest.raises(StartupRefused, match="another role"):
+            await refuse_unsafe_role(connection, Role.READER)
+
+
+async def test_a_superuser_that_puts_on_the_role_is_refused(server: EmbeddedPostgres) -> None:
+    async with connected(server) as connection:
+        await connection.execute("SET ROLE assent_reader")
+        with pytest.raises(StartupRefused, match="another role"):
+            await refuse_unsafe_role(connection, Role.READER)
+
+
+async def test_a_version_nobody_tested_is_refused(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles, "_SUPPORTED", range(15, 18))
+    async with connected(server, Role.READER) as connection:
+        with pytest.raises(StartupRefused, match="got 18"):
+            await refuse_unsafe_role(connection, Role.READER)
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_a_server_that_may_lose_what_it_took_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setitem(embedded._SETTINGS, setting, "off")
+
+    async def asked(server: EmbeddedPostgres) -> None:
+        async with connected(server) as admin:
+            await create_roles(admin)
+        async with connected(server, Role.WRITER) as connection:
+            await refuse_unsafe_role(connection, Role.WRITER)
+
+    with embedded_postgres(folder) as server, pytest.raises(StartupRefused, match=f"with {setting} off"):
+        asyncio.run(asked(server))
+
+
+async def test_roles_get_the_password_that_a_setting_names(server: EmbeddedPostgres) -> None:
+    async with connected(server) as admin:
+        await create_roles(admin, Secret("correct horse"))
+        for role in Role:
+            kept = await admin.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = $1", role.value)
+            salt = kept.split(":")[1].split("$")[0]
+            assert scram_verifier("correct horse", base64.b64decode(salt)) == kept
+
+
+async def test_our_verifier_is_the_one_postgresql_makes(server: EmbeddedPostgres) -> None:
+    async with connected(server) as admin:
+        await admin.execute("CREATE ROLE somebody PASSWORD 'correct horse'")
+        theirs = await admin.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'somebody'")
+        await admin.execute("DROP ROLE somebody")
+    salt = theirs.split(":")[1].split("$")[0]
+    assert scram_verifier("correct horse", base64.b64decode(salt)) == theirs
+
+
+def granted(database: TestDatabase, role: Role) -> set[str]:
+    (found,) = run(database.dsn(), EVERYTHING_GRANTED.format(role=role))
+    return set(found)
+
+
+READERS_OWN = {
+    "function gate.changes",
+    "function gate.opened",
+    "function gate.position",
+    "function gate.record",
+    "function gate.setting",
+    "table gate.released",
+}
+
+
+def test_the_reader_may_read_the_gates_view_and_call_its_functions_and_nothing_else(
+    fresh_database: TestDatabase,
+) -> None:
+    assert granted(fresh_database, Role.READER) == READERS_OWN
+
+
+def test_one_column_granted_too_many_is_found(fresh_database: TestDatabase) -> None:
+    run(fresh_database.dsn(), "GRANT SELECT (controller_id) ON projection.permit TO assent_reader")
+    assert granted(fresh_database, Role.READER) == READERS_OWN | {"table projection.permit"}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_role_may_change_or_delete_an_entry(fresh_database: TestDatabase, role: Role) -> None:
+    question = f"SELECT has_table_privilege('{role}', 'ledger.entry', 'UPDATE, DELETE, TRUNCATE')"
+    assert run(fresh_database.dsn(), question) == [False]

@@ -1,0 +1,74 @@
+"""The shipped policy as documents that a test may change, and small ones to start from."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+from assent.policies import read_folder
+from assent.resources import policies_folder
+
+Documents = dict[str, dict[str, Any]]
+
+
+@cache
+def _read() -> Documents:
+    return read_folder(policies_folder())
+
+
+def shipped() -> Documents:
+    """Return the documents of `policies/`, a copy of one's own."""
+    return deepcopy(_read())
+
+
+def put(documents: Documents, document: str, path: tuple[str | int, ...], value: object) -> Documents:
+    """Return the documents with one key set; a missing table on the way is made."""
+    node: Any = documents.setdefault(document, {})
+    for key in path[:-1]:
+        node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
+    node[path[-1]] = value
+    return documents
+
+
+def drop(documents: Documents, document: str, path: tuple[str | int, ...]) -> Documents:
+    """Return the documents without one key."""
+    node: Any = documents[document]
+    for key in path[:-1]:
+        node = node[key]
+    del node[path[-1]]
+    return documents
+
+
+def small(purposes: Mapping[str, Mapping[str, object]] | None = None) -> Documents:
+    """Return the least documents that declare one category, one namespace and the given purposes."""
+    return {
+        "purposes": {"format": "assent/purposes@1", "purposes": dict(purposes or {})},
+        "features": {"format": "assent/features@1", "categories": {"behaviour": {"events": ["*"]}}},
+        "identity": {
+            "format": "assent/identity@1",
+            "namespaces": {"user_id": {"kind": "person", "priority": 1, "from": ["userId"]}},
+        },
+    }
+
+
+def contract(**keys: object) -> dict[str, object]:
+    """Return a purpose resting on a contract, with what must be said about it."""
+    return {
+        "title": "a purpose",
+        "legal_basis": "contract",
+        "categories": ["*"],
+        "links": {"kinds": ["observed"], "agreement": False},
+        **keys,
+    }
+
+
+def notice(version: int = 1) -> dict[str, object]:
+    """Return a notice's document."""
+    return {
+        "format": "assent/notice@1",
+        "version": version,
+        "title": "a notice",
+        "text": "what is done",
+        "benefit": "what it is good for",
+        "storage": "how long it is kept",
+    }
