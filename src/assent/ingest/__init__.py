@@ -1,0 +1,1 @@
+"""From what clients and files send to facts: the tracking contract, imports, the committer."""
