@@ -42,10 +42,9 @@ def tile_path(level: int | Literal["entries"], index: int, width: int = TILE_WID
     within = level == ENTRIES or 0 <= level <= HIGHEST_LEVEL
     if not within or not 0 <= index <= HIGHEST_SIZE or not 0 < width <= TILE_WIDTH:
         raise ValueError("expected a level up to 63, an index and a width up to 256")
-    groups = f"{index:,}".split(",")
-    name = "/x".join(group.zfill(3) for group in groups)
-    partial = "" if width == TILE_WIDTH else f".p/{width}"
-    return f"tile/{level}/{'x' if len(groups) > 1 else ''}{name}{partial}"
+    *folders, last = [group.zfill(3) for group in f"{index:,}".split(",")]
+    name = "".join(f"x{folder}/" for folder in folders) + last
+    return f"tile/{level}/{name}" + ("" if width == TILE_WIDTH else f".p/{width}")
 
 
 def parse_tile_path(path: str) -> TileAt:
