@@ -1,100 +1,189 @@
 """Decide whether one purpose may use one person's data, from what the person said.
 
 Pure and total: the caller brings the history, the resolution, the policy and the instant. Nothing is read,
-nothing is remembered. The answer always names the step, the article and the entry that decided it.
+nothing is remembered. The answer always names the step, the article and, where one spoke, the entry.
+
+     1  the policy declares the purpose, and had by then                   Art. 5(1)(b)
+     2  the purpose declares the category                                  Art. 5(1)(c)
+     3  the identifiers are this person's                                  Art. 5(1)(d)
+     4  none of them was erased                                            Art. 17(1)
+     5  nothing of the person is restricted                                Art. 18(1)
+     6  no finding stands against how consent was asked for                Art. 5(2)
+     7  no statement in force denies: of the purpose or an ancestor,       Art. 7(3), 21
+        by any identifier of the person, not overridden by the basis
+     8  every purpose it requires is open
+     9  every purpose that the category names besides is open
+    10  special categories rest on consent                                 Art. 9(1)
+    11  significant automated decisions do not rest on interests           Art. 22
+    12  a contract or the law opens by itself                              Art. 6(1)(b), (c)
+    13  legitimate interests were assessed                                 Art. 6(1)(f)
+    14  and open once the source was shown the notice                      Art. 13(1)(d)
+    15  consent is freely given: no imbalance                              Art. 7(4)
+    16  and as easy to withdraw as to give                                 Art. 7(3)
+    17  a composite without duties of its own stands on what it requires
+    18  the source itself gave since it last denied                        Art. 7(1)
+    19  when the purpose had been declared                                 Art. 5(1)(b)
+    20  by an affirmative act                                              Art. 4(11)
+    21  that names the notice it answers                                   Art. 7(1)
+    22  of age, or through a verified guardian                             Art. 8(1)
+    23  confirmed, where two steps are asked for                           Art. 7(1)
+    24  explicitly, where that is asked for                                Art. 9(2)(a), 22(2)(c)
+    25  the notice has not materially changed since                        Art. 13(3)
+    26  and the give has not expired                                       Art. 5(1)(e)
+
+Steps 1 to 11 only close; what is missing, unknown, lapsed or conflicting closes. 18 to 26 are in `given`.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 
-from msgspec import Struct
+from assent.consent import bases, given
+from assent.consent.case import Case, no, open_case
+from assent.consent.denial import denying
+from assent.consent.history import History, newest, rank
+from assent.consent.question import Bond, Cluster, Decision, Question, Reason
+from assent.consent.statement import State, Statement
+from assent.core.ids import CategoryId, IdentifierId, PurposeId
+from assent.core.policy import Policy, Purpose
 
-from assent.consent.statement import NARROWING, WIDENING, Statement, legal_basis
-from assent.core.ids import CategoryId, EntryIndex, IdentifierId, PurposeId
-from assent.core.policy import LegalBasis, Policy
-from assent.core.time import FOREVER, Instant
-
-
-class Reason(StrEnum):
-    """Why the answer is what it is; for the person and the data protection officer, never for an engine."""
-
-    PERMITTED = "permitted"
-    UNKNOWN_PURPOSE = "unknown_purpose"
-    CATEGORY = "category_not_declared"
-    STRANGER = "not_of_this_person"
-    REFUSED = "refused"
-    SILENT = "no_statement"
-
-
-class Bond(Struct, frozen=True, kw_only=True):
-    """Two identifiers held to be one person, in the one resolution."""
-
-    low: IdentifierId
-    high: IdentifierId
-    first_at: Instant
-    """The first evidence since the last unlink."""
-    until: Instant = FOREVER
-    """When the link was undone or denied."""
-
-
-class Cluster(Struct, frozen=True, kw_only=True):
-    """The identifiers of one person, in the one resolution. Denials travel along its bonds."""
-
-    members: tuple[IdentifierId, ...]
-    bonds: tuple[Bond, ...] = ()
-
-
-class Question(Struct, frozen=True, kw_only=True):
-    """Whether a purpose may use an identifier's data at `at`, by what was known at `known_at`."""
-
-    identifier: IdentifierId
-    purpose: PurposeId
-    at: Instant
-    known_at: Instant
-    category: CategoryId | None = None
-    """None asks about the purpose as a whole."""
-    address: IdentifierId | None = None
-    vendor: int | None = None
-    sources: tuple[IdentifierId, ...] = ()
-    """Whose data it is; empty is the identifier's own."""
-
-
-class Decision(Struct, frozen=True, kw_only=True):
-    """The answer, and what it rests on."""
-
-    allowed: bool
-    reason: Reason
-    step: int
-    article: str
-    entry: EntryIndex | None = None
+__all__ = ["Bond", "Cluster", "Decision", "Question", "Reason", "decide", "judge"]
 
 
 def decide(history: Sequence[Statement], cluster: Cluster, policy: Policy, question: Question) -> Decision:
-    """Answer one question."""
-    purpose = policy.purposes.get(question.purpose)
-    if purpose is None:
-        return Decision(allowed=False, reason=Reason.UNKNOWN_PURPOSE, step=1, article="6(1)")
-    if question.category is not None and not purpose.categories >> question.category & 1:
-        return Decision(allowed=False, reason=Reason.CATEGORY, step=2, article="5(1)(c)")
-    if legal_basis(purpose, question.at) in (LegalBasis.CONTRACT, LegalBasis.LEGAL_OBLIGATION):
-        return Decision(allowed=True, reason=Reason.PERMITTED, step=4, article="6(1)(b)")
-    if question.identifier not in cluster.members:
-        return Decision(allowed=False, reason=Reason.STRANGER, step=3, article="5(2)")
-    heard = [
-        said
-        for said in history
-        if said.purpose == purpose.id and said.acted_at <= question.at and said.known_at <= question.known_at
-    ]
-    newest: dict[IdentifierId, Statement] = {}
-    for said in sorted(
-        heard, key=lambda said: (said.acted_at, said.state in NARROWING, said.entry, said.position)
-    ):
-        if said.state in NARROWING or said.state in WIDENING:
-            newest[said.identifier] = said
-    for said in newest.values():
-        if said.state in NARROWING:
-            return Decision(allowed=False, reason=Reason.REFUSED, step=5, article="7(3)", entry=said.entry)
-    own = newest.get(question.identifier)
-    if own is None:
-        return Decision(allowed=False, reason=Reason.SILENT, step=6, article="7(1)")
-    return Decision(allowed=True, reason=Reason.PERMITTED, step=7, article="6(1)(a)", entry=own.entry)
+    """Answer one question: yes only if the data of every source may be used."""
+    known = History(history, cluster, question.known_at)
+    first, *others = question.sources or (question.identifier,)
+    answer = judge(known, policy, question, first)
+    for source in others:
+        if answer.allowed:
+            answer = judge(known, policy, question, source)
+    return answer
+
+
+def judge(history: History, policy: Policy, question: Question, source: IdentifierId) -> Decision:
+    """Answer for the data of one source."""
+    return _judge(history, policy, question, source, question.purpose, asking=frozenset(), also=True)
+
+
+def _judge(
+    history: History,
+    policy: Policy,
+    question: Question,
+    source: IdentifierId,
+    number: PurposeId,
+    *,
+    asking: frozenset[PurposeId],
+    also: bool,
+) -> Decision:
+    purpose = policy.purposes.get(number)
+    if purpose is None or (purpose.declared is not None and purpose.declared > question.at):
+        return no(1, Reason.UNKNOWN_PURPOSE, "5(1)(b)")  # (1) the policy declares the purpose
+    category = question.category
+    if category is not None and not _declares(policy, purpose, category):
+        return no(2, Reason.CATEGORY, "5(1)(c)")  # (2) the purpose declares the category
+    case = open_case(history, policy, question, source, purpose, asking=asking)
+    return (
+        _stranger(case)  # (3)
+        or _erased(case)  # (4)
+        or _restricted(case)  # (5)
+        or _found_against(case)  # (6)
+        or _denied(case)  # (7)
+        or _part_closed(case)  # (8)
+        or (_companion_closed(case) if also else None)  # (9)
+        or bases.special(case)  # (10)
+        or bases.automated(case)  # (11)
+        or bases.opened(case)  # (12)
+        or bases.unassessed(case)  # (13)
+        or bases.interests(case)  # (14)
+        or bases.not_free(case)  # (15)
+        or bases.hard_to_withdraw(case)  # (16)
+        or bases.composed(case)  # (17)
+        or given.answer(case)  # (18) to (26)
+    )
+
+
+def _declares(policy: Policy, purpose: Purpose, category: CategoryId) -> bool:
+    return category in policy.categories and bool(purpose.categories >> category & 1)
+
+
+def _stranger(case: Case) -> Decision | None:
+    members = case.history.cluster.members
+    if case.question.identifier in members and case.source in members and case.source in case.person:
+        return None
+    return no(3, Reason.STRANGER, "5(1)(d)")
+
+
+def _erased(case: Case) -> Decision | None:
+    """What was erased is gone for good; an identifier seen again after it is another one."""
+    ends = case.source, case.question.identifier
+    erased = newest(said for said in case.said if said.state is State.ERASED and said.identifier in ends)
+    return None if erased is None else no(4, Reason.ERASED, "17(1)", erased.entry)
+
+
+def _restricted(case: Case) -> Decision | None:
+    """Restricting one identifier restricts the person, until that identifier is released; a tie restricts."""
+    marks: dict[tuple[IdentifierId, PurposeId | None], Statement] = {}
+    for said in case.said:
+        if said.state in _RESTRICTION and said.identifier in case.person:
+            earlier = marks.get((said.identifier, said.purpose))
+            if earlier is None or _later_mark(said) > _later_mark(earlier):
+                marks[said.identifier, said.purpose] = said
+    standing = newest(said for said in marks.values() if said.state is State.RESTRICTED)
+    return None if standing is None else no(5, Reason.RESTRICTED, "18(1)", standing.entry)
+
+
+def _later_mark(said: Statement) -> tuple[object, ...]:
+    return said.acted_at, said.state is State.RESTRICTED, *rank(said)
+
+
+def _found_against(case: Case) -> Decision | None:
+    finding = newest(
+        said for said in case.said if said.state is State.FINDING and said.identifier in case.person
+    )
+    return None if finding is None else no(6, Reason.FINDING, "5(2)", finding.entry)
+
+
+def _denied(case: Case) -> Decision | None:
+    denial = denying(case)
+    if denial is None:
+        return None
+    reason, article = _DENIALS[denial.state]
+    return no(7, reason, article, denial.entry)
+
+
+def _part_closed(case: Case) -> Decision | None:
+    """A requirement that leads back to a purpose being judged is never met."""
+    for part in case.purpose.requires_all:
+        if part in case.asking:
+            return no(8, Reason.REQUIRED, "5(1)(b)")
+        answer = _ask(case, part)
+        if not answer.allowed:
+            return no(8, Reason.REQUIRED, answer.article, answer.entry)
+    return None
+
+
+def _companion_closed(case: Case) -> Decision | None:
+    """Companions do not ask for theirs in turn: the category names them all."""
+    if case.category is None:
+        return None
+    for companion in case.policy.categories[case.category].also:
+        if companion != case.question.purpose:
+            answer = _ask(case, companion)
+            if not answer.allowed:
+                return no(9, Reason.ALSO, answer.article, answer.entry)
+    return None
+
+
+def _ask(case: Case, number: PurposeId) -> Decision:
+    return _judge(
+        case.history, case.policy, case.question, case.source, number, asking=case.asking, also=False
+    )
+
+
+_RESTRICTION = frozenset({State.RESTRICTED, State.UNRESTRICTED})
+
+_DENIALS = {
+    State.REFUSED: (Reason.REFUSED, "6(1)(a)"),
+    State.WITHDRAWN: (Reason.WITHDRAWN, "7(3)"),
+    State.OBJECTED: (Reason.OBJECTED, "21(3)"),
+    State.GPC: (Reason.GPC, "21(5)"),
+}

@@ -3,8 +3,10 @@
 Pure look-ups shared by the door, which refuses, and by `decide`, which closes.
 """
 
-from assent.core.policy import LegalBasis, NoticeVersion, Purpose
-from assent.core.time import Instant
+from collections.abc import Iterable
+
+from assent.core.policy import LegalBasis, Purpose
+from assent.core.time import BEGINNING, FOREVER, Duration, Instant, shifted
 
 
 def notice_in_force(purpose: Purpose, version: int, at: Instant) -> bool:
@@ -19,12 +21,12 @@ def notice_in_force(purpose: Purpose, version: int, at: Instant) -> bool:
         return False
     if shown and version > max(notice.version for notice in shown):
         return False
-    return not any(outdates(notice, version, at) for notice in shown)
+    return not outdated(purpose, version, at)
 
 
-def outdates(notice: NoticeVersion, version: int, at: Instant) -> bool:
-    """Return whether at `at` this notice asks again whoever answered `version` (Art. 13(3))."""
-    return notice.material and notice.version > version and notice.at <= at
+def outdated(purpose: Purpose, version: int, at: Instant) -> bool:
+    """Return whether at `at` a later material notice asks again whoever answered `version` (Art. 13(3))."""
+    return any(notice.material and notice.version > version and notice.at <= at for notice in purpose.notices)
 
 
 def old_enough(
@@ -41,8 +43,28 @@ def old_enough(
 
 def legal_basis(purpose: Purpose, at: Instant) -> LegalBasis:
     """Return the basis that the purpose rests on at `at`."""
-    basis = purpose.legal_basis
+    return basis_at(purpose, at)[0]
+
+
+def basis_at(purpose: Purpose, at: Instant) -> tuple[LegalBasis, Instant, bool]:
+    """Return the basis at `at`, since when the purpose rests on it, and whether interests were assessed."""
+    found = purpose.legal_basis, BEGINNING, purpose.lia
     for change in sorted(purpose.basis_changes, key=lambda change: change.at):
         if change.at <= at:
-            basis = change.legal_basis
-    return basis
+            found = change.legal_basis, change.at, change.lia
+    return found
+
+
+def lapse(acted: Instant, expires_at: Instant | None, validities: Iterable[Duration | None]) -> Instant:
+    """Return the first instant at which a give made at `acted` no longer holds.
+
+    Calendar arithmetic, clamped to the month's end. A validity that leaves the calendar lapses at once.
+    """
+    ends = [FOREVER if expires_at is None else expires_at]
+    for validity in validities:
+        if validity is not None:
+            try:
+                ends.append(shifted(acted, validity))
+            except (OverflowError, ValueError):
+                ends.append(acted)
+    return min(ends)

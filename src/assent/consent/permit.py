@@ -1,17 +1,31 @@
 """Say who may be used for what, from when, until when: `decide`, for every instant from now on.
 
-Pure. The gate joins on permits; nothing sweeps, so time alone opens and closes them.
+Pure. An answer can only change at a breakpoint: when somebody spoke, when a give lapses, when the policy or
+the resolution changes. So `decide` is asked once between each two, forward from now, and back to where the
+present yes began. The gate joins on permits; nothing sweeps, time alone opens and closes them.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
-from assent.consent.decide import Cluster, Question, decide
-from assent.consent.statement import NARROWING, WIDENING, Statement
-from assent.core.ids import CategoryMask, IdentifierId, PurposeId
+from assent.consent import given
+from assent.consent.case import open_case
+from assent.consent.decide import Cluster, Decision, Question, judge
+from assent.consent.denial import denying
+from assent.consent.duties import lapse
+from assent.consent.history import History
+from assent.consent.statement import WIDENING, Statement
+from assent.consent.terms import Terms, split, terms_of
+from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, members
 from assent.core.policy import Policy
 from assent.core.time import BEGINNING, FOREVER, Instant
+
+Span = tuple[Instant, Instant, int]
+"""Since, until, and the entry that decided (-1: none)."""
 
 
 class Standing(Struct, frozen=True, array_like=True):
@@ -38,39 +52,166 @@ class Permit(Struct, frozen=True, array_like=True):
 def permits(
     history: Sequence[Statement], cluster: Cluster, policy: Policy, now: Instant
 ) -> tuple[Permit, ...]:
-    """Return every member's permits that are not over at `now`, sorted."""
+    """Return every member's permits that are not over at `now`, by identifier, purpose and time.
+
+    Equal to `decide` at every instant from `now` on, as far as is known at `now`. Categories with the same
+    interval share a permit. `since` reaches back over the past as it is known now.
+    """
+    terms, silent = _policy_terms(policy)
+    known = History(history, cluster, now)
     found = []
-    for identifier in cluster.members:
-        for purpose in policy.purposes.values():
-            question = Question(identifier=identifier, purpose=purpose.id, at=now, known_at=now)
-            answer = decide(history, cluster, policy, question)
-            if answer.allowed:
-                said = [s.acted_at for s in history if s.entry == answer.entry]
-                since = max(said) if said else BEGINNING
-                entry = -1 if answer.entry is None else answer.entry
-                found.append(Permit(identifier, purpose.id, purpose.categories, since, FOREVER, entry))
+    for each, standing_permits in zip(terms, silent, strict=True):
+        number = each.purpose.id
+        if known.about.keys().isdisjoint(each.about):
+            found += [
+                Permit(identifier, number, permit.categories, permit.since, permit.until, -1)
+                for permit in standing_permits
+                if permit.until > now
+                for identifier in cluster.members
+            ]
+        else:
+            found += [
+                Permit(identifier, number, categories, *span)
+                for identifier, span, categories in _by_member(known, policy, each, now)
+            ]
+    found.sort(key=lambda permit: (permit.identifier, permit.purpose, permit.since, permit.categories))
     return tuple(found)
 
 
 def standing(policy: Policy) -> tuple[Standing, ...]:
-    """Return the permits that hold without any statement."""
-    nobody = IdentifierId(0)
-    alone = Cluster(members=(nobody,))
-    return tuple(
-        Standing(permit.purpose, permit.categories, permit.since, permit.until)
-        for permit in permits((), alone, policy, Instant(0))
-    )
+    """Return the permits, past and future ones too, that hold without any statement."""
+    return tuple(permit for permits in _policy_terms(policy)[1] for permit in permits)
 
 
 def stances(
     history: Sequence[Statement], policy: Policy, now: Instant
 ) -> tuple[frozenset[IdentifierId], frozenset[IdentifierId]]:
-    """Return who denies and who agrees to `identity_linking`, each by its own newest statement."""
-    newest: dict[IdentifierId, Statement] = {}
-    for said in sorted(history, key=lambda said: (said.acted_at, said.state in NARROWING)):
-        if said.purpose == policy.linking and said.acted_at <= now and said.state in NARROWING | WIDENING:
-            newest[said.identifier] = said
-    return (
-        frozenset(identifier for identifier, said in newest.items() if said.state in NARROWING),
-        frozenset(identifier for identifier, said in newest.items() if said.state in WIDENING),
+    """Return who denies and who agrees to `identity_linking`, each by its own words alone.
+
+    Whoever gave and whose give has lapsed does neither.
+    """
+    linking = None if policy.linking is None else policy.purposes.get(policy.linking)
+    if linking is None:
+        return frozenset(), frozenset()
+    said_by: dict[IdentifierId, list[Statement]] = {}
+    for said in history:
+        said_by.setdefault(said.identifier, []).append(said)
+    denies, agrees = set[IdentifierId](), set[IdentifierId]()
+    for identifier, own in said_by.items():
+        known = History(own, Cluster(members=(identifier,)), now)
+        question = Question(identifier=identifier, purpose=linking.id, at=now, known_at=now)
+        case = open_case(known, policy, question, identifier, linking)
+        if denying(case) is not None:
+            denies.add(identifier)
+        elif given.answer(case).allowed:
+            agrees.add(identifier)
+    return frozenset(denies), frozenset(agrees)
+
+
+def _by_member(
+    known: History, policy: Policy, terms: Terms, now: Instant
+) -> Iterator[tuple[IdentifierId, Span, CategoryMask]]:
+    """Yield the spans of one purpose for every member, with all the categories that share each."""
+    heard = [said for number in terms.about for said in known.about.get(number, ())]
+    breakpoints = _breakpoints(heard, known, terms)
+    classes = split(terms.classes, {said.categories for said in heard if said.categories})
+    for identifier in known.cluster.members:
+        alike: dict[Span, int] = {}
+        for categories in classes:
+            ask = partial(_ask, known, policy, terms, identifier, _lowest(categories), now)
+            for span in _spans(ask, breakpoints, now):
+                alike[span] = alike.get(span, 0) | categories
+        for span, together in alike.items():
+            yield identifier, span, CategoryMask(together)
+
+
+def _breakpoints(heard: Sequence[Statement], known: History, terms: Terms) -> list[Instant]:
+    """Return, in order, every instant at which an answer about this purpose can change."""
+    instants = set(terms.instants)
+    for said in heard:
+        instants.add(said.acted_at)
+        if said.state in WIDENING:
+            instants.add(lapse(said.acted_at, said.expires_at, ()))
+            instants.update(lapse(said.acted_at, None, (validity,)) for validity in terms.validities)
+    if len(known.cluster.members) > 1:
+        for bond in known.cluster.bonds:
+            instants.update((bond.first_at, bond.until))
+    return sorted(instant for instant in instants if BEGINNING < instant < FOREVER)
+
+
+def _spans(
+    ask: Callable[[Instant], Decision], breakpoints: Sequence[Instant], now: Instant
+) -> Iterator[Span]:
+    """Yield each uninterrupted yes that is not over at `now`; only the first can have begun before."""
+    starts = (BEGINNING, *breakpoints)
+    present = bisect_right(breakpoints, now)
+    opened: tuple[int, int] | None = None
+    for index in range(present, len(starts)):
+        answer = ask(starts[index])
+        if answer.allowed and opened is None:
+            opened = index, -1 if answer.entry is None else answer.entry
+        elif not answer.allowed and opened is not None:
+            yield _since(ask, starts, opened[0], present), starts[index], opened[1]
+            opened = None
+    if opened is not None:
+        yield _since(ask, starts, opened[0], present), FOREVER, opened[1]
+
+
+def _since(
+    ask: Callable[[Instant], Decision], starts: Sequence[Instant], opened: int, present: int
+) -> Instant:
+    """Return where the yes began: for the present one, back over the past as far as it goes."""
+    if opened == present:
+        while opened > 0 and ask(starts[opened - 1]).allowed:
+            opened -= 1
+    return starts[opened]
+
+
+def _ask(
+    known: History,
+    policy: Policy,
+    terms: Terms,
+    identifier: IdentifierId,
+    category: CategoryId,
+    now: Instant,
+    at: Instant,
+) -> Decision:
+    question = Question(
+        identifier=identifier, purpose=terms.purpose.id, category=category, at=at, known_at=now
+    )
+    return judge(known, policy, question, identifier)
+
+
+def _lowest(categories: CategoryMask) -> CategoryId:
+    return CategoryId(next(members(categories)))
+
+
+_Remembered = tuple[Policy, tuple[Terms, ...], tuple[tuple[Standing, ...], ...]]
+
+_remembered: Final[dict[int, _Remembered]] = {}
+"""By the policy's identity; the policy itself is kept beside it, so that its identity is not given again."""
+
+_REMEMBERED_POLICIES: Final = 256
+"""One policy in force for each controller that is being written to, and some being prepared."""
+
+
+def _policy_terms(policy: Policy) -> tuple[tuple[Terms, ...], tuple[tuple[Standing, ...], ...]]:
+    """Return each purpose's terms, and its permits without any statement."""
+    found = _remembered.get(id(policy))
+    if found is None:
+        terms = terms_of(policy)
+        found = policy, terms, tuple(_standing(policy, each) for each in terms)
+        while len(_remembered) >= _REMEMBERED_POLICIES:
+            _remembered.pop(next(iter(_remembered)), None)
+        _remembered[id(policy)] = found
+    return found[1], found[2]
+
+
+def _standing(policy: Policy, terms: Terms) -> tuple[Standing, ...]:
+    nobody = IdentifierId(0)
+    known = History((), Cluster(members=(nobody,)), FOREVER)
+    spans = _by_member(known, policy, terms, BEGINNING)
+    return tuple(
+        Standing(terms.purpose.id, categories, since, until)
+        for _, (since, until, _entry), categories in spans
     )

@@ -179,6 +179,8 @@ def check(body: StatementBody, policy: Policy, *, now: Instant) -> Refusal | Non
     acted = acted_at(body, now)
     if acted > now:
         return _refusal(FutureTime, "5(1)(d)", "/event_time")
+    if purpose.declared is not None and purpose.declared > acted:
+        return _refusal(UnknownPurpose, "5(1)(b)", "/purpose")
     state = State(body.state)
     if state is State.NOTICE_SHOWN:
         return _check_notice(body, purpose, acted)
