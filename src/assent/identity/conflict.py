@@ -2,12 +2,12 @@
 
 Two ways, each a function of the component alone:
 
-`ambiguous` chooses nobody. Namespaces join from the highest priority down. At each, what the higher ones agree
-on stands as one part, and every identifier on a path between parts (or values of its own namespace) that hold
-too many values together is shared. So a browser between two people is lost to both, their other browsers are
-not; a person with two values of a namespace that admits one loses the values, not themself; and nothing
+`ambiguous` chooses nobody. Namespaces join from the highest priority down. At each, what the higher ones
+agree on stands as one part; every identifier on a path between parts (or values of its own namespace) that
+hold too many values together is shared. So a browser between two people is lost to both, their other browsers
+are not; a person with two values of a namespace that admits one loses the values, not themself; and nothing
 learnt about a browser parts what a person's own identifiers say about each other. (Were every path counted,
-with no part standing, a person would lose their other browsers too wherever an event named three identifiers.)
+no part standing, a person would lose their other browsers too wherever an event named three identifiers.)
 
 `fold` chooses by an order: pairs are added one by one, and a pair that would join too many values is refused.
 

@@ -5,13 +5,13 @@ a link, a kind or a permission from a purpose can only split, and a profile of a
 `denies` and `agrees` are identifiers, by their own newest statement about linking.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from assent.core.ids import IdentifierId, ProfileId
 from assent.core.policy import LinkUse
 from assent.identity.components import Group, components
-from assent.identity.resolve import Link, Node
+from assent.identity.resolve import Link
 
 
 def usable(
@@ -29,7 +29,7 @@ def usable(
 
 
 def cut(
-    nodes: Sequence[Node],
+    identifiers: Iterable[IdentifierId],
     kept: Iterable[Link],
     use: LinkUse,
     denies: AbstractSet[IdentifierId] = frozenset(),
@@ -37,7 +37,7 @@ def cut(
 ) -> tuple[Group, ...]:
     """Return the profiles of a view over the kept links of a resolution, ascending, singles included."""
     pairs = [(link.low, link.high) for link in kept if usable(use, link, denies, agrees)]
-    return components([node.id for node in nodes], pairs)
+    return components(identifiers, pairs)
 
 
 def profile_ids(clusters: Iterable[Group]) -> Mapping[IdentifierId, ProfileId]:

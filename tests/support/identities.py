@@ -1,0 +1,119 @@
+"""Identifiers by readable names, and the links that events among them make."""
+
+import hashlib
+from collections.abc import Collection, Iterable
+from itertools import combinations
+from typing import NamedTuple
+
+from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
+from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Namespace, Policy
+from assent.core.time import Instant
+from assent.identity.components import Pair
+from assent.identity.resolve import Link, Node, Resolution, resolve
+
+
+class Sighting(NamedTuple):
+    """Names `namespace:value` seen together at a time."""
+
+    at: int
+    names: frozenset[str]
+    kind: LinkKind = LinkKind.OBSERVED
+
+
+def sighting(at: int, names: str, kind: LinkKind = LinkKind.OBSERVED) -> Sighting:
+    return Sighting(at, frozenset(names.split()), kind)
+
+
+def identity_policy(
+    spaces: str,
+    rule: ConflictRule = ConflictRule.AMBIGUOUS,
+    *,
+    identifiers_per_profile: int = 100,
+    links_per_identifier: int = 200,
+) -> Policy:
+    """Return a policy from text such as `user!1 email!5 cookie`: highest priority first, `!n` the limit."""
+    namespaces = {}
+    for number, text in enumerate(spaces.split(), 1):
+        name, _, limit = text.partition("!")
+        namespaces[NamespaceId(number)] = Namespace(
+            id=NamespaceId(number),
+            name=name,
+            kind=IdentifierKind.PERSON,
+            priority=number,
+            limit=int(limit) if limit else None,
+        )
+    return Policy(
+        version=1,
+        purposes={},
+        categories={},
+        features={},
+        namespaces=namespaces,
+        views={},
+        conflict=rule,
+        identifiers_per_profile=identifiers_per_profile,
+        links_per_identifier=links_per_identifier,
+        purpose_ids={},
+        category_ids={},
+        feature_ids={},
+        namespace_ids={space.name: space.id for space in namespaces.values()},
+    )
+
+
+class Evidence(NamedTuple):
+    """What the write path makes of sightings: ids in order of arrival, a link for every pair of an event."""
+
+    ids: dict[str, IdentifierId]
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+
+    def pair(self, one: str, other: str) -> Pair:
+        low, high = sorted((self.ids[one], self.ids[other]))
+        return low, high
+
+    def named(self, group: Iterable[IdentifierId]) -> frozenset[str]:
+        names = {number: name for name, number in self.ids.items()}
+        return frozenset(names[one] for one in group)
+
+
+def gather(policy: Policy, sightings: Iterable[Sighting]) -> Evidence:
+    ids: dict[str, IdentifierId] = {}
+    links: dict[tuple[IdentifierId, IdentifierId, LinkKind], Link] = {}
+    for entry, (at, names, kind) in enumerate(sightings):
+        for position, name in enumerate(sorted(names)):
+            ids.setdefault(name, IdentifierId(entry * 64 + position))
+        for low, high in combinations(sorted(ids[name] for name in names), 2):
+            old = links.get((low, high, kind))
+            links[low, high, kind] = Link(
+                low=low,
+                high=high,
+                kind=kind,
+                first_at=Instant(min(at, old.first_at if old else at)),
+                last_at=Instant(max(at, old.last_at if old else at)),
+                first_entry=old.first_entry if old else EntryIndex(entry),
+                last_entry=EntryIndex(entry),
+            )
+    nodes = tuple(
+        Node(
+            id=number,
+            namespace=policy.namespace_ids[name.partition(":")[0]],
+            key=hashlib.sha256(name.encode()).digest(),
+        )
+        for name, number in ids.items()
+    )
+    return Evidence(ids, nodes, tuple(links.values()))
+
+
+def resolved(
+    policy: Policy, sightings: Iterable[Sighting], denied: Collection[tuple[str, str]] = ()
+) -> tuple[Resolution, Evidence]:
+    evidence = gather(policy, sightings)
+    pairs = frozenset(evidence.pair(*names) for names in denied)
+    return resolve(policy, evidence.nodes, evidence.links, pairs), evidence
+
+
+def clusters(
+    policy: Policy, sightings: Iterable[Sighting], denied: Collection[tuple[str, str]] = ()
+) -> set[frozenset[str]]:
+    """Return the clusters by name, singles included."""
+    resolution, evidence = resolved(policy, sightings, denied)
+    return {evidence.named(group) for group in resolution.clusters}
