@@ -164,6 +164,8 @@ CREATE TABLE ledger.release (
     rules text NOT NULL,
     number bigint NOT NULL,
     commitment bytea NOT NULL,
+    -- Who was in it, sealed with its salt; erasure may delete it without touching the leaf.
+    sealed bytea,
     -- Where it stands in the release tree; null until sealed, within a second.
     leaf_index bigint,
     PRIMARY KEY (controller_id, release_id)

@@ -188,12 +188,13 @@ END;
 
 -- Record answers before they leave: insert only. Gives their numbers in the order of the arrays.
 CREATE FUNCTION gate.record(
-    kinds text [], consumers text [], rules text [], numbers bigint [], commitments bytea []
+    kinds text [], consumers text [], rules text [], numbers bigint [], commitments bytea [], sealed bytea []
 ) RETURNS SETOF bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
 INSERT INTO ledger.release (
-    controller_id, at, kind, consumer, purpose_id, purpose_seq, revision, policy_version, rules, number, commitment
+    controller_id, at, kind, consumer, purpose_id, purpose_seq, revision, policy_version, rules, number, commitment,
+    sealed
 )
 SELECT
     q.controller_id,
@@ -206,13 +207,14 @@ SELECT
     q.policy_version,
     r.rule,
     r.number,
-    r.commitment
+    r.commitment,
+    r.box
 FROM gate.question AS q
 CROSS JOIN gate.position() AS p
 INNER JOIN ledger.head AS h ON q.controller_id = h.controller_id
 CROSS JOIN
-    unnest(kinds, consumers, rules, numbers, commitments)
-    WITH ORDINALITY AS r (kind, consumer, rule, number, commitment, place)
+    unnest(kinds, consumers, rules, numbers, commitments, sealed)
+    WITH ORDINALITY AS r (kind, consumer, rule, number, commitment, box, place)
 ORDER BY r.place
 RETURNING release_id;
 END;

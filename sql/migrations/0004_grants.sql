@@ -8,7 +8,7 @@ GRANT EXECUTE ON FUNCTION gate.setting(text) TO assent_reader, assent_writer, as
 GRANT EXECUTE ON FUNCTION gate.opened(smallint [], bytea []) TO assent_reader;
 GRANT EXECUTE ON FUNCTION gate.position() TO assent_reader;
 GRANT EXECUTE ON FUNCTION gate.changes(bigint) TO assent_reader;
-GRANT EXECUTE ON FUNCTION gate.record(text [], text [], text [], bigint [], bytea []) TO assent_reader;
+GRANT EXECUTE ON FUNCTION gate.record(text [], text [], text [], bigint [], bytea [], bytea []) TO assent_reader;
 
 GRANT USAGE ON SCHEMA ledger, projection TO assent_writer, assent_auditor, assent_eraser;
 

@@ -6,7 +6,7 @@ same order give the same board, live or in a rebuild. Pure: it reads no database
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,13 +19,11 @@ from assent.core.ids import (
     IDENTIFIERS_PER_ENTRY,
     CategoryId,
     EntryIndex,
-    FeatureId,
     IdentifierId,
     ProfileId,
     PurposeId,
     PurposeMask,
     ViewId,
-    members,
 )
 from assent.core.names import NameBook
 from assent.core.policy import ConflictRule, LinkKind, Policy
@@ -78,6 +76,7 @@ class KeptContent(Struct, frozen=True, kw_only=True):
     """A content part that some purpose permitted, with the purposes that did."""
 
     identifier: IdentifierId
+    entry: EntryIndex
     category: CategoryId
     basis: PurposeMask
     part: ContentPart
@@ -189,7 +188,7 @@ class Board:
         for other in joined.ids[1:]:
             joined.link(joined.ids[0], other, body.link, at)
         after = joined.derived()
-        kept = tuple(self._collect(fact.contents, joined.ids, after, at))
+        kept = tuple(self._collect(index, fact.contents, joined.ids, after, at))
         if not kept:
             self.refusals[fact.source, "not_permitted"] += 1
             return None
@@ -199,7 +198,12 @@ class Board:
         return Taken(identifier=joined.ids[0], contents=kept)
 
     def _collect(
-        self, parts: Sequence[ContentPart], ids: Sequence[IdentifierId], after: Derived, at: Instant
+        self,
+        index: EntryIndex,
+        parts: Sequence[ContentPart],
+        ids: Sequence[IdentifierId],
+        after: Derived,
+        at: Instant,
     ) -> Iterator[KeptContent]:
         """Yield the content that some purpose permits now, and permitted when it happened.
 
@@ -217,7 +221,11 @@ class Board:
             basis &= ~denied
             if basis:
                 yield KeptContent(
-                    identifier=owner, category=part.category, basis=PurposeMask(basis), part=part
+                    identifier=owner,
+                    entry=index,
+                    category=part.category,
+                    basis=PurposeMask(basis),
+                    part=part,
                 )
 
     def _absorb(self, index: EntryIndex, at: Instant, kept: KeptContent) -> None:

@@ -121,8 +121,8 @@ async def _components(
     nodes = {one.node.id: one for one in known}
     clusters = await identity_store.clusters_around(connection, controller_id, nodes, views)
     rest = clusters[COMPONENTS].keys() - nodes.keys()
-    for one in await identity_store.known_by_id(connection, controller_id, rest):
-        nodes[one.node.id] = one
+    for other in await identity_store.known_by_id(connection, controller_id, rest):
+        nodes[other.node.id] = other
     linked = clusters[COMPONENTS].keys()
     links, denied = await identity_store.links_among(connection, controller_id, linked)
     said = await consent_store.statements_of(connection, controller_id, nodes)

@@ -1,0 +1,60 @@
+-- name: position
+-- The policy version in force, now, and the purpose's sequence. No row: the policy declares no such purpose.
+SELECT
+    p.policy_version,
+    p.now,
+    p.seq
+FROM gate.position() AS p;
+
+-- name: opened
+-- The profiles that identifiers open for the purpose, by their place among those asked for.
+SELECT
+    o.place,
+    o.profile_id
+FROM gate.opened($1, $2) AS o;
+
+-- name: released
+-- Everything the purpose may see of these profiles now.
+SELECT
+    r.profile_id,
+    r.identifier_id,
+    r.namespace_id,
+    r.categories,
+    r.since,
+    r.until,
+    r.category_id,
+    r.feature_id,
+    r.at,
+    r.entry_index,
+    r.body
+FROM gate.released AS r
+WHERE r.profile_id = ANY($1::bigint []);
+
+-- name: released_all
+-- Everything the purpose may see now, of everybody, a profile's rows together.
+SELECT
+    r.profile_id,
+    r.identifier_id,
+    r.namespace_id,
+    r.categories,
+    r.since,
+    r.until,
+    r.category_id,
+    r.feature_id,
+    r.at,
+    r.entry_index,
+    r.body
+FROM gate.released AS r
+ORDER BY r.profile_id;
+
+-- name: changes
+-- Profiles whose view changed after a sequence, oldest first.
+SELECT
+    c.seq,
+    c.profile_id,
+    c.narrowing
+FROM gate.changes($1) AS c;
+
+-- name: record
+-- Record answers before they leave; gives their numbers in order.
+SELECT r.release_id FROM gate.record($1, $2, $3, $4, $5, $6) AS r (release_id);

@@ -1,0 +1,70 @@
+-- name: release_leaves_from
+-- The leaves of the release log from index $2 to before $3, in order.
+SELECT e.leaf
+FROM ledger.release_entry AS e
+WHERE
+    e.controller_id = $1
+    AND e.entry_index >= $2
+    AND e.entry_index < $3
+ORDER BY e.entry_index;
+
+-- name: lock_release_head
+-- The head of the release log, locked.
+SELECT
+    h.size,
+    h.frontier
+FROM ledger.release_head AS h
+WHERE h.controller_id = $1
+FOR UPDATE;
+
+-- name: controllers_unsealed
+-- Controllers with releases that are not in their tree yet.
+SELECT DISTINCT r.controller_id
+FROM ledger.release AS r
+WHERE r.leaf_index IS NULL;
+
+-- name: unsealed
+-- The oldest releases that are not in the tree yet, at most $2.
+SELECT
+    r.release_id,
+    r.at,
+    r.kind,
+    r.consumer,
+    r.purpose_id,
+    r.purpose_seq,
+    r.revision,
+    r.policy_version,
+    r.rules,
+    r.number,
+    r.commitment
+FROM ledger.release AS r
+WHERE
+    r.controller_id = $1
+    AND r.leaf_index IS NULL
+ORDER BY r.release_id
+LIMIT $2;
+
+-- name: seal
+-- Say where releases stand in the tree.
+UPDATE ledger.release AS r
+SET leaf_index = n.leaf_index
+FROM unnest($2::bigint [], $3::bigint []) AS n (release_id, leaf_index)
+WHERE
+    r.controller_id = $1
+    AND r.release_id = n.release_id;
+
+-- name: insert_release_entries
+INSERT INTO ledger.release_entry (controller_id, entry_index, leaf)
+SELECT
+    $1,
+    n.entry_index,
+    n.leaf
+FROM unnest($2::bigint [], $3::bytea []) AS n (entry_index, leaf);
+
+-- name: move_release_head
+UPDATE ledger.release_head
+SET
+    size = $2,
+    frontier = $3,
+    checkpoint = $4
+WHERE controller_id = $1;

@@ -1,0 +1,207 @@
+"""One commit: what happens between the lock on a controller's head and its end. The numbered steps of the committer.
+
+The caller's transaction makes it one. Nothing outside the database is touched.
+"""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from assent.consent.store import load_policy
+from assent.core.errors import Refused, Unauthorized
+from assent.core.ids import ControllerId, EntryIndex, Revision
+from assent.core.time import DAY, Instant
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.ingest.board import Board, Taken
+from assent.ingest.fold import load_for, save, strips
+from assent.ledger.append import Fact, Outcome
+from assent.ledger.entries import Header, encode_leaf, to_minute
+from assent.ledger.store import (
+    Head,
+    Log,
+    NewEntry,
+    Trees,
+    insert_entries,
+    lock_head,
+    messages_seen,
+    sequences_of,
+)
+from assent.ledger.tree import TreeState
+
+_SQL = load("ledger")
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """What a commit did. `tree` is None when nothing became an entry."""
+
+    revision: Revision
+    now: Instant
+    outcomes: tuple[Outcome, ...]
+    tree: TreeState | None = None
+    checkpoint: str = ""
+
+
+async def commit_batch(
+    connection: Connection,
+    controller_id: ControllerId,
+    facts: Sequence[Fact],
+    *,
+    trees: Trees,
+    clock: Callable[[], Instant],
+    batch_id: UUID,
+) -> Committed:
+    """Apply facts to a controller's ledger and projections. Durable once the caller's transaction is committed.
+
+    Raises Unauthorized when there is no such controller.
+    """
+    # (1) lock the head: what is loaded after this, in later statements, cannot change underneath.
+    head = await lock_head(connection, controller_id)
+    if head is None:
+        raise Unauthorized
+    # Commits are a microsecond apart at least, so that what one says is before what the next says.
+    now = Instant(max(clock(), head.at + 1))
+    # (2) load
+    board = await _load(connection, controller_id, facts, head, now)
+    # (3) apply
+    entries, outcomes = _apply(board, head, facts)
+    if board.refusals:
+        await _count_refusals(connection, controller_id, board)
+    if not entries:
+        return Committed(revision=head.revision, now=now, outcomes=outcomes)
+    # (4) write the projections
+    await save(connection, controller_id, board)
+    # (5) entries, contents, tree, heads
+    await insert_entries(connection, controller_id, entries)
+    await _save_contents(connection, controller_id, board)
+    tree, checkpoint = await trees.extend(
+        connection, controller_id, Log.FACTS, head.frontier, [entry.leaf for entry in entries]
+    )
+    revision = Revision(head.revision + len(entries))
+    await connection.execute(_SQL.insert_batch, controller_id, head.revision, len(entries), batch_id, now)
+    await _save_changes(connection, controller_id, board)
+    if board.new_messages:
+        await connection.execute(_SQL.insert_messages, controller_id, board.new_messages, now)
+    await connection.execute(
+        _SQL.move_head,
+        controller_id,
+        revision,
+        now,
+        board.policy.version,
+        tree.frontier.to_bytes(),
+        checkpoint,
+    )
+    return Committed(revision=revision, now=now, outcomes=outcomes, tree=tree, checkpoint=checkpoint)
+
+
+async def was_committed(connection: Connection, controller_id: ControllerId, batch_id: UUID) -> bool:
+    """Return whether a batch stands in the ledger, for a committer whose connection was lost at the end."""
+    return await connection.fetchval(_SQL.batch_committed, controller_id, batch_id) is not None
+
+
+async def _load(
+    connection: Connection, controller_id: ControllerId, facts: Sequence[Fact], head: Head, now: Instant
+) -> Board:
+    policy, names = await load_policy(connection, controller_id, head.policy_version)
+    keys = [fact.message_key for fact in facts if fact.message_key is not None]
+    loaded = await load_for(
+        connection,
+        controller_id,
+        policy,
+        facts,
+        await sequences_of(connection, controller_id),
+        await messages_seen(connection, controller_id, keys, now),
+    )
+    return Board(policy, names, now, loaded)
+
+
+def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEntry], tuple[Outcome, ...]]:
+    entries: list[NewEntry] = []
+    outcomes: list[Outcome] = []
+    lines: dict[tuple[str, str, str | None, int], bytes] = {}
+    for fact in facts:
+        index = EntryIndex(head.revision + len(entries))
+        try:
+            taken = board.apply(index, fact)
+        except Refused as refusal:
+            board.refusals[fact.source, refusal.code] += 1
+            outcomes.append(Outcome(code=refusal.code))
+            continue
+        if taken is None:
+            outcomes.append(Outcome())
+            continue
+        outcomes.append(Outcome(index=index))
+        entries.append(
+            NewEntry(
+                index=index,
+                leaf=_leaf(board, fact, taken, lines),
+                identifier=taken.identifier,
+                sealed=fact.who.sealed,
+            )
+        )
+    return entries, tuple(outcomes)
+
+
+def _leaf(
+    board: Board, fact: Fact, taken: Taken, lines: dict[tuple[str, str, str | None, int], bytes]
+) -> bytes:
+    """Return the leaf: the header, a commitment to who, and one to each content that was kept."""
+    key = (fact.kind, fact.role, fact.purpose, board.policy.version)
+    line = lines.get(key)
+    if line is None:
+        header = Header(
+            kind=fact.kind,
+            minute=to_minute(board.now),
+            role=fact.role,
+            purpose=fact.purpose,
+            policy_version=board.policy.version,
+        )
+        lines[key] = line = encode_leaf(header, ())
+    return b"".join((line, fact.who.commitment, *(content.part.commitment for content in taken.contents)))
+
+
+async def _save_contents(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    for ids, categories, purposes in strips(board):
+        await connection.execute(_SQL.delete_contents, controller_id, ids, categories, purposes)
+        await connection.execute(_SQL.strip_contents, controller_id, ids, categories, purposes)
+    kept = [content for content in board.contents if content.basis]
+    if kept:
+        await connection.execute(
+            _SQL.insert_contents,
+            controller_id,
+            [content.identifier for content in kept],
+            [content.entry for content in kept],
+            [content.category for content in kept],
+            [content.basis for content in kept],
+            [content.part.sealed for content in kept],
+        )
+
+
+async def _save_changes(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    if not board.changed:
+        return
+    rows = [(purpose, seq, profile, narrow) for (purpose, profile), (seq, narrow) in board.changed.items()]
+    purposes, seqs, profiles, narrowing = zip(*rows, strict=True)
+    await connection.execute(
+        _SQL.insert_changes, controller_id, list(purposes), list(seqs), list(profiles), list(narrowing)
+    )
+    moved = sorted({purpose for purpose in purposes})
+    await connection.execute(
+        _SQL.move_sequences, controller_id, moved, [board.sequences[purpose] for purpose in moved]
+    )
+
+
+async def _count_refusals(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    rows = sorted(board.refusals.items())
+    await connection.execute(
+        _SQL.count_refusals,
+        controller_id,
+        board.now // DAY,
+        [source for (source, _), _ in rows],
+        [code for (_, code), _ in rows],
+        [count for _, count in rows],
+    )
+
+
+__all__ = ["Committed", "commit_batch", "was_committed"]

@@ -1,0 +1,251 @@
+"""Make facts durable: one task per process that takes whatever waits, and commits it as one transaction.
+
+    async with Committer(...) as committer:
+        appended = await committer.append(controller_id, facts)
+
+(1) lock the controller's head; (2) load what the facts touch; (3) apply them; (4) write the projections; (5)
+append entries, extend the tree, sign the checkpoint, move the heads; (6) commit, keep the checkpoint outside the
+database, answer. Nothing is answered before (6). A crash before it leaves nothing; a crash after it leaves a
+commit whose callers ask again and are recognised by their message keys.
+
+A batch that fails is rolled back and tried again in halves; a fact that fails alone is refused. After a lost
+connection the batch's id says whether it was committed.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Self
+from uuid import UUID
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from assent.core.errors import DatabaseUnavailable, FactRejected, OverCapacity, Unavailable
+from assent.core.ids import ControllerId, Revision
+from assent.core.time import Instant
+from assent.database.pool import Database
+from assent.database.types import Connection
+from assent.ingest.batch import Committed, commit_batch, was_committed
+from assent.ingest.facts import PolicyBody, StatedBody
+from assent.ledger.append import Appended, Fact, Outcome
+from assent.ledger.store import Log, Trees
+from assent.ledger.witness import Witness
+
+MOST_FACTS: Final = 1_024
+"""Facts in one transaction (DESIGN section 4)."""
+
+MOST_WAITING: Final = 65_536
+"""Facts that may wait; past it callers are told to come again."""
+
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+"""What asyncpg raises when a connection is gone or the server is going."""
+
+_RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+
+_log = structlog.get_logger()
+
+
+class _Waiting:
+    """One call of `append`, and what is answered so far."""
+
+    __slots__ = ("answered", "controller_id", "facts", "future", "outcomes", "revision", "taken")
+
+    def __init__(self, controller_id: ControllerId, facts: Sequence[Fact]) -> None:
+        self.controller_id = controller_id
+        self.facts = facts
+        self.taken = 0
+        self.answered = 0
+        self.outcomes: list[Outcome] = [Outcome()] * len(facts)
+        self.revision = Revision(0)
+        self.future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+
+    def answer(self, place: int, outcome: Outcome, revision: Revision) -> None:
+        self.outcomes[place] = outcome
+        self.revision = max(self.revision, revision)
+        self.answered += 1
+        if self.answered == len(self.facts) and not self.future.done():
+            self.future.set_result(Appended(revision=self.revision, outcomes=tuple(self.outcomes)))
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Item(Struct, frozen=True):
+    """One fact of a batch, and whose it is."""
+
+    waiting: _Waiting
+    place: int
+    fact: Fact
+
+
+class Committer:
+    """The one writer of this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        trees: Trees,
+        witness: Callable[[ControllerId, Log], Witness],
+        clock: Callable[[], Instant],
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._database = database
+        self._trees = trees
+        self._witness = witness
+        self._clock = clock
+        self._random = random
+        self._urgent: deque[_Waiting] = deque()
+        self._ordinary: deque[_Waiting] = deque()
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._work(), name="committer")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Commit what waits, then stop."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._release()
+
+    async def append(self, controller_id: ControllerId, facts: Sequence[Fact]) -> Appended:
+        """Return once every fact is durable or refused; see `ledger.append.Append`."""
+        if not facts:
+            message = "there is nothing to append"
+            raise ValueError(message)
+        if self._closing or self._waiting + len(facts) > MOST_WAITING:
+            raise OverCapacity
+        waiting = _Waiting(controller_id, facts)
+        lane = self._urgent if any(_is_urgent(fact) for fact in facts) else self._ordinary
+        lane.append(waiting)
+        self._waiting += len(facts)
+        self._wake.set()
+        # A caller that goes away does not take its facts back.
+        return await asyncio.shield(waiting.future)
+
+    async def _work(self) -> None:
+        while True:
+            batch = self._next()
+            if batch:
+                await self._commit(batch)
+                continue
+            if self._closing:
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _next(self) -> list[_Item]:
+        """Take what waits for one controller, withdrawals first; a policy goes alone."""
+        batch: list[_Item] = []
+        controller_id: ControllerId | None = None
+        for lane in (self._urgent, self._ordinary):
+            kept: deque[_Waiting] = deque()
+            while lane and len(batch) < MOST_FACTS:
+                waiting = lane.popleft()
+                controller_id = waiting.controller_id if controller_id is None else controller_id
+                alone = isinstance(waiting.facts[0].body, PolicyBody)
+                if waiting.controller_id != controller_id or (alone and batch):
+                    kept.append(waiting)
+                    if alone:
+                        break
+                    continue
+                end = min(len(waiting.facts), waiting.taken + MOST_FACTS - len(batch))
+                batch += [_Item(waiting, place, waiting.facts[place]) for place in range(waiting.taken, end)]
+                waiting.taken = end
+                if end < len(waiting.facts):
+                    kept.append(waiting)
+                if alone:
+                    break
+            lane.extendleft(reversed(kept))
+            if batch and isinstance(batch[0].fact.body, PolicyBody):
+                break
+        self._waiting -= len(batch)
+        return batch
+
+    async def _commit(self, batch: Sequence[_Item]) -> None:
+        try:
+            committed = await self._durably(batch)
+        except Unavailable as error:
+            for item in batch:
+                item.waiting.fail(error)
+        except Exception as error:  # noqa: BLE001 whatever one fact provokes must not stop the others
+            if len(batch) > 1:
+                half = len(batch) // 2
+                await self._commit(batch[:half])
+                await self._commit(batch[half:])
+                return
+            _log.error("fact rejected", error=type(error).__name__)
+            batch[0].waiting.answer(
+                batch[0].place, Outcome(code=FactRejected.code), batch[0].waiting.revision
+            )
+        else:
+            for item, outcome in zip(batch, committed.outcomes, strict=True):
+                item.waiting.answer(item.place, outcome, committed.revision)
+
+    async def _durably(self, batch: Sequence[_Item]) -> Committed:
+        """Commit a batch once, over as many connections as that takes."""
+        controller_id = batch[0].waiting.controller_id
+        batch_id = UUID(bytes=self._random(16), version=4)
+        committed: Committed | None = None
+        for pause_s in (*_RETRY_S, None):
+            try:
+                connection = await self._connected()
+                if committed is not None and await was_committed(connection, controller_id, batch_id):
+                    break
+                committed = None
+                async with connection.transaction():
+                    committed = await commit_batch(
+                        connection,
+                        controller_id,
+                        [item.fact for item in batch],
+                        trees=self._trees,
+                        clock=self._clock,
+                        batch_id=batch_id,
+                    )
+            except LOST as error:
+                await self._release()
+                if pause_s is None:
+                    raise DatabaseUnavailable from error
+                await asyncio.sleep(pause_s)
+                with contextlib.suppress(Exception):
+                    await self._database.revive()
+            else:
+                break
+        if committed is None:
+            raise DatabaseUnavailable
+        self._keep(controller_id, committed)
+        return committed
+
+    def _keep(self, controller_id: ControllerId, committed: Committed) -> None:
+        if committed.tree is not None:
+            self._trees.kept(controller_id, Log.FACTS, committed.tree)
+            self._witness(controller_id, Log.FACTS).keep(committed.checkpoint.encode(), committed.now)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await self._database.writer.acquire()
+        return self._connection
+
+    async def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*LOST, TimeoutError):
+                await self._database.writer.release(connection, timeout=1.0)
+
+
+def _is_urgent(fact: Fact) -> bool:
+    return isinstance(fact.body, StatedBody) and fact.body.statement.state in (
+        "withdrawn",
+        "refused",
+        "objected",
+    )

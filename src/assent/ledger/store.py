@@ -1,0 +1,152 @@
+"""Read and write entries, trees and heads. The caller's transaction holds the head's lock.
+
+Two logs per controller grow by the same code: the facts and the releases. Nothing is decided here.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from assent.core.ids import ControllerId, EntryIndex, IdentifierId, PurposeId, Revision
+from assent.core.time import DAY, Instant
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.ledger.checkpoint import Checkpoint, sign_checkpoint
+from assent.ledger.keyring import KeyRing
+from assent.ledger.note import Signer
+from assent.ledger.tree import Frontier, TreeState, extend, leaf_hash, pending_widths
+
+_SQL = load("ledger")
+_RELEASES = load("releases")
+
+MESSAGE_WINDOW: Final = 35 * DAY
+"""How long a retried message is recognised (DESIGN section 4); older events enter by import alone."""
+
+
+class Log(IntEnum):
+    """The two trees of a controller; the number is stored."""
+
+    FACTS = 0
+    RELEASES = 1
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """Where a controller stands: the ledger's size, its time, the policy in force, the tree."""
+
+    revision: Revision
+    at: Instant
+    policy_version: int
+    frontier: bytes
+
+
+class Trees:
+    """The trees this process writes, kept between commits; read anew when another process wrote."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._states: dict[tuple[ControllerId, Log], TreeState] = {}
+
+    def signer(self, controller_id: ControllerId, log: Log) -> Signer:
+        """Return the key that signs a log's checkpoints."""
+        return self._ring.signer(str(controller_id), log.name.lower())
+
+    async def extend(
+        self,
+        connection: Connection,
+        controller_id: ControllerId,
+        log: Log,
+        frontier: bytes,
+        leaves: Sequence[bytes],
+    ) -> tuple[TreeState, str]:
+        """Grow a tree whose head has `frontier`, write the tiles that became complete, sign the checkpoint.
+
+        Returns the tree and the checkpoint; `kept` takes the tree over once the transaction is committed.
+        """
+        state = self._states.get((controller_id, log))
+        if state is None or state.frontier.to_bytes() != frontier:
+            state = await _read(connection, controller_id, log, Frontier.from_bytes(frontier).size)
+        state, tiles = extend(state, [leaf_hash(leaf) for leaf in leaves])
+        if tiles:
+            await connection.execute(
+                _SQL.insert_tiles,
+                controller_id,
+                int(log),
+                [tile.level for tile in tiles],
+                [tile.index for tile in tiles],
+                [tile.hashes for tile in tiles],
+                [tile.root for tile in tiles],
+            )
+        return state, self.sign(controller_id, log, state)
+
+    def sign(self, controller_id: ControllerId, log: Log, state: TreeState) -> str:
+        """Return the signed checkpoint of a tree."""
+        signer = self.signer(controller_id, log)
+        checkpoint = Checkpoint(origin=signer.name, size=state.size, root=state.root())
+        return sign_checkpoint(checkpoint, signer).decode()
+
+    def kept(self, controller_id: ControllerId, log: Log, state: TreeState) -> None:
+        """Keep a committed tree for the next append."""
+        self._states[controller_id, log] = state
+
+
+async def lock_head(connection: Connection, controller_id: ControllerId) -> Head | None:
+    """Lock and return a controller's head; None when there is no such controller."""
+    row = await connection.fetchrow(_SQL.lock_head, controller_id)
+    return None if row is None else Head(**dict(row))
+
+
+async def sequences_of(connection: Connection, controller_id: ControllerId) -> dict[PurposeId, int]:
+    """Return every purpose's sequence."""
+    return {purpose: seq for purpose, seq in await connection.fetch(_SQL.sequences, controller_id)}
+
+
+async def messages_seen(
+    connection: Connection, controller_id: ControllerId, keys: Sequence[bytes], now: Instant
+) -> set[bytes]:
+    """Return those message keys that were taken within the window."""
+    if not keys:
+        return set()
+    rows = await connection.fetch(_SQL.messages_seen, controller_id, keys, now - MESSAGE_WINDOW)
+    return {key for (key,) in rows}
+
+
+class NewEntry(Struct, frozen=True, kw_only=True):
+    """One entry to insert, with its payload: who it is about, sealed."""
+
+    index: EntryIndex
+    leaf: bytes
+    identifier: IdentifierId
+    sealed: bytes
+
+
+async def insert_entries(
+    connection: Connection, controller_id: ControllerId, entries: Sequence[NewEntry]
+) -> None:
+    """Append entries and their payloads."""
+    indexes = [entry.index for entry in entries]
+    await connection.execute(_SQL.insert_entries, controller_id, indexes, [entry.leaf for entry in entries])
+    await connection.execute(
+        _SQL.insert_payloads,
+        controller_id,
+        indexes,
+        [entry.identifier for entry in entries],
+        [entry.sealed for entry in entries],
+    )
+
+
+async def _read(connection: Connection, controller_id: ControllerId, log: Log, size: int) -> TreeState:
+    pending = []
+    for level, width in enumerate(pending_widths(size)):
+        end = size >> 8 * level
+        if level == 0:
+            statement = _SQL.leaves_from if log is Log.FACTS else _RELEASES.release_leaves_from
+            rows = await connection.fetch(statement, controller_id, end - width, end)
+            pending.append(b"".join(leaf_hash(leaf) for (leaf,) in rows))
+        else:
+            rows = await connection.fetch(
+                _SQL.tile_roots, controller_id, int(log), level - 1, end - width, end
+            )
+            pending.append(b"".join(root for (root,) in rows))
+    return TreeState.resume(size, pending)
