@@ -55,6 +55,7 @@ def test_a_checkpoint_of_one_log_does_not_pass_for_another_though_one_key_signed
         "log\n5\n",
         EXAMPLE[:-1],
         EXAMPLE + "\n",
+        EXAMPLE + "no newline after it",
         EXAMPLE + "extension\n\n",
         "\n" + EXAMPLE,
         EXAMPLE.replace("20852163", "020852163"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from assent.core.errors import ProofInvalid
+from assent.ledger import tree
 from assent.ledger.tree import (
     EMPTY_ROOT,
     HASH_BYTES,
@@ -134,3 +135,29 @@ def test_an_empty_consistency_proof_is_refused_for_sizes_that_need_one() -> None
 def test_a_root_is_made_of_one_subtree_for_each_bit_of_the_size() -> None:
     assert root_nodes(0) == ()
     assert root_nodes(70_000) == ((16, 0), (12, 16), (8, 272), (6, 1092), (5, 2186), (4, 4374))
+
+
+def tail_is_let_through() -> bool:
+    """Whether a path that goes on above the root is hashed in, on either side."""
+    leaf, tail = LEAVES[:2]
+    for root in (node_hash(leaf, tail), node_hash(tail, leaf)):
+        try:
+            verify_inclusion(leaf, 0, 1, (tail,), root)
+        except ProofInvalid:
+            continue
+        return True
+    return False
+
+
+def test_a_path_ends_at_the_root() -> None:
+    assert not tail_is_let_through()
+
+
+def test_a_climb_without_bounds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "_climb", lambda _, __, proof: ((sibling, True) for sibling in proof))
+    assert tail_is_let_through()
+
+
+def test_a_consistency_proof_is_made_of_whole_hashes() -> None:
+    with pytest.raises(ProofInvalid, match="32 bytes"):
+        verify_consistency(3, 4, (b"short", *LEAVES[:2]), first_root=LEAVES[0], second_root=LEAVES[1])
