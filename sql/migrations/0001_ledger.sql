@@ -43,16 +43,18 @@ CREATE TABLE ledger.payload (
 );
 CREATE INDEX payload_identifier ON ledger.payload (controller_id, identifier_id);
 
--- What an event said, one row per category, so that withdrawal can delete one and keep the other.
+-- What an event said, a row per category and part, so that withdrawal can delete one and keep the other.
 -- `basis` is the set of purposes (bits) that carry the datum still; a row never stands with basis 0.
 CREATE TABLE ledger.content (
     controller_id bigint NOT NULL,
     identifier_id bigint NOT NULL,
     entry_index bigint NOT NULL,
+    -- Which of the entry's commitments it opens: part 0 is the payload.
+    part smallint NOT NULL,
     category_id smallint NOT NULL,
     basis bigint NOT NULL CHECK (basis <> 0),
     sealed bytea NOT NULL,
-    PRIMARY KEY (controller_id, identifier_id, entry_index, category_id)
+    PRIMARY KEY (controller_id, identifier_id, entry_index, part)
 );
 CREATE INDEX content_entry ON ledger.content USING brin (controller_id, entry_index);
 

@@ -100,17 +100,18 @@ SELECT
 FROM unnest($2::bigint [], $3::bigint [], $4::bytea []) AS n (entry_index, identifier_id, sealed);
 
 -- name: insert_contents
-INSERT INTO ledger.content (controller_id, identifier_id, entry_index, category_id, basis, sealed)
+INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed)
 SELECT
     $1,
     n.identifier_id,
     n.entry_index,
+    n.part,
     n.category_id,
     n.basis,
     n.sealed
 FROM
-    unnest($2::bigint [], $3::bigint [], $4::smallint [], $5::bigint [], $6::bytea [])
-        AS n (identifier_id, entry_index, category_id, basis, sealed);
+    unnest($2::bigint [], $3::bigint [], $4::smallint [], $5::smallint [], $6::bigint [], $7::bytea [])
+        AS n (identifier_id, entry_index, part, category_id, basis, sealed);
 
 -- name: delete_contents
 -- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are taken away.

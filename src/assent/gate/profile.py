@@ -11,17 +11,16 @@ from typing import Any
 from msgspec import Struct
 
 from assent.core.ids import (
-    CategoryId,
     CategoryMask,
     FeatureId,
     IdentifierId,
     NamespaceId,
     ProfileId,
-    members,
 )
 from assent.core.policy import IdentifierKind, Policy
 from assent.core.time import FOREVER, Instant
-from assent.features.accumulate import Item, State, merge, read, unpack, unpack_value, valid_until
+from assent.features.accumulate import Item, State, merge, read, unpack, unpack_value
+from assent.features.accumulate import valid_until as until_of
 from assent.features.catalogue import Value
 
 Row = Sequence[Any]
@@ -31,17 +30,15 @@ Row = Sequence[Any]
 class Profile(Struct, frozen=True, kw_only=True):
     """What a purpose may see of one person at one instant.
 
-    `visible` are the categories that some identifier of the profile permits; `since` says per category from
-    when on without a break. `until` is the first instant at which time alone changes anything: a permit
-    ends, or a window's value moves.
+    `permits` are those open now, each identifier's own. `valid_until` is the first instant at which time alone
+    changes a value: one leaves a window, or one of several identifiers closes and takes its part along.
     """
 
     id: ProfileId
     kinds: frozenset[IdentifierKind]
     tier: str
-    visible: CategoryMask
-    since: Mapping[CategoryId, Instant]
-    until: Instant
+    permits: tuple[tuple[CategoryMask, Instant, Instant], ...]
+    valid_until: Instant
     values: Mapping[FeatureId, Value]
 
 
@@ -53,41 +50,37 @@ def profiles(policy: Policy, rows: Iterable[Row], now: Instant) -> Iterable[Prof
 
 def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: Instant) -> Profile:
     namespaces: dict[IdentifierId, NamespaceId] = {}
-    since: dict[CategoryId, Instant] = {}
-    until = FOREVER
-    visible = 0
+    permits: dict[tuple[CategoryMask, Instant, Instant], None] = {}
     states: list[State] = []
     items: list[Item] = []
-    for _, one, namespace, categories, began, ends, _, feature, at, entry, body in rows:
+    visible = 0
+    for _, one, namespace, categories, since, until, _, feature_id, at, entry, body in rows:
         namespaces[one] = namespace
+        permits[categories, since, until] = None
         visible |= categories
-        until = min(until, ends)
-        for category in members(categories):
-            since[category] = min(since.get(category, began), began)
         if body is None:
             continue
-        if feature == 0:
+        if feature_id == 0:
             states.append(unpack(body))
         else:
-            items.append(Item(feature=feature, at=at, entry=entry, value=unpack_value(body)))
+            items.append(Item(feature=feature_id, at=at, entry=entry, value=unpack_value(body)))
     state = merge(states)
     values: dict[FeatureId, Value] = {}
+    valid_until = min(until for _, _, until in permits) if len(namespaces) > 1 else FOREVER
     for feature in policy.features.values():
-        if not visible >> feature.category & 1:
-            continue
-        value = read(policy, feature, state, items, now)
-        if value is not None:
-            values[feature.id] = value
-        if feature.itemised and items:
-            until = min(until, valid_until(feature, items, now))
+        if visible >> feature.category & 1:
+            value = read(policy, feature, state, items, now)
+            if value is not None:
+                values[feature.id] = value
+            if feature.itemised:
+                valid_until = min(valid_until, until_of(feature, items, now))
     kinds = [policy.namespaces[namespace].kind for namespace in namespaces.values()]
     return Profile(
         id=profile_id,
         kinds=frozenset(kinds),
         tier=tier(kinds, len(state.sessions)),
-        visible=CategoryMask(visible),
-        since=since,
-        until=until,
+        permits=tuple(permits),
+        valid_until=valid_until,
         values=values,
     )
 

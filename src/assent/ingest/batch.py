@@ -172,6 +172,7 @@ async def _save_contents(connection: Connection, controller_id: ControllerId, bo
             controller_id,
             [content.identifier for content in kept],
             [content.entry for content in kept],
+            [content.number for content in kept],
             [content.category for content in kept],
             [content.basis for content in kept],
             [content.part.sealed for content in kept],

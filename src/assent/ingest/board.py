@@ -77,6 +77,8 @@ class KeptContent(Struct, frozen=True, kw_only=True):
 
     identifier: IdentifierId
     entry: EntryIndex
+    number: int
+    """Which of the entry's commitments it opens, from 1."""
     category: CategoryId
     basis: PurposeMask
     part: ContentPart
@@ -213,6 +215,7 @@ class Board:
         for one in ids:
             denied |= self.denies.get(one, 0)
         owner = ids[0]
+        number = 0
         for part in parts:
             basis = 0
             for permit in after.permits[owner]:
@@ -220,9 +223,11 @@ class Board:
                     basis |= 1 << permit.purpose
             basis &= ~denied
             if basis:
+                number += 1
                 yield KeptContent(
                     identifier=owner,
                     entry=index,
+                    number=number,
                     category=part.category,
                     basis=PurposeMask(basis),
                     part=part,

@@ -1,0 +1,1 @@
+"""One file per resource: parse, ask, answer. Nothing is decided here."""

@@ -1,0 +1,122 @@
+"""Who is calling: the key or the subject token that a request brought. Raises Unauthorized, Forbidden, NotVerified."""
+
+import base64
+import binascii
+from typing import Final
+
+import jwt
+from msgspec import Struct
+
+from assent.core.errors import NotVerified, Unauthorized
+from assent.core.ids import ControllerId
+from assent.core.time import MINUTE, SECOND
+from assent.http.keys import Caller, Role
+from assent.http.wiring import AnyRequest, Service, service
+
+ALGORITHM: Final = "EdDSA"
+
+LONGEST_TOKEN: Final = 15 * MINUTE
+
+_AUDIENCE: Final = "assent:controller:"
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """A person, as a subject token names them: their identifiers, and whether somebody verified them."""
+
+    controller_id: ControllerId
+    identifiers: tuple[tuple[str, str], ...]
+    verified: bool
+
+    def __repr__(self) -> str:
+        """Hide the identifiers: they are personal."""
+        return f"Subject(controller_id={self.controller_id}, verified={self.verified})"
+
+
+async def caller(request: AnyRequest, *roles: Role) -> Caller:
+    """Return whose key the request brought in `Authorization: Bearer`; it must have one of `roles`."""
+    found = await service(request).keys.caller(_bearer(request))
+    found.require(*roles)
+    return found
+
+
+async def collector(request: AnyRequest, write_key: str | None) -> Caller:
+    """Return whose key a tracking call brought: Bearer, Basic with the key as user name, or `writeKey`."""
+    key = _bearer_or_basic(request) or write_key or ""
+    found = await service(request).keys.caller(key)
+    found.require(Role.COLLECTOR)
+    return found
+
+
+def subject(request: AnyRequest) -> Subject:
+    """Return the person whose token the request brought. Raises Unauthorized."""
+    wired = service(request)
+    token = _bearer(request)
+    try:
+        controller_id = int(jwt.get_unverified_header(token).get("kid", ""))
+        claims = jwt.decode(
+            token,
+            wired.ring.subject_token_key().public_key(),
+            algorithms=[ALGORITHM],
+            audience=f"{_AUDIENCE}{controller_id}",
+            options={"require": ["exp", "aud", "sub_ids"], "verify_exp": False},
+        )
+        identifiers = tuple((str(namespace), str(value)) for namespace, value in claims["sub_ids"])
+        now = wired.clock()
+        expires = int(claims["exp"]) * SECOND
+    except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+        raise Unauthorized from error
+    # Our clock decides, not the library's: a token lives 15 minutes at most whatever it says.
+    if not identifiers or not now < expires <= now + LONGEST_TOKEN + MINUTE:
+        raise Unauthorized
+    return Subject(
+        controller_id=ControllerId(controller_id),
+        identifiers=identifiers,
+        verified=claims.get("verified") is True,
+    )
+
+
+def verified_subject(request: AnyRequest) -> Subject:
+    """Return the person, whom somebody verified. Raises NotVerified when nobody did."""
+    found = subject(request)
+    if not found.verified:
+        raise NotVerified
+    return found
+
+
+def mint(wired: Service, found: Subject, lifetime: int) -> str:
+    """Return a subject token that lives `lifetime` microseconds, at most 15 minutes."""
+    expires = (wired.clock() + min(lifetime, LONGEST_TOKEN)) // SECOND
+    claims = {
+        "aud": f"{_AUDIENCE}{found.controller_id}",
+        "exp": expires,
+        "sub_ids": [list(one) for one in found.identifiers],
+        "verified": found.verified,
+    }
+    return jwt.encode(
+        claims,
+        wired.ring.subject_token_key(),
+        algorithm=ALGORITHM,
+        headers={"kid": str(found.controller_id)},
+    )
+
+
+def _bearer(request: AnyRequest) -> str:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credentials:
+        raise Unauthorized
+    return credentials.strip()
+
+
+def _bearer_or_basic(request: AnyRequest) -> str | None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip()
+        case "basic":
+            try:
+                decoded = base64.b64decode(credentials.strip(), validate=True).decode("ascii")
+            except (binascii.Error, ValueError) as error:
+                raise Unauthorized from error
+            return decoded.partition(":")[0]
+        case _:
+            return None

@@ -1,0 +1,58 @@
+"""Read the bodies we define, strictly, and write answers: one encoder, one set of headers."""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+from litestar import Response
+
+from assent.core.errors import BodyTooLarge, UnreadableBody
+from assent.http.wiring import AnyRequest, service
+
+T = TypeVar("T")
+
+_WHERE: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+_STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+async def body_of(request: AnyRequest, kind: type[T]) -> T:
+    """Return the request's JSON body as a struct that refuses unknown members.
+
+    Raises BodyTooLarge, and UnreadableBody with the pointer of the fault; neither repeats what was sent.
+    """
+    raw = await request.body()
+    if len(raw) > service(request).settings.body_limit_bytes:
+        raise BodyTooLarge
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise UnreadableBody("A member of the body is not what it must be.", pointer=pointer_of(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableBody from error
+
+
+def pointer_of(error: msgspec.ValidationError) -> str:
+    """Return where a validation failed, as a JSON pointer."""
+    found = _WHERE.search(str(error))
+    steps = _STEP.findall(found[1]) if found else []
+    return "".join(f"/{name or place}" for name, place in steps if place != "...")
+
+
+def answer(document: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Return a JSON answer."""
+    return Response(_encode(document), status_code=status, media_type="application/json", headers=headers)
+
+
+def at_revision(revision: int) -> dict[str, str]:
+    """Return the header that says which revision an answer is of."""
+    return {"Assent-Revision": str(revision)}
+
+
+def at_sequence(sequence: int) -> dict[str, str]:
+    """Return the header that says which purpose sequence an answer is of."""
+    return {"Assent-Sequence": str(sequence)}
+
+
+

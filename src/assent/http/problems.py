@@ -1,0 +1,85 @@
+"""Turn errors into problem documents (RFC 9457). The one place that knows status codes.
+
+A problem names codes and JSON pointers into the caller's own body; never a path, an identifier or a value.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from assent.core import errors
+from assent.core.errors import AssentError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+RETRY_AFTER_S: Final = "1"
+
+_STATUS: Final[Mapping[type[AssentError], int]] = {
+    errors.UnreadableBody: 400,
+    errors.PolicyInvalid: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.PurposeNotBound: 403,
+    errors.NotVerified: 403,
+    errors.UnknownAudience: 404,
+    errors.IdempotencyMismatch: 409,
+    errors.IdempotencyInFlight: 409,
+    errors.RevisionAhead: 409,
+    errors.Erased: 410,
+    errors.BodyTooLarge: 413,
+    errors.OverCapacity: 429,
+    errors.Refused: 422,
+    errors.Unavailable: 503,
+    errors.AssentError: 500,
+}
+
+_log = structlog.get_logger()
+
+
+def status_of(error: AssentError) -> int:
+    """Return the status of an error: its own, or that of the nearest class above it."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+
+
+def problem(
+    status: int, code: str, title: str, problems: tuple[dict[str, str], ...] = ()
+) -> Response[bytes]:
+    """Return a problem document."""
+    document: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code}
+    if problems:
+        document["errors"] = problems
+    response = Response(msgspec.json.encode(document), status_code=status, media_type=MEDIA_TYPE)
+    if status in {429, 503}:
+        response.headers["Retry-After"] = RETRY_AFTER_S
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def on_refusal(_: Request[Any, Any, Any], error: AssentError) -> Response[bytes]:
+    """Answer one of our own errors."""
+    places = ({"pointer": error.pointer, "code": error.code},) if error.pointer else ()
+    return problem(status_of(error), error.code, str(error), places)
+
+
+def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer what the framework refused, in our words: its own would repeat the path."""
+    status = error.status_code
+    code = _HTTP_CODES.get(status, "unreadable_body" if status < 500 else "unavailable")
+    return problem(status, code, HTTPStatus(status).phrase)
+
+
+def on_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer a fault of ours: say nothing, log its kind."""
+    _log.error("fault", error=type(error).__name__, exc_info=error)
+    return problem(500, "unavailable", "The service failed; nothing acknowledged is lost.")
+
+
+_HTTP_CODES: Final = {401: "unauthorized", 403: "forbidden", 413: "body_too_large"}
+
+HANDLERS: Final = {AssentError: on_refusal, HTTPException: on_http, Exception: on_fault}

@@ -1,0 +1,119 @@
+"""The tracking contract: one handler for all its paths, by content whatever the Content-Type."""
+
+from litestar import Response, post
+from msgspec import Struct
+
+from assent.core.errors import Refused
+from assent.core.policy import IdentifierKind, LinkKind, Policy
+from assent.core.time import Instant
+from assent.http.access import collector
+from assent.http.bodies import answer, at_revision
+from assent.http.keys import Caller
+from assent.http.wiring import AnyRequest, Service, service
+from assent.ingest.body import read_body
+from assent.ingest.contents import contents
+from assent.ingest.facts import Draft, EventBody, Identifier, make_facts
+from assent.ingest.identifiers_of import found
+from assent.ingest.tracking import PATHS, Call, CallType, Limits, Refusal, calls, event_time
+
+
+class Taken(Struct, frozen=True, kw_only=True):
+    """The answer to a tracking call (API.md, Tracking)."""
+
+    success: bool
+    accepted: int
+    refused: tuple[Refusal, ...]
+    revision: int
+
+
+@post([f"/v1/{path}" for path in PATHS], status_code=200)
+async def track(request: AnyRequest) -> Response[bytes]:
+    """Take events. One faulty item is refused with its index; the others are durable when this answers."""
+    wired = service(request)
+    path = request.url.path.rpartition("/")[2]
+    limits = Limits(
+        item_bytes=wired.settings.item_limit_bytes,
+        batch_bytes=wired.settings.batch_limit_bytes,
+        batch_items=wired.settings.batch_limit_items,
+    )
+    body = read_body(
+        await request.body(),
+        content_encoding=request.headers.get("content-encoding"),
+        limit_bytes=limits.body_bytes(path),
+    )
+    said = calls(path, body, limits=limits)
+    who = await collector(request, said.write_key)
+    policy = await wired.policies.current(who.controller_id)
+    drafts, refused = _drafts(wired, who, policy, said.items)
+    revision = 0
+    if drafts:
+        facts = make_facts(wired.ring, wired.random, who.controller_id, [draft for _, draft in drafts])
+        appended = await wired.ledger.append(who.controller_id, facts)
+        revision = appended.revision
+        refused += [
+            Refusal(index=index, code=outcome.code)
+            for (index, _), outcome in zip(drafts, appended.outcomes, strict=True)
+            if outcome.code is not None
+        ]
+    taken = Taken(
+        success=True,
+        accepted=len(said.items) - len(refused),
+        refused=tuple(sorted(refused, key=lambda refusal: refusal.index)),
+        revision=revision,
+    )
+    return answer(taken, headers=at_revision(revision))
+
+
+def _drafts(
+    wired: Service, who: Caller, policy: Policy, items: tuple[Call | Refusal, ...]
+) -> tuple[list[tuple[int, Draft]], list[Refusal]]:
+    received_at = wired.clock()
+    drafts: list[tuple[int, Draft]] = []
+    refused: list[Refusal] = []
+    for item in items:
+        if isinstance(item, Refusal):
+            refused.append(item)
+            continue
+        try:
+            drafts.append((item.index, draft_of(wired, who, policy, item, received_at)))
+        except Refused as refusal:
+            refused.append(Refusal(index=item.index, code=refusal.code))
+    return drafts, refused
+
+
+def draft_of(wired: Service, who: Caller, policy: Policy, call: Call, received_at: Instant) -> Draft:
+    """Return the fact that a call makes."""
+    identifiers = found(call, policy)
+    source = f"key:{who.key_id}"
+    # What happened by now, by our own clock, happened at the commit: no earlier than what was said before it.
+    at = event_time(call, received_at=received_at)
+    return Draft(
+        body=EventBody(
+            identifiers=identifiers,
+            link=link_kind(policy, call.type, identifiers, server=who.server),
+            at=NEVER_BEFORE if at >= received_at else at,
+            call=call.type.value,
+        ),
+        role=who.role.value,
+        source=source,
+        message_key=wired.ring.message_key(who.controller_id, source, call.message_id)
+        if call.message_id
+        else None,
+        contents=contents(call, policy),
+    )
+
+
+def link_kind(
+    policy: Policy, call: CallType, identifiers: tuple[Identifier, ...], *, server: bool
+) -> LinkKind:
+    """Return what an event proves: a person named through a public key is a claim."""
+    person = any(policy.namespaces[one.namespace].kind is IdentifierKind.PERSON for one in identifiers)
+    if person and not server:
+        return LinkKind.CLAIMED
+    return LinkKind.ASSERTED if call is CallType.ALIAS else LinkKind.OBSERVED
+
+
+NEVER_BEFORE = Instant(1 << 62)
+"""Stands for the commit's time, which only the commit knows."""
+
+HANDLERS = [track]

@@ -1,0 +1,42 @@
+"""What handlers are handed: ports and keys, put together in `app.py`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request
+from msgspec import Struct
+
+from assent.audiences.answers import Audiences
+from assent.config import Settings
+from assent.consent.shelf import PolicyShelf
+from assent.core.time import Instant
+from assent.database.pool import Database
+from assent.gate.door import Door
+from assent.http.keys import Keys
+from assent.ledger.append import Append
+from assent.ledger.keyring import KeyRing
+
+Clock = Callable[[], Instant]
+Random = Callable[[int], bytes]
+AnyRequest = Request[Any, Any, Any]
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """Everything a handler may ask."""
+
+    settings: Settings
+    database: Database
+    ring: KeyRing
+    clock: Clock
+    random: Random
+    keys: Keys
+    policies: PolicyShelf
+    ledger: Append
+    door: Door
+    audiences: Audiences
+
+
+def service(request: AnyRequest) -> Service:
+    """Return the service that this application was wired with."""
+    wired: Service = request.app.state["service"]
+    return wired
