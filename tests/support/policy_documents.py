@@ -1,5 +1,6 @@
 """The shipped policy as documents that a test may change, and small ones to start from."""
 
+import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -22,7 +23,7 @@ def shipped() -> Documents:
 
 
 def put(documents: Documents, document: str, path: tuple[str | int, ...], value: object) -> Documents:
-    """Return the documents with one key set; a missing table on the way is made."""
+    """Return the documents with one key set, in place; a missing table on the way is made."""
     node: Any = documents.setdefault(document, {})
     for key in path[:-1]:
         node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
@@ -30,13 +31,25 @@ def put(documents: Documents, document: str, path: tuple[str | int, ...], value:
     return documents
 
 
-def drop(documents: Documents, document: str, path: tuple[str | int, ...]) -> Documents:
-    """Return the documents without one key."""
-    node: Any = documents[document]
-    for key in path[:-1]:
-        node = node[key]
-    del node[path[-1]]
+def changed(documents: Documents, document: str, toml: str) -> Documents:
+    """Return the documents with TOML laid over one of them or, after a minus, with one key taken out."""
+    if toml.startswith("-"):
+        *tables, last = toml.removeprefix("-").split(".")
+        node: Any = documents[document]
+        for key in tables:
+            node = node[key]
+        del node[last]
+    else:
+        _lay(documents.setdefault(document, {}), tomllib.loads(toml))
     return documents
+
+
+def _lay(under: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(under.get(key), dict):
+            _lay(under[key], value)
+        else:
+            under[key] = value
 
 
 def small(purposes: Mapping[str, Mapping[str, object]] | None = None) -> Documents:
@@ -60,6 +73,17 @@ def contract(**keys: object) -> dict[str, object]:
         "links": {"kinds": ["observed"], "agreement": False},
         **keys,
     }
+
+
+def consent(**keys: object) -> dict[str, object]:
+    """Return a purpose resting on consent to the notice `n`."""
+    return contract(**{"legal_basis": "consent", "notice": "n", **keys})
+
+
+def with_notice(*purposes: dict[str, object], version: int = 1) -> Documents:
+    """Return small documents with the purposes `p0`, `p1`, ... and the notice `n`."""
+    named = {f"p{number}": purpose for number, purpose in enumerate(purposes)}
+    return {**small(named), "notices/n.en": notice(version)}
 
 
 def notice(version: int = 1) -> dict[str, object]:

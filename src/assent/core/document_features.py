@@ -45,7 +45,7 @@ def read_categories(place: Place, tables: Mapping[str, object]) -> dict[str, Cat
             for number, member in enumerate(getattr(shape, kind)):
                 if owners.setdefault(member, name) != name:
                     raise place.at(name, kind, number).fault(
-                        f"expected one category only; {owners[member]} has it"
+                        f"expected one category; {owners[member]} has it"
                     )
     return shapes
 
@@ -125,7 +125,7 @@ def _owner(place: Place, shape: FeatureShape, categories: Mapping[str, Category]
     owner = next((name for name, claimed in claims.items() if member in claimed), None)
     owner = owner or next((name for name, claimed in claims.items() if "*" in claimed), None)
     if owner is None or member == "*":
-        raise place.at(kind).fault(f"expected a {kind} that a category claims")
+        raise place.at(kind).fault(f"expected one that a category of this file claims as {kind}")
     if shape.category not in (None, owner):
         raise place.at("category").fault(f"expected {owner}, which claims this {kind}")
     return categories[owner]

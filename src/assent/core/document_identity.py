@@ -25,9 +25,7 @@ def read_namespaces(place: Place, tables: Mapping[str, object]) -> dict[str, Nam
     for name, shape in shapes.items():
         for number, path in enumerate(shape.sources):
             if paths.setdefault(path, name) != name:
-                raise place.at(name, "from", number).fault(
-                    f"expected a path of its own; {paths[path]} has it"
-                )
+                raise place.at(name, "from", number).fault(f"expected its own path; {paths[path]} has it")
     return shapes
 
 

@@ -123,9 +123,7 @@ def check_circles(place: Place, shapes: Mapping[str, PurposeShape]) -> None:
             following = {*shape.requires_all, *([shape.parent] if shape.parent else [])}
             if name in following:
                 key = "parent" if shape.parent else "requires_all"
-                raise place.at(name, key).fault(
-                    "expected no circle: this purpose would be a condition of itself"
-                )
+                raise place.at(name, key).fault("expected no circle: the purpose would be its own condition")
             waiting.extend(following - seen)
             seen |= following
 
@@ -149,9 +147,7 @@ def _check_bases(place: Place, shape: PurposeShape, categories: Iterable[Categor
     special = [category.name for category in categories if category.special]
     for where, basis, assessed in stated:
         if basis is LegalBasis.LEGITIMATE_INTERESTS and not assessed:
-            raise where.fault(
-                "expected lia = true beside legitimate_interests: Art. 6(1)(f) needs an assessment"
-            )
+            raise where.fault("expected lia = true beside it: Art. 6(1)(f) needs an assessment")
         if special and basis not in CONSENT:
             # Art. 9(2)(a); under plain consent `decide` still asks each statement to be explicit.
             raise where.fault(f"expected explicit_consent, because {', '.join(special)} is special (Art. 9)")

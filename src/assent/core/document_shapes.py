@@ -15,9 +15,10 @@ from assent.core.policy import Aggregate, ConflictRule, IdentifierKind, LegalBas
 NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}\Z"
 """Purposes, categories, features, namespaces and notices are named like this; no name is `*`."""
 
+Name = Annotated[str, Meta(pattern=NAME, extra={"expected": "a name"})]
 Word = Annotated[str, Meta(min_length=1, max_length=200, extra={"expected": "text of up to 200 characters"})]
 Prose = Annotated[
-    str, Meta(min_length=1, max_length=8000, extra={"expected": "text of 1 to 8000 characters"})
+    str, Meta(min_length=1, max_length=8000, extra={"expected": "text of up to 8000 characters"})
 ]
 Path = Annotated[
     str,
@@ -70,7 +71,7 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`["*"]` is every declared category that is not special: special ones are named one by one."""
     links: LinksShape
     text: Annotated[str, Meta(max_length=8000)] = ""
-    notice: Reference | None = None
+    notice: Name | None = None
     notice_changes: tuple[NoticeChangeShape, ...] = ()
     validity: Span | None = None
     opened_by: tuple[IdentifierKind, ...] = (IdentifierKind.PERSON,)
@@ -139,9 +140,7 @@ class NamespaceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit: Small | None = None
     sources: tuple[Path, ...] = field(name="from", default=())
     normaliser: Normaliser = "exact"
-    region: (
-        Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})] | None
-    ) = None
+    region: Country | None = None
     blocked: tuple[Blocked, ...] = ()
     blocked_patterns: tuple[Blocked, ...] = ()
     lifetime: Span | None = None

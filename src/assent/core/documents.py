@@ -45,7 +45,7 @@ Documents = Mapping[str, Mapping[str, object]]
 Shape = TypeVar("Shape", bound=Struct)
 
 _NOTICE: Final = re.compile(
-    r"notices/(?P<id>[A-Za-z][A-Za-z0-9_:-]{0,63})\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)"
+    r"notices/(?P<id>[A-Za-z][A-Za-z0-9_.:-]{0,63})\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)"
 )
 _NAME: Final = re.compile(NAME)
 _NEEDED: Final = frozenset({"purposes", "features", "identity"})

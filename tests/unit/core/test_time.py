@@ -1,0 +1,113 @@
+"""Instants, durations and calendar arithmetic."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from assent.core.time import (
+    BEGINNING,
+    DAY,
+    FOREVER,
+    HOUR,
+    SECOND,
+    Duration,
+    format_time,
+    parse_duration,
+    parse_time,
+    shifted,
+    to_datetime,
+    to_instant,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "months", "microseconds"),
+    [
+        ("P1Y", 12, 0),
+        ("P1Y2M", 14, 0),
+        ("P2W", 0, 14 * DAY),
+        ("P30D", 0, 30 * DAY),
+        ("PT30M", 0, 1_800 * SECOND),
+        ("P1M1DT1H0.5S", 1, DAY + HOUR + SECOND // 2),
+        ("PT0.000001S", 0, 1),
+        ("-P3D", 0, -3 * DAY),
+        ("P0D", 0, 0),
+    ],
+)
+def test_a_duration_is_calendar_months_and_exact_microseconds(
+    text: str, months: int, microseconds: int
+) -> None:
+    assert parse_duration(text) == Duration(months=months, microseconds=microseconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "P",
+        "PT",
+        "P1",
+        "1D",
+        "p1d",
+        "P1DT",
+        "P1.5D",
+        "P1H",
+        "PT1D",
+        " P1D",
+        "P1D\n",
+        "P\u0661D",
+        "P-1D",
+        "PT1.S",
+    ],
+)
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="ISO 8601"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "by", "end"),
+    [
+        ("2026-01-31T10:00:00Z", "P1M", "2026-02-28T10:00:00Z"),
+        ("2024-01-31T10:00:00Z", "P1M", "2024-02-29T10:00:00Z"),
+        ("2024-02-29T00:00:00Z", "P1Y", "2025-02-28T00:00:00Z"),
+        ("2026-03-31T00:00:00Z", "-P1M", "2026-02-28T00:00:00Z"),
+        ("2026-11-30T00:00:00Z", "P3M", "2027-02-28T00:00:00Z"),
+        ("2026-01-31T23:59:59.999999Z", "P1MT0.000001S", "2026-03-01T00:00:00Z"),
+        ("2026-01-01T00:00:00Z", "P0D", "2026-01-01T00:00:00Z"),
+        ("1969-12-31T23:59:59Z", "PT1S", "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_months_are_added_first_and_clamped_to_the_months_end(start: str, by: str, end: str) -> None:
+    assert format_time(shifted(parse_time(start), parse_duration(by))) == end
+
+
+def test_the_infinities_do_not_move() -> None:
+    for by in (parse_duration("P1Y"), parse_duration("-P30D")):
+        assert shifted(BEGINNING, by) == BEGINNING
+        assert shifted(FOREVER, by) == FOREVER
+
+
+def test_an_instant_is_microseconds_whatever_the_offset() -> None:
+    offset = timezone(timedelta(hours=5, minutes=30))
+    assert to_instant(datetime(2026, 3, 1, 5, 30, 0, 1, tzinfo=offset)) == to_instant(
+        datetime(2026, 3, 1, 0, 0, 0, 1, tzinfo=UTC)
+    )
+    assert to_instant(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == SECOND
+
+
+def test_a_time_without_an_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match="offset"):
+        to_instant(datetime(2026, 3, 1))  # noqa: DTZ001 - the naive one is the case
+    with pytest.raises(ValueError, match="offset"):
+        parse_time("2026-03-01T00:00:00")
+
+
+def test_text_and_instant_round_trip_to_the_microsecond() -> None:
+    for text in ("2026-11-21T19:53:00Z", "2026-11-21T19:53:00.000001Z", "0001-01-01T00:00:00Z"):
+        assert format_time(parse_time(text)) == text
+    assert to_datetime(parse_time("2026-11-21T20:53:00+01:00")).tzinfo is UTC
+
+
+def test_a_negated_duration_is_as_long_backwards() -> None:
+    assert -parse_duration("P1M2D") == parse_duration("-P1M2D")
