@@ -128,6 +128,26 @@ def check_circles(place: Place, shapes: Mapping[str, PurposeShape]) -> None:
             seen |= following
 
 
+def check_notices(place: Place, shapes: Mapping[str, PurposeShape]) -> None:
+    """Refuse a consent that rests on no notice.
+
+    A composite may do without one of its own, standing on those of its parts, if every part rests on consent:
+    else it would be open to people who were never asked anything.
+    """
+    for name, shape in shapes.items():
+        if shape.notice is None and CONSENT & _bases(shape):
+            parts = [shapes[part] for part in shape.requires_all]
+            if not parts or not all(_bases(part) <= CONSENT for part in parts):
+                raise place.at(name, "notice").fault(
+                    "missing; expected a notice's id, because consent rests on one"
+                )
+
+
+def _bases(shape: PurposeShape) -> frozenset[LegalBasis]:
+    """Return every basis the purpose rests on, now or after a change."""
+    return frozenset({shape.legal_basis, *(change.legal_basis for change in shape.basis_changes)})
+
+
 def _categories(place: Place, shape: PurposeShape, declared: Declared) -> tuple[str, ...]:
     if shape.categories == ("*",):
         named = tuple(name for name, category in declared.categories.items() if not category.special)
@@ -171,12 +191,7 @@ def _notice_versions(
     place: Place, shape: PurposeShape, notices: Mapping[str, Mapping[str, Notice]]
 ) -> tuple[NoticeVersion, ...]:
     """Return the versions with the times from which they are in force, the first since the beginning."""
-    bases = {shape.legal_basis, *(change.legal_basis for change in shape.basis_changes)}
     if shape.notice is None:
-        if bases & CONSENT:
-            raise place.at("notice").fault(
-                "missing; expected the id of a notice, because consent rests on one"
-            )
         if shape.notice_changes:
             raise place.at("notice_changes").fault("expected a notice that changes")
         return ()

@@ -251,6 +251,7 @@ def _purposes(
         for name, number in purpose_ids.items()
     }
     stated.check_circles(_PURPOSES, shapes.purposes)
+    stated.check_notices(_PURPOSES, shapes.purposes)
     return compiled
 
 

@@ -98,7 +98,7 @@ def it_keeps_its_promises(policy: Policy) -> None:
         assert purpose.retroactive & ~purpose.categories == 0
         assert purpose.view in policy.views
         bases = {purpose.legal_basis, *(change.legal_basis for change in purpose.basis_changes)}
-        if bases & {LegalBasis.CONSENT, LegalBasis.EXPLICIT_CONSENT}:
+        if bases & {LegalBasis.CONSENT, LegalBasis.EXPLICIT_CONSENT} and not purpose.requires_all:
             assert "en" in policy.notices[purpose.notice]
             assert purpose.notices
         if purpose.legal_basis is LegalBasis.LEGITIMATE_INTERESTS:

@@ -255,6 +255,12 @@ def test_consent_now_or_later_needs_a_notice_in_english() -> None:
     assert "expected a notice whose text lies in notices/n.en.toml" in str(refused(italian))
 
 
+def test_a_composite_stands_on_the_notices_of_its_parts_if_all_of_them_rest_on_consent() -> None:
+    composite = consent_of(notice=None, requires_all=["p0", "p1"])
+    parse_policy(with_notice(consent_of(), consent_of(), composite))
+    assert "p2.notice: missing; " in str(refused(with_notice(consent_of(), contract(), composite)))
+
+
 def test_languages_of_a_notice_have_one_version() -> None:
     documents = {**with_notice(consent_of()), "notices/n.it": notice(2)}
     assert str(refused(documents)).startswith(
