@@ -23,7 +23,8 @@ Stored = bool | int | str | tuple[str, ...]
 """A value at rest: sets are sorted, so that equal values have equal bytes."""
 
 MILLIONTHS: Final = 1_000_000
-INT64_LEAST: Final = -(1 << 63)
+INT64_LEAST: Final = -(1 << 63) + 1
+"""One above the lowest int64, which says absent in a column."""
 INT64_MOST: Final = (1 << 63) - 1
 
 _FIRST_INSTANT: Final = to_instant(datetime(1, 1, 1, tzinfo=UTC))

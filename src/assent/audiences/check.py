@@ -1,0 +1,229 @@
+"""Check a rule before it is saved or asked: everything it names exists, fits, and is the purpose's to use.
+
+    (1) the rule is no deeper and no larger than the limit
+    (2) no group is empty
+    (3) every feature is in the catalogue
+    (4) every value is of its feature's type, and the operator means something for that type
+    (5) every feature is of a category that the purpose declares
+    (6) every audience it refers to exists for the purpose, fulfils the same, and never leads back
+
+Pure. Raises a Refused with a pointer into the caller's own rule: a fault inside a referred audience points at
+the reference. Operators over single events are read, and refused as unknown features until supported.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from assent.audiences.rule import (
+    DEEPEST,
+    LARGEST,
+    Absent,
+    All,
+    And,
+    AnyItem,
+    AtLeast,
+    Audience,
+    Between,
+    Bucket,
+    Contains,
+    Did,
+    Eq,
+    Ge,
+    Gt,
+    Has,
+    Held,
+    Ids,
+    In,
+    Known,
+    Le,
+    Lt,
+    Ne,
+    Not,
+    NotIn,
+    Or,
+    Recent,
+    Rule,
+    Seq,
+    children,
+)
+from assent.core.errors import (
+    CyclicAudience,
+    EmptyGroup,
+    NotPermittedForPurpose,
+    Refused,
+    RuleTooDeep,
+    UnknownAudience,
+    UnknownFeature,
+    UnknownPurpose,
+    WrongType,
+)
+from assent.core.ids import PurposeId
+from assent.core.policy import Feature, Policy, Purpose, ValueType
+from assent.core.time import parse_duration
+from assent.features.catalogue import fitted
+
+_ORDERED: Final = (ValueType.NUMBER, ValueType.TIME)
+_SINGLE: Final = (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME)
+_ASKS: Final[Mapping[type[Rule], tuple[ValueType, ...]]] = {
+    Eq: _SINGLE,
+    Ne: _SINGLE,
+    Lt: _ORDERED,
+    Le: _ORDERED,
+    Gt: _ORDERED,
+    Ge: _ORDERED,
+    Between: _ORDERED,
+    Has: (ValueType.SET,),
+    Contains: (ValueType.TEXT,),
+    Recent: (ValueType.TIME,),
+}
+"""The types that an operator means something for; any, where none is named."""
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a rule looks at, by name, sorted: the answer of a saved audience says so."""
+
+    features: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+def check(
+    rule: Rule,
+    policy: Policy,
+    purpose: PurposeId,
+    audiences: Mapping[str, Rule],
+    *,
+    name: str | None = None,
+    pointer: str = "/rule",
+) -> Needs:
+    """Return what the rule needs. `audiences` are the purpose's; `name` is the one that this rule will be."""
+    asking = policy.purposes.get(purpose)
+    if asking is None:
+        raise UnknownPurpose(pointer="/purpose")
+    checking = _Checking(policy, asking, audiences)
+    checking.rule(rule, pointer, () if name is None else (name,))
+    names = {policy.categories[feature.category].name for feature in checking.features.values()}
+    return Needs(features=tuple(sorted(checking.features)), categories=tuple(sorted(names)))
+
+
+class _Checking:
+    """One check under way: what it found so far."""
+
+    def __init__(self, policy: Policy, purpose: Purpose, audiences: Mapping[str, Rule]) -> None:
+        self._policy = policy
+        self._purpose = purpose
+        self._audiences = audiences
+        self._passed: set[str] = set()
+        self.features: dict[str, Feature] = {}
+
+    def rule(self, rule: Rule, pointer: str, within: tuple[str, ...]) -> None:
+        """Check one rule, `within` the audiences that led to it."""
+        nodes = 0
+        waiting = [(rule, pointer, 1)]
+        while waiting:
+            node, place, depth = waiting.pop()
+            nodes += 1
+            if depth > DEEPEST or nodes > LARGEST:  # (1)
+                raise RuleTooDeep(pointer=place)
+            self._node(node, place, within)
+            inner = [(child, place + step, depth + 1) for step, child in children(node)]
+            waiting.extend(reversed(inner))  # so that the first fault in reading order is told
+
+    def _node(self, node: Rule, place: str, within: tuple[str, ...]) -> None:
+        match node:
+            case And(of=of) | Or(of=of):
+                _filled(of, place + "/of")
+            case AtLeast(count=count, of=of):
+                _filled(of, place + "/of")
+                if not 1 <= count <= len(of):
+                    raise WrongType(f"expected a count from 1 to {len(of)}", pointer=place + "/count")
+            case Ids(values=values):
+                _filled(values, place + "/values")
+            case Audience(audience=named):
+                self._audience(named, place + "/audience", within)
+            case Did() | Seq() | AnyItem() | Held() | Bucket():
+                raise UnknownFeature("this operator is not supported yet", pointer=place + "/op")
+            case Not() | All():
+                pass
+            case _:
+                self._leaf(node, place)
+
+    def _leaf(self, node: "_Leaf", place: str) -> None:
+        feature = self._feature(node.feature, place + "/feature")
+        kinds = _ASKS.get(type(node), ())
+        if kinds and feature.type not in kinds:  # (4)
+            names = " or ".join(kind.value for kind in kinds)
+            raise WrongType(
+                f"expected a {names}, the feature is a {feature.type.value}", pointer=place + "/op"
+            )
+        match node:
+            case Between(low=low, high=high):
+                _fits(feature.type, low, place + "/low")
+                _fits(feature.type, high, place + "/high")
+            case In(values=values) | NotIn(values=values):
+                _filled(values, place + "/values")
+                for index, value in enumerate(values):
+                    _fits(_member_type(feature), value, f"{place}/values/{index}")
+            case Has(value=value) | Contains(value=value):
+                # Every text contains the empty one, and no set holds it.
+                _fits(ValueType.TEXT, value or None, place + "/value")
+            case Recent(begin=begin, end=end):
+                _duration(begin, place + "/from")
+                _duration(end, place + "/to")
+            case Known() | Absent():
+                pass
+            case _:
+                _fits(feature.type, node.value, place + "/value")
+
+    def _feature(self, name: str, place: str) -> Feature:
+        number = self._policy.feature_ids.get(name)
+        feature = None if number is None else self._policy.features.get(number)
+        if feature is None:  # (3)
+            raise UnknownFeature(pointer=place)
+        if not self._purpose.categories >> feature.category & 1:  # (5)
+            raise NotPermittedForPurpose(pointer=place)
+        self.features[name] = feature
+        return feature
+
+    def _audience(self, name: str, place: str, within: tuple[str, ...]) -> None:
+        # (6) the limits are each rule's own; one that passed is not walked again
+        if name in within:
+            raise CyclicAudience(pointer=place)
+        rule = self._audiences.get(name)
+        if rule is None:
+            raise UnknownAudience(pointer=place)
+        if name in self._passed:
+            return
+        if len(within) >= DEEPEST:
+            raise RuleTooDeep(pointer=place)
+        try:
+            self.rule(rule, "", (*within, name))
+        except Refused as fault:
+            fault.pointer = place
+            raise
+        self._passed.add(name)
+
+
+_Leaf = Eq | Ne | Lt | Le | Gt | Ge | Between | In | NotIn | Known | Absent | Has | Contains | Recent
+
+
+def _filled(group: tuple[object, ...], place: str) -> None:
+    if not group:  # (2)
+        raise EmptyGroup(pointer=place)
+
+
+def _member_type(feature: Feature) -> ValueType:
+    return ValueType.TEXT if feature.type is ValueType.SET else feature.type
+
+
+def _fits(kind: ValueType, raw: object, place: str) -> None:
+    if fitted(kind, raw) is None:
+        raise WrongType(f"expected a {kind.value} that can be held exactly", pointer=place)
+
+
+def _duration(text: str, place: str) -> None:
+    try:
+        parse_duration(text)
+    except ValueError:
+        raise WrongType("expected an ISO 8601 duration", pointer=place) from None

@@ -1,0 +1,201 @@
+"""The truth of a rule for one profile: strong Kleene logic over what the purpose may see.
+
+A leaf on a hidden category is unknown, whatever it asks: `known`, `absent` and zero included. On an absent
+value it is true or false. A windowed leaf whose permit covers a part of the window only is unknown where that
+part does not prove it (`seen.Bound`). A profile of which nothing is visible is unknown to every rule. Members
+are those for whom the rule is true, so neither unknown nor its negation selects anybody.
+
+Pure; the rule was checked: it raises nothing then, and WrongType or UnknownFeature on one that was not.
+Operators over single events are unknown until they are supported.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import assert_never
+
+from assent.audiences.leaf import (
+    Negative,
+    Positive,
+    Range,
+    asked_range,
+    feature_named,
+    literal,
+    needle,
+    opposite,
+)
+from assent.audiences.rule import (
+    All,
+    And,
+    AnyItem,
+    AtLeast,
+    Audience,
+    Between,
+    Bucket,
+    Contains,
+    Did,
+    Eq,
+    Ge,
+    Gt,
+    Has,
+    Held,
+    Ids,
+    In,
+    Known,
+    Le,
+    Lt,
+    Not,
+    Or,
+    Recent,
+    Rule,
+    Seq,
+)
+from assent.audiences.seen import Bound, Seen, bound_of, value_of
+from assent.core.policy import Feature, Policy, ValueType
+from assent.core.time import Instant, shifted
+from assent.features.catalogue import Value
+
+__all__ = ["Seen", "Truth", "evaluate"]
+
+
+class Truth(IntEnum):
+    """Ordered, so that `and` is the least and `or` the greatest."""
+
+    FALSE = 0
+    UNKNOWN = 1
+    TRUE = 2
+
+
+def evaluate(
+    rule: Rule, policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str = ""
+) -> Truth:
+    """Return whether the rule holds for one profile at `now`. `profile_key` is what `ids` lists name."""
+    if seen.visible == 0:
+        return Truth.UNKNOWN
+    return _Asking(policy, seen, now, audiences, profile_key).truth(rule)
+
+
+class _Asking:
+    """One profile being asked about; an audience referred to twice is evaluated once."""
+
+    def __init__(
+        self, policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str
+    ) -> None:
+        self._policy = policy
+        self._seen = seen
+        self._now = now
+        self._audiences = audiences
+        self._profile_key = profile_key
+        self._answered: dict[str, Truth] = {}
+
+    def truth(self, rule: Rule) -> Truth:
+        match rule:
+            case And(of=of):
+                return min(map(self.truth, of), default=Truth.UNKNOWN)  # an empty group says nothing
+            case Or(of=of):
+                return max(map(self.truth, of), default=Truth.UNKNOWN)
+            case Not(of=inner):
+                return Truth(2 - self.truth(inner))
+            case AtLeast(count=count, of=of):
+                return _at_least(count, [self.truth(each) for each in of])
+            case All():
+                return Truth.TRUE
+            case Ids(values=values):
+                return _told(self._profile_key in values)
+            case Audience(audience=name):
+                return self._audience(name)
+            case Bucket() | Did() | Seq() | AnyItem() | Held():
+                return Truth.UNKNOWN
+            case _:
+                return self._leaf(rule)
+
+    def _audience(self, name: str) -> Truth:
+        if name not in self._answered:
+            self._answered[name] = Truth.UNKNOWN  # what a circle says, should one ever pass the check
+            rule = self._audiences.get(name)
+            self._answered[name] = Truth.UNKNOWN if rule is None else self.truth(rule)
+        return self._answered[name]
+
+    def _leaf(self, leaf: Positive | Negative) -> Truth:
+        if isinstance(leaf, Negative):
+            return Truth(2 - self._leaf(opposite(leaf)))
+        feature = feature_named(self._policy, leaf.feature)
+        if not self._seen.visible >> feature.category & 1:
+            return Truth.UNKNOWN
+        value = value_of(feature, self._seen.values)
+        if feature.window is None or self._seen.since[feature.category] <= shifted(
+            self._now, -feature.window
+        ):
+            return _told(_holds(leaf, feature, value, self._now))
+        return _partly(leaf, feature, value, self._now)
+
+
+def _told(holds: bool) -> Truth:  # noqa: FBT001 - a claim becomes a truth
+    return Truth.TRUE if holds else Truth.FALSE
+
+
+def _at_least(count: int, of: list[Truth]) -> Truth:
+    if not of:
+        return Truth.UNKNOWN
+    if of.count(Truth.TRUE) >= count:
+        return Truth.TRUE
+    return Truth.FALSE if len(of) - of.count(Truth.FALSE) < count else Truth.UNKNOWN
+
+
+def _holds(leaf: Positive, feature: Feature, value: Value | None, now: Instant) -> bool:
+    """Say whether the leaf holds for a value that is the whole value."""
+    if value is None:
+        return False
+    match leaf:
+        case Known():
+            return True
+        case Eq(value=raw):
+            return value == literal(feature.type, raw)
+        case In(values=raws) if isinstance(value, frozenset):
+            return any(literal(ValueType.TEXT, raw) in value for raw in raws)
+        case In(values=raws):
+            return any(value == literal(feature.type, raw) for raw in raws)
+        case Has(value=raw):
+            return isinstance(value, frozenset) and literal(ValueType.TEXT, raw) in value
+        case Contains():
+            return isinstance(value, str) and needle(leaf) in value.casefold()
+        case Lt() | Le() | Gt() | Ge() | Between() | Recent():
+            least, most = asked_range(leaf, feature, now)
+            return (
+                isinstance(value, int)
+                and (least is None or least <= value)
+                and (most is None or value <= most)
+            )
+        case _:
+            assert_never(leaf)
+
+
+def _partly(leaf: Positive, feature: Feature, value: Value | None, now: Instant) -> Truth:
+    """Return what a value over the later part of a window proves of the whole window."""
+    if value is None:
+        return Truth.UNKNOWN
+    if isinstance(leaf, Known):
+        return Truth.TRUE
+    bound = bound_of(feature)
+    if bound is Bound.ITSELF:
+        return _told(_holds(leaf, feature, value, now))
+    if isinstance(value, frozenset):
+        # What the part holds the whole holds; what it does not hold proves nothing.
+        held = bound is Bound.AT_LEAST and _holds(leaf, feature, value, now)
+        return Truth.TRUE if held else Truth.UNKNOWN
+    if isinstance(leaf, In):
+        equal = (Eq(feature=leaf.feature, value=raw) for raw in leaf.values)
+        return max((_partly(each, feature, value, now) for each in equal), default=Truth.UNKNOWN)
+    if bound is Bound.NOTHING or not isinstance(value, int) or isinstance(value, bool):
+        return Truth.UNKNOWN
+    if isinstance(leaf, Has | Contains):
+        return Truth.UNKNOWN
+    return _bounded(bound, value, asked_range(leaf, feature, now))
+
+
+def _bounded(bound: Bound, value: int, asked: Range) -> Truth:
+    least, most = asked
+    if bound is Bound.AT_MOST:  # the mirror image
+        value, least, most = -value, None if most is None else -most, None if least is None else -least
+    if most is not None:
+        return Truth.FALSE if value > most else Truth.UNKNOWN
+    return Truth.TRUE if least is None or value >= least else Truth.UNKNOWN

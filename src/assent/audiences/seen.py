@@ -1,0 +1,103 @@
+"""What a purpose may see of one profile: the gate's answer, as the evaluator and the engine take it.
+
+Pure. A category that no opening shows at the instant asked is hidden: its values are not looked at even if
+they are given. From `valid_until` on nothing is shown, until the gate is asked again.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from msgspec import Struct
+
+from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, members
+from assent.core.policy import Aggregate, Feature, ValueType
+from assent.core.time import FOREVER, Instant
+from assent.features.catalogue import Value
+
+
+class Opening(Struct, frozen=True, array_like=True):
+    """A permit: these categories, from `since` to before `until`."""
+
+    categories: CategoryMask
+    since: Instant
+    until: Instant = FOREVER
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """One profile as the gate gives it to a purpose: its permits, each identifier's own, and the values.
+
+    `valid_until` is the first instant at which time alone changes a value: one leaves or enters a window, or,
+    of several identifiers, one opens or closes and takes its part of a value along.
+    """
+
+    profile: ProfileId
+    values: Mapping[FeatureId, Value]
+    permits: tuple[Opening, ...]
+    valid_until: Instant = FOREVER
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """One profile at one instant. `since` is where the data of a visible category begins."""
+
+    values: Mapping[FeatureId, Value]
+    visible: CategoryMask
+    since: Mapping[CategoryId, Instant]
+
+
+def seen_at(shown: Shown, now: Instant) -> Seen:
+    """Return what is visible at `now`.
+
+    Of several identifiers' permits a category's data begins with the latest: before it, some of it is hidden.
+    """
+    since: dict[CategoryId, Instant] = {}
+    visible = 0
+    if now < shown.valid_until:
+        for opening in shown.permits:
+            if opening.since <= now < opening.until:
+                visible |= opening.categories
+                for category in map(CategoryId, members(opening.categories)):
+                    since[category] = max(opening.since, since.get(category, opening.since))
+    return Seen(values=shown.values, visible=CategoryMask(visible), since=since)
+
+
+def value_of(feature: Feature, values: Mapping[FeatureId, Value]) -> Value | None:
+    """Return the value, or None where it is absent: what counts or adds up is 0 and never absent."""
+    return values.get(feature.id, 0 if starts_at_zero(feature) else None)
+
+
+def starts_at_zero(feature: Feature) -> bool:
+    """Say whether the feature over nothing is 0, and known."""
+    return feature.aggregate in _ADDING and feature.type is ValueType.NUMBER
+
+
+_ADDING = (Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT)
+
+
+class Bound(Enum):
+    """What a windowed value says of the whole window when the permit covers a part of it, the later one."""
+
+    AT_LEAST = auto()
+    """The whole is this or more."""
+    AT_MOST = auto()
+    """The whole is this or less."""
+    ITSELF = auto()
+    """The value, if there is one; what is hidden is older."""
+    NOTHING = auto()
+
+
+def bound_of(feature: Feature) -> Bound:
+    """Return what a part of the window proves of the whole.
+
+    A sum counts as one that grows, as amounts do: it may prove enough, and never too few.
+    """
+    match feature.aggregate:
+        case Aggregate.HIGH | Aggregate.LOW if feature.type not in {ValueType.NUMBER, ValueType.TIME}:
+            return Bound.NOTHING
+        case Aggregate.COUNT | Aggregate.SUM | Aggregate.HIGH | Aggregate.DISTINCT:
+            return Bound.AT_LEAST
+        case Aggregate.LOW | Aggregate.FIRST_TIME:
+            return Bound.AT_MOST
+        case Aggregate.LAST | Aggregate.LAST_TIME | Aggregate.TRAIT:
+            return Bound.ITSELF
+        case Aggregate.MEAN | Aggregate.FIRST:
+            return Bound.NOTHING
