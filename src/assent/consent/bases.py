@@ -82,6 +82,8 @@ def hard_to_withdraw(case: Case) -> Decision | None:
 def composed(case: Case) -> Decision | None:
     """Open a composite whose parts, all open by step 8, ask for everything that it would ask itself."""
     purpose = case.purpose
+    if not purpose.requires_all:
+        return None
     has_duties = (
         case.explicit
         or purpose.double_opt_in
@@ -89,6 +91,4 @@ def composed(case: Case) -> Decision | None:
         or purpose.validity is not None
         or bool(purpose.notices)
     )
-    if not purpose.requires_all or has_duties:
-        return None
-    return yes(17, "6(1)(a)")
+    return None if has_duties else yes(17, "6(1)(a)")

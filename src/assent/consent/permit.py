@@ -72,7 +72,9 @@ def permits(
         else:
             found += [
                 Permit(identifier, number, categories, *span)
-                for identifier, span, categories in _by_member(known, policy, each, now)
+                for identifier, span, categories in _by_member(
+                    known, policy, each, now, silence_opens=bool(standing_permits)
+                )
             ]
     found.sort(key=lambda permit: (permit.identifier, permit.purpose, permit.since, permit.categories))
     return tuple(found)
@@ -109,13 +111,20 @@ def stances(
 
 
 def _by_member(
-    known: History, policy: Policy, terms: Terms, now: Instant
+    known: History, policy: Policy, terms: Terms, now: Instant, *, silence_opens: bool
 ) -> Iterator[tuple[IdentifierId, Span, CategoryMask]]:
-    """Yield the spans of one purpose for every member, with all the categories that share each."""
+    """Yield the spans of one purpose for every member, with all the categories that share each.
+
+    `silence_opens`: whether the purpose has permits without any statement. Where it has none, a member who
+    said nothing has none either, because permissions are each identifier's own.
+    """
     heard = [said for number in terms.about for said in known.about.get(number, ())]
     breakpoints = _breakpoints(heard, known, terms)
     classes = split(terms.classes, {said.categories for said in heard if said.categories})
+    speakers = {said.identifier for said in heard}
     for identifier in known.cluster.members:
+        if not silence_opens and identifier not in speakers:
+            continue
         alike: dict[Span, int] = {}
         for categories in classes:
             ask = partial(_ask, known, policy, terms, identifier, _lowest(categories), now)
@@ -210,7 +219,7 @@ def _policy_terms(policy: Policy) -> tuple[tuple[Terms, ...], tuple[tuple[Standi
 def _standing(policy: Policy, terms: Terms) -> tuple[Standing, ...]:
     nobody = IdentifierId(0)
     known = History((), Cluster(members=(nobody,)), FOREVER)
-    spans = _by_member(known, policy, terms, BEGINNING)
+    spans = _by_member(known, policy, terms, BEGINNING, silence_opens=True)
     return tuple(
         Standing(terms.purpose.id, categories, since, until)
         for _, (since, until, _entry), categories in spans
