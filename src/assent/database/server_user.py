@@ -57,14 +57,11 @@ def let_through(path: Path, user: ServerUser) -> None:
 
 
 def let_read(programs: Path, user: ServerUser) -> None:
-    """Let `user` read and run the wheel's programs, which a strict umask at installation may have closed."""
+    """Let `user` read and run a folder of the wheel, which a strict umask at installation may have closed."""
     let_through(programs.parent, user)
-    if (
-        programs.stat().st_mode & stat.S_IXOTH
-        and (programs / "bin" / "postgres").stat().st_mode & stat.S_IXOTH
-    ):
-        return
-    for path in (programs, *programs.rglob("*")):
+    if programs.stat().st_mode & stat.S_IXOTH:
+        return  # a umask closes all of it or nothing
+    for path in (*programs.rglob("*"), programs):  # the folder last: a crash in between is noticed next time
         if not path.is_symlink():
             mode = path.stat().st_mode
             path.chmod(mode | 0o044 | (0o011 if mode & stat.S_IXUSR else 0))
