@@ -15,6 +15,7 @@ SELECT
     h.revision,
     h.at,
     h.policy_version,
+    h.frontier,
     h.checkpoint
 FROM ledger.head AS h
 WHERE h.controller_id = $1;

@@ -7,8 +7,9 @@ from typing import Final
 import jwt
 from msgspec import Struct
 
-from assent.core.errors import NotVerified, Unauthorized
+from assent.core.errors import NotVerified, PurposeNotBound, Unauthorized, UnknownPurpose
 from assent.core.ids import ControllerId
+from assent.core.policy import Policy
 from assent.core.time import MINUTE, SECOND
 from assent.http.keys import Caller, Role
 from assent.http.wiring import AnyRequest, Service, service
@@ -37,6 +38,14 @@ async def caller(request: AnyRequest, *roles: Role) -> Caller:
     found = await service(request).keys.caller(_bearer(request))
     found.require(*roles)
     return found
+
+
+def may_use(who: Caller, policy: Policy, purpose: str) -> None:
+    """Raise UnknownPurpose when the policy declares none of that name, PurposeNotBound when it is not the key's."""
+    if purpose not in policy.purpose_ids:
+        raise UnknownPurpose(pointer="/purpose")
+    if purpose not in who.purposes:
+        raise PurposeNotBound(pointer="/purpose")
 
 
 async def collector(request: AnyRequest, write_key: str | None) -> Caller:

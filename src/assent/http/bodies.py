@@ -40,9 +40,15 @@ def pointer_of(error: msgspec.ValidationError) -> str:
     return "".join(f"/{name or place}" for name, place in steps if place != "...")
 
 
-def answer(document: object, *, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+def answer(
+    document: object,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    media_type: str = "application/json",
+) -> Response[bytes]:
     """Return a JSON answer."""
-    return Response(_encode(document), status_code=status, media_type="application/json", headers=headers)
+    return Response(_encode(document), status_code=status, media_type=media_type, headers=headers)
 
 
 def at_revision(revision: int) -> dict[str, str]:

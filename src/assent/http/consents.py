@@ -1,9 +1,9 @@
 """Statements of consent, said by a server key or an issuer for the person."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Response, post
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from assent.consent.statement import StatementBody, check
 from assent.core.errors import Forbidden, UnknownNamespace
@@ -12,6 +12,7 @@ from assent.core.policy import IdentifierKind, Policy
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.keys import Role
+from assent.http.problems import MEDIA_TYPE
 from assent.http.wiring import AnyRequest, Service, service
 from assent.identity.normalise import normalise
 from assent.ingest.facts import Draft, Identifier, StatedBody, make_facts
@@ -28,7 +29,7 @@ class ConsentsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What somebody stated (API.md, Consent)."""
 
     subject: SubjectReference
-    statements: tuple[StatementBody, ...]
+    statements: Annotated[tuple[StatementBody, ...], Meta(min_length=1, max_length=100)]
     authenticated: bool = False
     address: SubjectReference | None = None
 
@@ -52,6 +53,16 @@ async def state(request: AnyRequest) -> Response[bytes]:
         for statement in body.statements
     ]
     document, revision = await append_statements(wired, who.controller_id, policy, drafts)
+    if not document["receipts"]:
+        # Nothing was taken: a problem document, with what a partial answer would say.
+        first = document["refused"][0]
+        places = [
+            {"pointer": f"/statements/{one['index']}{one['pointer']}", "code": one["code"]}
+            for one in document["refused"]
+        ]
+        title = "No statement could count."
+        document |= {"type": "about:blank", "title": title, "status": 422, "code": first["code"], "errors": places}
+        return answer(document, status=422, media_type=MEDIA_TYPE)
     return answer(document, status=201, headers=at_revision(revision))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from assent.core.errors import Forbidden, PurposeNotBound, Unauthorized
+from assent.core.errors import Forbidden, Unauthorized
 from assent.core.ids import ControllerId
 from assent.core.time import SECOND, Instant
 from assent.database.statements import load
@@ -50,11 +50,6 @@ class Caller(Struct, frozen=True, kw_only=True):
         """Raise Forbidden unless the key has one of these roles."""
         if self.role not in roles:
             raise Forbidden
-
-    def require_purpose(self, purpose: str) -> None:
-        """Raise PurposeNotBound unless an engine's key is bound to the purpose."""
-        if purpose not in self.purposes:
-            raise PurposeNotBound
 
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,8 +10,8 @@ from typing import NamedTuple, Self
 
 from msgspec import Struct
 
-from assent.consent.decide import Bond, Cluster
-from assent.consent.permit import Permit, permits, standing, stances
+from assent.consent.permit import Permit, permits, stances, standing
+from assent.consent.question import Bond, Cluster
 from assent.consent.statement import Statement
 from assent.core.ids import (
     COMPONENTS,
@@ -167,6 +167,17 @@ def closings(before: Derived, after: Derived, *, negative: bool) -> Iterator[Clo
                 yield Closing(one, purpose, CategoryMask(gone))
 
 
+def bonds_of(component: Component, policy: Policy) -> tuple[Bond, ...]:
+    """Return the bonds of a component's resolution."""
+    resolution = resolve(
+        policy,
+        tuple(component.nodes.values()),
+        tuple(component.links.values()),
+        frozenset(component.denied),
+    )
+    return _bonds(resolution.kept)
+
+
 def union(parts: Sequence[Derived]) -> Derived:
     """Return what stood for several components that are becoming one."""
     if len(parts) == 1:
@@ -195,7 +206,7 @@ def _standing(policy: Policy, identifier: IdentifierId) -> tuple[Permit, ...]:
             categories=one.categories,
             since=one.since,
             until=one.until,
-            entry=one.entry,
+            entry=-1,
         )
         for one in standing(policy)
     )
@@ -262,14 +273,3 @@ def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, in
         for wanted, began, ended in old
     )
 
-
-__all__ = [
-    "Change",
-    "Closing",
-    "Component",
-    "Derived",
-    "changes",
-    "closings",
-    "derive",
-    "union",
-]

@@ -52,7 +52,7 @@ async def load_for(
     else:
         refs = {ref for fact in facts for ref in fact.refs}
         known = await identity_store.known_by_ref(connection, controller_id, refs)
-    loaded = await _components(connection, controller_id, policy, known)
+    loaded = await load_components(connection, controller_id, policy, known)
     loaded.sequences = sequences
     loaded.messages = messages
     # Only a statement can take data away, and then from everybody it is about.
@@ -114,9 +114,10 @@ async def _everybody(connection: Connection, controller_id: ControllerId) -> lis
     return found
 
 
-async def _components(
+async def load_components(
     connection: Connection, controller_id: ControllerId, policy: Policy, known: Sequence[Known]
 ) -> Loaded:
+    """Return the whole components of these identifiers, and what stands for them. No feature, no message."""
     views = (COMPONENTS, RESOLUTION, *policy.views)
     nodes = {one.node.id: one for one in known}
     clusters = await identity_store.clusters_around(connection, controller_id, nodes, views)

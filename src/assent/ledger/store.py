@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from assent.core.errors import Unauthorized
 from assent.core.ids import ControllerId, EntryIndex, IdentifierId, PurposeId, Revision
 from assent.core.time import DAY, Instant
 from assent.database.statements import load
@@ -39,6 +40,7 @@ class Head(Struct, frozen=True, kw_only=True):
     at: Instant
     policy_version: int
     frontier: bytes
+    checkpoint: str = ""
 
 
 class Trees:
@@ -97,6 +99,14 @@ async def lock_head(connection: Connection, controller_id: ControllerId) -> Head
     return None if row is None else Head(**dict(row))
 
 
+async def read_head(connection: Connection, controller_id: ControllerId) -> Head:
+    """Return where a controller stands. Raises Unauthorized when there is no such controller."""
+    row = await connection.fetchrow(_SQL.head, controller_id)
+    if row is None:
+        raise Unauthorized
+    return Head(**dict(row))
+
+
 async def sequences_of(connection: Connection, controller_id: ControllerId) -> dict[PurposeId, int]:
     """Return every purpose's sequence."""
     return {purpose: seq for purpose, seq in await connection.fetch(_SQL.sequences, controller_id)}
@@ -134,6 +144,13 @@ async def insert_entries(
         [entry.identifier for entry in entries],
         [entry.sealed for entry in entries],
     )
+
+
+async def root_at_size(
+    connection: Connection, controller_id: ControllerId, log: Log, size: int
+) -> bytes:
+    """Return the root that a log had at a size it has reached."""
+    return (await _read(connection, controller_id, log, size)).root()
 
 
 async def _read(connection: Connection, controller_id: ControllerId, log: Log, size: int) -> TreeState:

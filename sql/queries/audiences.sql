@@ -1,0 +1,11 @@
+-- name: newest_audiences
+-- The newest version of every audience of a controller; without a rule it is deleted.
+SELECT DISTINCT ON (a.audience_id)
+    a.audience_id,
+    a.version,
+    a.title,
+    a.purposes,
+    a.rule
+FROM audience AS a
+WHERE a.controller_id = $1
+ORDER BY a.audience_id ASC, a.version DESC;

@@ -1,0 +1,140 @@
+"""Put the service together: settings and a clock in, an ASGI application out.
+
+Starting up refuses what cannot be served safely: a key ring that is not this ledger's, a database older than the
+last checkpoint kept beside the ring. Shutting down commits what waits.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.openapi.config import OpenAPIConfig
+
+from assent.audiences.shelf import AudienceShelf
+from assent.config import Settings
+from assent.consent.shelf import PolicyShelf
+from assent.core.ids import ControllerId
+from assent.core.time import Instant
+from assent.database.pool import Database, open_database
+from assent.database.statements import load
+from assent.gate.door import Door
+from assent.gate.sealer import sealing
+from assent.http import admin, consents, decisions, health, me, subjects, tracking
+from assent.http.keys import Keys
+from assent.http.problems import HANDLERS
+from assent.http.wiring import Clock, Random, Service
+from assent.ingest.committer import Committer
+from assent.ledger.keyring import KeyRing, load_ring
+from assent.ledger.store import Log, Trees, root_at_size
+from assent.ledger.witness import Witness, refuse_rollback
+
+_SQL = load("ledger")
+
+_ROUTES = [*tracking.HANDLERS, *consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
+
+
+ORIGIN = "assent.local"
+"""Begins the names of an installation's logs; fixed when its key ring is made."""
+
+
+def system_clock() -> Instant:
+    """Return now."""
+    return Instant(time.time_ns() // 1000)
+
+
+def create_app(settings: Settings, clock: Clock = system_clock, random: Random = os.urandom) -> Litestar:
+    """Return the application. Its lifespan opens the database and starts the committer."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_service(settings, clock, random) as wired:
+            app.state["service"] = wired
+            yield
+
+    return Litestar(
+        route_handlers=_ROUTES,
+        lifespan=[lifespan],
+        exception_handlers=HANDLERS,
+        cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST", "PUT", "DELETE"]),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(title="Assent", version="1", path="/schema"),
+        request_max_body_size=max(settings.body_limit_bytes, settings.batch_limit_bytes),
+        state=State(),
+    )
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, clock: Clock = system_clock, random: Random = os.urandom
+) -> AsyncIterator[Service]:
+    """Yield the wired service; the command line uses it as the application does."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        ring = await _ring(settings, database)
+        trees = Trees(ring)
+        witness = _witnesses(settings.folder)
+        await _refuse_rollback(database, trees, witness)
+        policies = PolicyShelf(database.writer, clock)
+        committer = await stack.enter_async_context(Committer(database, trees, witness, clock, random))
+        await stack.enter_async_context(sealing(database, trees, witness, clock))
+        door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
+        yield Service(
+            settings=settings,
+            database=database,
+            ring=ring,
+            clock=clock,
+            random=random,
+            keys=Keys(database.writer, clock, random),
+            policies=policies,
+            ledger=committer,
+            door=door,
+            audiences=AudienceShelf(database.writer, clock),
+        )
+
+
+def ring_path(settings: Settings) -> Path:
+    """Return where the key ring stands."""
+    return settings.folder / "keys" / "ring.json"
+
+
+async def _ring(settings: Settings, database: Database) -> KeyRing:
+    """Return the key ring: created only beside an empty ledger, refused when it is another's."""
+    controllers = await database.auditor.fetch(_SQL.controllers)
+    ring = load_ring(ring_path(settings), origin=ORIGIN, create=not controllers)
+    for row in controllers:
+        checks = msgspec.json.decode(row["key_checks"], type=dict[str, str])
+        ring.matches({key: bytes.fromhex(value) for key, value in checks.items()})
+    return ring
+
+
+def _witnesses(folder: Path) -> Callable[[ControllerId, Log], Witness]:
+    @cache
+    def witness(controller_id: ControllerId, log: Log) -> Witness:
+        return Witness(folder / "checkpoints", str(controller_id), log.name.lower())
+
+    return witness
+
+
+async def _refuse_rollback(
+    database: Database, trees: Trees, witness: Callable[[ControllerId, Log], Witness]
+) -> None:
+    async with database.auditor.acquire() as connection:
+        for row in await connection.fetch(_SQL.controllers):
+            controller_id = row["controller_id"]
+            for log, size in ((Log.FACTS, row["revision"]), (Log.RELEASES, row["release_size"])):
+                verifier = trees.signer(controller_id, log).verifier
+                kept = witness(controller_id, log).latest(verifier)
+                root = None
+                if kept is not None and kept.size <= size:
+                    root = await root_at_size(connection, controller_id, log, kept.size)
+                refuse_rollback(kept, head_size=size, root_at_kept=root)
+
+

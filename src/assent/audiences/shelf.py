@@ -1,0 +1,132 @@
+"""The audiences in force, kept at hand by each process: read again once a second, or when this process wrote."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.rule import Rule, parse
+from assent.audiences.seen import Opening, Seen, Shown, seen_at
+from assent.core.errors import Refused, UnknownAudience
+from assent.core.ids import ControllerId
+from assent.core.policy import Policy
+from assent.core.time import SECOND, Instant
+from assent.database.statements import load
+from assent.database.types import Pool
+from assent.gate.profile import Profile
+
+_SQL = load("audiences")
+
+_FRESH: Final = SECOND
+EVERY: Final = "*"
+
+_log = structlog.get_logger()
+
+
+class Audience(Struct, frozen=True, kw_only=True):
+    """One version of an audience."""
+
+    id: str
+    version: int
+    title: str
+    purposes: tuple[str, ...]
+    rule: Rule
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The rules a decision evaluates, and every rule of the purpose that they may refer to."""
+
+    asked: tuple[Audience, ...]
+    known: Mapping[str, Rule]
+
+    @property
+    def versions(self) -> str:
+        """Return names and versions, as releases record them."""
+        return ",".join(f"{one.id}@{one.version}" for one in self.asked)
+
+    def of(self, policy: Policy, profile: Profile, now: Instant) -> list[str]:
+        """Return the audiences that the profile is a member of, by name."""
+        if not self.asked:
+            return []
+        seen = seen_at(shown(profile), now)
+        return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known)]
+
+
+class AudienceShelf:
+    """Audiences by controller."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], Instant]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._kept: dict[ControllerId, tuple[Instant, dict[str, Audience]]] = {}
+
+    async def all(self, controller_id: ControllerId) -> dict[str, Audience]:
+        """Return every audience in force by its id, at most a second old."""
+        kept = self._kept.get(controller_id)
+        if kept is None or not 0 <= self._clock() - kept[0] < _FRESH:
+            kept = (self._clock(), await self._read(controller_id))
+            self._kept[controller_id] = kept
+        return kept[1]
+
+    def forget(self, controller_id: ControllerId) -> None:
+        """Read again next time: this process changed an audience."""
+        self._kept.pop(controller_id, None)
+
+    async def of_purpose(self, controller_id: ControllerId, purpose: str) -> dict[str, Audience]:
+        """Return the audiences that a purpose may ask for."""
+        return {name: one for name, one in (await self.all(controller_id)).items() if purpose in one.purposes}
+
+    async def named(self, controller_id: ControllerId, purpose: str, names: Iterable[str]) -> Rules:
+        """Return the rules of the audiences asked for; `*` is every one of the purpose.
+
+        Raises UnknownAudience, with the same answer for one that is another purpose's.
+        """
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return Rules(asked=(), known={})
+        known = await self.of_purpose(controller_id, purpose)
+        if EVERY in wanted:
+            wanted = sorted(known)
+        for place, name in enumerate(wanted):
+            if name not in known:
+                raise UnknownAudience(pointer=f"/audiences/{place}")
+        return Rules(
+            asked=tuple(known[name] for name in wanted),
+            known={name: one.rule for name, one in known.items()},
+        )
+
+    async def _read(self, controller_id: ControllerId) -> dict[str, Audience]:
+        rows = await self._pool.fetch(_SQL.newest_audiences, controller_id)
+        return {
+            row["audience_id"]: Audience(
+                id=row["audience_id"],
+                version=row["version"],
+                title=row["title"],
+                purposes=tuple(row["purposes"]),
+                rule=parse(msgspec.json.decode(row["rule"])),
+            )
+            for row in rows
+            if row["rule"] is not None
+        }
+
+
+def shown(profile: Profile) -> Shown:
+    """Return a profile as rules see it."""
+    return Shown(
+        profile=profile.id,
+        values=profile.values,
+        permits=tuple(Opening(*permit) for permit in profile.permits),
+        valid_until=profile.valid_until,
+    )
+
+
+def _holds(one: Audience, policy: Policy, seen: Seen, now: Instant, known: Mapping[str, Rule]) -> bool:
+    try:
+        return evaluate(one.rule, policy, seen, now, known) is Truth.TRUE
+    except Refused as error:
+        # The policy changed under a saved rule: nobody is a member until the rule is mended.
+        _log.warning("audience cannot be evaluated", code=error.code, version=one.version)
+        return False

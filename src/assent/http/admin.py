@@ -1,0 +1,105 @@
+"""Controllers, keys and policies: what an administrator sets up."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, post
+from msgspec import Struct
+
+from assent.core.documents import parse_policy
+from assent.core.errors import Forbidden, UnknownPurpose
+from assent.core.ids import ControllerId
+from assent.http.access import caller
+from assent.http.bodies import answer, at_revision, body_of
+from assent.http.keys import NewKey, Role
+from assent.http.wiring import AnyRequest, service
+from assent.ingest.controllers import create_controller
+from assent.ingest.facts import Draft, PolicyBody, make_facts
+
+FIRST = ControllerId(1)
+"""The installation's own controller; its administrators make the others."""
+
+
+class ControllerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A controller to make."""
+
+    name: str
+
+
+class PolicyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Documents of a policy by name, as TOML or JSON says them."""
+
+    documents: dict[str, dict[str, Any]]
+    activate: bool = False
+
+
+class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which key to revoke."""
+
+    key_id: int
+
+
+@post("/v1/controllers", status_code=201)
+async def make_controller(request: AnyRequest) -> Response[bytes]:
+    """Make a controller with an empty ledger; its first key, an administrator's, is shown once."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN)
+    if who.controller_id != FIRST:
+        raise Forbidden
+    body = await body_of(request, ControllerBody)
+    async with wired.database.writer.acquire() as connection:
+        controller_id = await create_controller(connection, wired.ring, body.name, wired.clock())
+    key_id, key = await wired.keys.create(controller_id, NewKey(role=Role.ADMIN))
+    return answer({"controller": controller_id, "name": body.name, "key_id": key_id, "key": key}, status=201)
+
+
+@post("/v1/keys", status_code=201)
+async def make_key(request: AnyRequest) -> Response[bytes]:
+    """Make a key; its text is shown once."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN)
+    body = await body_of(request, NewKey)
+    policy = await wired.policies.refreshed(who.controller_id)
+    for place, purpose in enumerate(body.purposes):
+        if purpose not in policy.purpose_ids:
+            raise UnknownPurpose(pointer=f"/purposes/{place}")
+    key_id, key = await wired.keys.create(who.controller_id, body)
+    return answer({"key_id": key_id, "key": key}, status=201)
+
+
+@post("/v1/keys/revoke", status_code=200)
+async def revoke_key(request: AnyRequest) -> Response[bytes]:
+    """Revoke a key; it is refused everywhere within a second."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN)
+    body = await body_of(request, Revocation)
+    return answer({"revoked": await wired.keys.revoke(who.controller_id, body.key_id)})
+
+
+@post("/v1/policies", status_code=200)
+async def set_policy(request: AnyRequest) -> Response[bytes]:
+    """Check a policy, and put it in force when asked to."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO)
+    body = await body_of(request, PolicyRequest)
+    parse_policy(body.documents)
+    policy = await wired.policies.refreshed(who.controller_id)
+    if not body.activate:
+        return answer({"valid": True, "activated": False, "version": policy.version})
+    who.require(Role.ADMIN)
+    text = msgspec.json.encode(body.documents, order="sorted").decode()
+    facts = make_facts(
+        wired.ring,
+        wired.random,
+        who.controller_id,
+        [Draft(body=PolicyBody(documents=text), role=who.role.value)],
+    )
+    appended = await wired.ledger.append(who.controller_id, facts)
+    policy = await wired.policies.refreshed(who.controller_id)
+    return answer(
+        {"valid": True, "activated": True, "version": policy.version, "revision": appended.revision},
+        headers=at_revision(appended.revision),
+    )
+
+
+HANDLERS = [make_controller, make_key, revoke_key, set_policy]

@@ -1,0 +1,92 @@
+"""Decisions: what one purpose may know of one to a hundred people, now."""
+
+from typing import Annotated, Any
+
+from litestar import Response, post
+from msgspec import Meta, Struct
+
+from assent.core.errors import BlockedIdentifier, MalformedIdentifier
+from assent.core.policy import Policy
+from assent.features.catalogue import value_to_json
+from assent.gate.door import Answer, Ask
+from assent.gate.profile import Profile
+from assent.http.access import caller, may_use
+from assent.http.bodies import answer, at_sequence, body_of
+from assent.http.consents import SubjectReference, identifier_of
+from assent.http.keys import Caller, Role
+from assent.http.wiring import AnyRequest, Service, service
+from assent.ledger.append import Ref
+
+NOBODY = {"subject": None, "tier": None, "features": {}, "audiences": [], "buckets": {}}
+"""Hidden, absent, never seen and not permitted are this one answer."""
+
+
+class DecisionsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to decide about, for which purpose (API.md, Engine)."""
+
+    purpose: str
+    subjects: Annotated[tuple[SubjectReference, ...], Meta(min_length=1, max_length=100)]
+    context: dict[str, Any] = {}
+    audiences: tuple[str, ...] = ()
+
+
+@post("/v1/decisions", status_code=200)
+async def decide(request: AnyRequest) -> Response[bytes]:
+    """Return what the purpose may use of each subject; recorded before it leaves."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    body = await body_of(request, DecisionsBody)
+    policy = await wired.policies.current(who.controller_id)
+    may_use(who, policy, body.purpose)
+    rules = await wired.audiences.named(who.controller_id, body.purpose, body.audiences)
+    released = await wired.door.release(
+        Ask(
+            controller_id=who.controller_id,
+            purpose=body.purpose,
+            consumer=who.consumer,
+            refs=tuple(_ref(wired, who, policy, subject) for subject in body.subjects),
+            rules=rules.versions,
+        )
+    )
+    decisions = [
+        NOBODY
+        if profile is None
+        else {
+            "subject": wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.id),
+            "tier": profile.tier,
+            "features": features(released, profile),
+            "audiences": rules.of(released.policy, profile, released.now),
+            "buckets": {},
+        }
+        for profile in released.profiles
+    ]
+    document = {
+        "decisions": decisions,
+        "sequence": released.sequence,
+        "release": f"r:{released.release}",
+    }
+    return answer(document, headers=at_sequence(released.sequence))
+
+
+def features(released: Answer, profile: Profile) -> dict[str, object]:
+    """Return a profile's values by name, as JSON says them."""
+    catalogue = released.policy.features
+    return {
+        catalogue[number].name: value_to_json(catalogue[number], value)
+        for number, value in sorted(profile.values.items())
+    }
+
+
+def _ref(wired: Service, who: Caller, policy: Policy, subject: SubjectReference) -> Ref | None:
+    """Return whom a subject names; None when its value could name nobody, which is answered as nobody."""
+    try:
+        identifier = identifier_of(policy, subject, "")
+    except (MalformedIdentifier, BlockedIdentifier):
+        return None
+    return Ref(
+        namespace=identifier.namespace,
+        lookup=wired.ring.lookup(who.controller_id, identifier.namespace, identifier.value),
+    )
+
+
+HANDLERS = [decide]

@@ -1,0 +1,41 @@
+"""Whether the service lives, and whether it can serve; the newest checkpoint, for anyone."""
+
+import asyncpg
+from litestar import Response, get
+
+from assent.core.errors import DatabaseUnavailable
+from assent.http.bodies import answer
+from assent.http.keys import Role
+from assent.http.access import caller
+from assent.http.wiring import AnyRequest, service
+from assent.ledger.store import read_head
+
+
+@get("/health/live")
+async def live() -> Response[bytes]:
+    """Answer: the process runs."""
+    return answer({"status": "live"})
+
+
+@get("/health/ready")
+async def ready(request: AnyRequest) -> Response[bytes]:
+    """Answer once the database answers."""
+    try:
+        await service(request).database.reader.fetchval("SELECT 1", timeout=2.0)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailable from error
+    return answer({"status": "ready"})
+
+
+@get("/checkpoint")
+async def checkpoint(request: AnyRequest) -> Response[bytes]:
+    """Return the newest signed checkpoint of the key's controller (C2SP tlog-checkpoint)."""
+    wired = service(request)
+    who = await caller(request, *Role)
+    async with wired.database.auditor.acquire() as connection:
+        head = await read_head(connection, who.controller_id)
+    return Response(head.checkpoint.encode(), media_type="text/plain; charset=utf-8")
+
+
+
+HANDLERS = [live, ready, checkpoint]

@@ -1,0 +1,189 @@
+"""A person's own view: what each purpose may do, since when and why, and the means to change it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from litestar import Response, get, post, put
+from msgspec import Struct
+
+from assent.consent.statement import NoticeReference, StatementBody
+from assent.core.errors import NotVerified, UnknownPurpose
+from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
+from assent.core.time import BEGINNING, FOREVER, Instant, format_time
+from assent.http.access import Subject, subject
+from assent.http.bodies import answer, at_revision, body_of
+from assent.http.consents import SubjectReference, append_statements, identifier_of, stated
+from assent.http.wiring import AnyRequest, Service, service
+from assent.ingest.facts import Draft, Identifier, refs
+from assent.ingest.person import Standing, conflicts, find_person, standings
+from assent.ledger.store import read_head
+
+MECHANISM = "preference_centre"
+
+_NARROW: Mapping[LegalBasis, Literal["withdrawn", "objected"]] = {
+    LegalBasis.CONSENT: "withdrawn",
+    LegalBasis.EXPLICIT_CONSENT: "withdrawn",
+    LegalBasis.LEGITIMATE_INTERESTS: "objected",
+}
+"""How a person says no, by legal basis (Art. 7(3), 21); a contract is ended otherwise."""
+
+
+class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person chooses (API.md, Person)."""
+
+    purposes: dict[str, Literal["given", "refused", "withdrawn", "objected", "renewed"]]
+    scope: Literal["person", "device"] | None = None
+    notice: NoticeReference | None = None
+
+
+@get("/v1/me/preferences")
+async def preferences(request: AnyRequest) -> Response[bytes]:
+    """Return where the person stands with every purpose, and why."""
+    wired = service(request)
+    return await _preferences(wired, subject(request))
+
+
+@put("/v1/me/preferences")
+async def choose(request: AnyRequest) -> Response[bytes]:
+    """Take the person's choices; when this answers, every gate has them."""
+    wired = service(request)
+    found = subject(request)
+    body = await body_of(request, PreferencesBody)
+    policy = await wired.policies.current(found.controller_id)
+    statements = []
+    for name, state in body.purposes.items():
+        purpose_id = policy.purpose_ids.get(name)
+        if purpose_id is None:
+            raise UnknownPurpose(pointer=f"/purposes/{name}" if name.isidentifier() else "/purposes")
+        statements.append(_choice(policy.purposes[purpose_id], state, body.notice))
+    return await _say(wired, found, policy, statements, body.scope)
+
+
+@post("/v1/me/withdraw-all", status_code=200)
+async def withdraw_all(request: AnyRequest) -> Response[bytes]:
+    """Say no to everything that rests on the person's choice, in one call."""
+    wired = service(request)
+    found = subject(request)
+    policy = await wired.policies.current(found.controller_id)
+    statements = [
+        _choice(purpose, _NARROW[purpose.legal_basis], None)
+        for purpose in policy.purposes.values()
+        if purpose.legal_basis in _NARROW
+    ]
+    return await _say(wired, found, policy, statements, None)
+
+
+async def _say(
+    wired: Service,
+    found: Subject,
+    policy: Policy,
+    statements: list[StatementBody],
+    scope: Literal["person", "device"] | None,
+) -> Response[bytes]:
+    speaking = _speaking(found, policy, scope)
+    drafts: list[Draft] = []
+    for identifier in speaking:
+        person = policy.namespaces[identifier.namespace].kind is IdentifierKind.PERSON
+        drafts += [
+            stated(one, [identifier], role="subject", authenticated=found.verified, person=person)
+            for one in statements
+        ]
+    document, _ = await append_statements(wired, found.controller_id, policy, drafts)
+    return await _preferences(wired, found, document["refused"])
+
+
+def _speaking(
+    found: Subject, policy: Policy, scope: Literal["person", "device"] | None
+) -> list[Identifier]:
+    """Return the identifiers a choice is made for: all of the token's, or its devices and cookies alone.
+
+    Nobody but a verified person speaks for a person.
+    """
+    identifiers = _identifiers(found, policy)
+    devices = [
+        one for one in identifiers if policy.namespaces[one.namespace].kind is not IdentifierKind.PERSON
+    ]
+    if scope == "person" and not found.verified:
+        raise NotVerified
+    if scope == "device" or not found.verified:
+        if not devices:
+            raise NotVerified
+        return devices
+    return identifiers
+
+
+def _choice(purpose: Purpose, state: str, notice: NoticeReference | None) -> StatementBody:
+    """Return the statement of one choice, made in front of the notice in force unless another is named."""
+    if notice is None and purpose.notice:
+        version = purpose.notices[-1].version if purpose.notices else 1
+        notice = NoticeReference(id=purpose.notice, version=version, language="en")
+    return StatementBody(
+        purpose=purpose.name,
+        state=state,  # type: ignore[arg-type]
+        mechanism=MECHANISM,
+        notice=notice,
+        channel="web",
+        explicit=purpose.legal_basis is LegalBasis.EXPLICIT_CONSENT,
+    )
+
+
+def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
+    """Return the token's identifiers, persons first: the first is whom the answer is about."""
+    identifiers = [
+        identifier_of(policy, SubjectReference(namespace=namespace, value=value), "")
+        for namespace, value in found.identifiers
+    ]
+    kinds = list(IdentifierKind)
+    return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
+
+
+async def _preferences(
+    wired: Service, found: Subject, refused: Sequence[object] = ()
+) -> Response[bytes]:
+    async with (
+        wired.database.auditor.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        head = await read_head(connection, found.controller_id)
+        policy = await wired.policies.version(found.controller_id, head.policy_version)
+        asked = refs(wired.ring, found.controller_id, _identifiers(found, policy))
+        now = Instant(max(wired.clock(), head.at))
+        person = await find_person(connection, found.controller_id, policy, asked, now)
+    document: dict[str, Any] = {
+        "purposes": [_shown(policy, one) for one in standings(person)],
+        "conflicts": [policy.purposes[one].name for one in conflicts(person)],
+        "devices": [
+            {"namespace": policy.namespaces[node.namespace].name, "id": f"i:{one}"}
+            for one, node in sorted(person.component.nodes.items())
+            if one in person.cluster.members
+            and policy.namespaces[node.namespace].kind is not IdentifierKind.PERSON
+        ],
+        "revision": head.revision,
+    }
+    if refused:
+        document["refused"] = refused
+    return answer(document, headers=at_revision(head.revision))
+
+
+def _shown(policy: Policy, one: Standing) -> dict[str, object]:
+    purpose = policy.purposes[one.purpose]
+    decision = one.decision
+    return {
+        "id": purpose.name,
+        "title": purpose.title,
+        "text": purpose.text,
+        "legal_basis": purpose.legal_basis.value,
+        "state": one.state,
+        "allowed": decision.allowed,
+        "since": _time(one.since),
+        "until": _time(one.until),
+        "controls": one.controls,
+        "why": {"reason": decision.reason.value, "article": decision.article, "index": decision.entry},
+    }
+
+
+def _time(at: Instant | None) -> str | None:
+    return None if at is None or at in (BEGINNING, FOREVER) else format_time(at)
+
+
+HANDLERS = [preferences, choose, withdraw_all]

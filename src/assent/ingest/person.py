@@ -1,0 +1,139 @@
+"""One person as the person and the data protection officer see them: statements, decisions, conflicts.
+
+Reads the same components the fold reads, and asks `decide`: nothing is decided here. Never for an engine.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from assent.consent.decide import decide
+from assent.consent.permit import Permit
+from assent.consent.question import Bond, Cluster, Decision, Question
+from assent.consent.statement import NARROWING, WIDENING, State, Statement
+from assent.core.ids import RESOLUTION, ControllerId, IdentifierId, PurposeId
+from assent.core.policy import LegalBasis, Policy
+from assent.core.time import Instant
+from assent.database.types import Connection
+from assent.identity.resolve import Node
+from assent.identity.store import known_by_ref
+from assent.ingest.component import Component, Derived, bonds_of, derive
+from assent.ingest.fold import load_components
+from assent.ledger.append import Ref
+
+_CONTROLS = {
+    LegalBasis.CONSENT: ("give", "withdraw"),
+    LegalBasis.EXPLICIT_CONSENT: ("give", "withdraw"),
+    LegalBasis.LEGITIMATE_INTERESTS: ("object",),
+    LegalBasis.CONTRACT: (),
+    LegalBasis.LEGAL_OBLIGATION: (),
+}
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """The identifiers of one resolution, with everything said about them."""
+
+    policy: Policy
+    now: Instant
+    asked: tuple[IdentifierId, ...]
+    cluster: Cluster
+    history: tuple[Statement, ...]
+    permits: dict[IdentifierId, tuple[Permit, ...]]
+    component: Component
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where a person stands with one purpose."""
+
+    purpose: PurposeId
+    decision: Decision
+    state: str
+    since: Instant | None
+    until: Instant | None
+    controls: tuple[str, ...]
+
+
+async def find_person(
+    connection: Connection, controller_id: ControllerId, policy: Policy, refs: Sequence[Ref], now: Instant
+) -> Person:
+    """Return the person that identifiers name; when none of them is known, one who said nothing yet."""
+    known = await known_by_ref(connection, controller_id, refs)
+    if not known:
+        nobody = IdentifierId(0)
+        component = Component(nodes={nobody: Node(id=nobody, namespace=refs[0].namespace, key=b"")})
+        return person_of(component, derive(component, policy, now), policy, (nobody,), now)
+    loaded = await load_components(connection, controller_id, policy, known)
+    asked = tuple(loaded.identifiers[ref] for ref in refs if ref in loaded.identifiers)
+    component = next(part for part in loaded.components if asked[0] in part.nodes)
+    derived = derive(component, policy, now)
+    return person_of(component, derived, policy, asked, now)
+
+
+def person_of(
+    component: Component, derived: Derived, policy: Policy, asked: tuple[IdentifierId, ...], now: Instant
+) -> Person:
+    """Return the person whom the first of `asked` names, in the one resolution."""
+    members = derived.members(RESOLUTION, asked[0])
+    inside = frozenset(members)
+    bonds: tuple[Bond, ...] = tuple(bond for bond in bonds_of(component, policy) if bond.low in inside)
+    return Person(
+        policy=policy,
+        now=now,
+        asked=asked,
+        cluster=Cluster(members=members, bonds=bonds),
+        history=tuple(said for one in members for said in component.statements.get(one, ())),
+        permits={one: derived.permits[one] for one in members},
+        component=component,
+    )
+
+
+def standings(person: Person) -> tuple[Standing, ...]:
+    """Return where the person stands with every purpose, by the identifier asked about first."""
+    found = []
+    first = person.asked[0]
+    for purpose in person.policy.purposes.values():
+        question = Question(identifier=first, purpose=purpose.id, at=person.now, known_at=person.now)
+        decision = decide(person.history, person.cluster, person.policy, question)
+        open_now = [
+            permit
+            for permit in person.permits[first]
+            if permit.purpose == purpose.id and permit.since <= person.now < permit.until
+        ]
+        found.append(
+            Standing(
+                purpose=purpose.id,
+                decision=decision,
+                state=_state(person, purpose.id, decision),
+                since=min((permit.since for permit in open_now), default=None),
+                until=max((permit.until for permit in open_now), default=None),
+                controls=_CONTROLS[purpose.legal_basis],
+            )
+        )
+    return tuple(found)
+
+
+def conflicts(person: Person) -> tuple[PurposeId, ...]:
+    """Return the purposes about which the person's identifiers said opposite things last."""
+    newest: dict[tuple[PurposeId, IdentifierId], Statement] = {}
+    for said in sorted(person.history, key=lambda said: (said.acted_at, said.state in NARROWING)):
+        if said.purpose is not None and said.state in NARROWING | WIDENING:
+            newest[said.purpose, said.identifier] = said
+    stances: dict[PurposeId, set[bool]] = {}
+    for (purpose, _), said in newest.items():
+        stances.setdefault(purpose, set()).add(said.state in NARROWING)
+    return tuple(sorted(purpose for purpose, stance in stances.items() if len(stance) > 1))
+
+
+def _state(person: Person, purpose: PurposeId, decision: Decision) -> str:
+    """Return the statement that decides, in its own word; without one, whether the purpose may act."""
+    for said in person.history:
+        if said.entry == decision.entry and said.purpose == purpose:
+            return said.state.value
+    said_last = [
+        said.state
+        for said in sorted(person.history, key=lambda said: said.acted_at)
+        if said.purpose == purpose and said.state in State
+    ]
+    if said_last:
+        return said_last[-1].value
+    return "not_asked" if not decision.allowed else "in_force"
