@@ -1,7 +1,7 @@
 """The one form in which a value is compared.
 
-The UID2 cases are facts of IABTechLab/uid2-operator@ac64c26b, InputNormalizationTest.java: raw, normalised value,
-and the base64 of its SHA-256, so that what is sent for matching is what others compute.
+The UID2 cases are facts of IABTechLab/uid2-operator@ac64c26b, InputNormalizationTest.java: raw value, what it
+becomes, and the base64 of its SHA-256, so that what is sent for matching is what others compute.
 """
 
 import base64

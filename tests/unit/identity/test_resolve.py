@@ -110,6 +110,27 @@ CASES = [
         id="the value past a limit is left alone",
     ),
     pytest.param(
+        LAST,
+        "crm!1 browser",
+        ["crm:tom browser:1", "crm:summer browser:1", "crm:tom browser:2"],
+        ["crm:summer browser:1", "crm:tom browser:2"],
+        id="among older links of one priority the newer comes first",
+    ),
+    pytest.param(
+        FIRST,
+        "user!1 email browser",
+        ["user:a browser:1", "email:e browser:1", "user:b email:e"],
+        ["user:a browser:1 email:e", "user:b"],
+        id="the first owner comes before priority",
+    ),
+    pytest.param(
+        AMBIGUOUS,
+        "user email!2",
+        ["email:1 email:2"],
+        ["email:1 email:2"],
+        id="two values of a namespace that admits two may be linked",
+    ),
+    pytest.param(
         AMBIGUOUS,
         "domain user device",
         ["domain:4b user:alice", "device:6d", "device:6d user:alice"],
@@ -137,6 +158,13 @@ CASES = [
         ["user:a device:s browser:a", "user:b device:s browser:b"],
         ["user:a browser:a", "user:b browser:b", "device:s"],
         id="what was seen with a shared device stays with its person",
+    ),
+    pytest.param(
+        AMBIGUOUS,
+        "user!1 phone browser",
+        ["user:a phone:s browser:1", "user:b phone:s"],
+        ["user:a browser:1", "user:b", "phone:s"],
+        id="a browser seen with a shared number stays with its person",
     ),
     pytest.param(
         AMBIGUOUS,
@@ -239,6 +267,38 @@ def test_a_link_to_an_identifier_that_is_gone_joins_nothing() -> None:
     assert len(resolution.clusters) == 1
 
 
+@pytest.mark.parametrize("rule", [LAST, FIRST])
+def test_several_links_of_one_pair_count_from_the_first_to_the_last(rule: ConflictRule) -> None:
+    seen = [
+        sighting(1, "user:a browser:s"),
+        sighting(5, "user:a browser:s", LinkKind.ASSERTED),
+        sighting(2, "user:b browser:s"),
+        sighting(4, "user:b browser:s", LinkKind.ASSERTED),
+    ]
+    assert frozenset({"user:a", "browser:s"}) in clusters(identity_policy("user!1 browser", rule), seen)
+
+
+@pytest.mark.parametrize("rule", [LAST, FIRST])
+@pytest.mark.parametrize("name", "abcdefgh")
+def test_a_tie_is_broken_alike_whoever_arrived_first(rule: ConflictRule, name: str) -> None:
+    policy = identity_policy("user!1 email browser", rule)
+    seen = [
+        sighting(1, f"user:{name} browser:s"),
+        sighting(1, "user:z browser:s"),
+        sighting(0, "user:z email:z"),
+    ]
+    found = clusters(policy, seen)
+    assert found == clusters(policy, reversed(seen))
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("name", "abcdefgh")
+def test_a_tie_at_the_profile_cap_is_broken_alike_whoever_arrived_first(name: str) -> None:
+    policy = identity_policy("user browser", identifiers_per_profile=2)
+    seen = [sighting(1, f"user:u browser:{name}"), sighting(1, "user:u browser:z")]
+    assert clusters(policy, seen) == clusters(policy, reversed(seen))
+
+
 def test_an_identifier_past_the_links_cap_is_generic_and_leaves_everybody_alone() -> None:
     policy = identity_policy("user email browser", links_per_identifier=3)
     seen = [sighting(at, f"user:{at} email:info") for at in range(4)] + [sighting(9, "user:0 browser:0")]
@@ -282,7 +342,9 @@ def test_several_components_do_not_touch_each_other() -> None:
     policy = identity_policy("user!1 browser", LAST)
     early = [sighting(1, "user:a browser:s"), sighting(2, "user:b browser:s")]
     late = [sighting(8, "user:c browser:t"), sighting(9, "user:d browser:t")]
-    assert clusters(policy, early + late) == clusters(policy, early) | clusters(policy, late)
+    clean = [sighting(5, "user:e browser:e")]
+    apart = clusters(policy, early) | clusters(policy, late) | clusters(policy, clean)
+    assert clusters(policy, early + late + clean) == apart
 
 
 def test_an_identifier_without_links_is_alone() -> None:
