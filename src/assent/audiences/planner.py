@@ -1,0 +1,175 @@
+"""Make a rule ready to run: literals typed, codes looked up, windows' beginnings fixed, audiences resolved.
+
+Raises nothing on a checked rule. What the purpose may not see, and what is not supported yet, is unknown for
+all.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import assert_never
+
+from assent.audiences.columns import Chosen, Codebook
+from assent.audiences.leaf import (
+    Negative,
+    Positive,
+    asked_range,
+    feature_named,
+    integer,
+    literal,
+    needle,
+    opposite,
+)
+from assent.audiences.plan import (
+    Choice,
+    Every,
+    Everybody,
+    Listed,
+    Nobody,
+    Opposite,
+    Plan,
+    Presence,
+    Ranges,
+    Reference,
+    Some,
+)
+from assent.audiences.rule import (
+    All,
+    And,
+    AnyItem,
+    AtLeast,
+    Audience,
+    Between,
+    Bucket,
+    Contains,
+    Did,
+    Eq,
+    Ge,
+    Gt,
+    Has,
+    Held,
+    Ids,
+    In,
+    Known,
+    Le,
+    Lt,
+    Not,
+    Or,
+    Recent,
+    Rule,
+    Seq,
+)
+from assent.audiences.seen import bound_of
+from assent.core.ids import CategoryMask, FeatureId
+from assent.core.policy import Feature, Policy, ValueType
+from assent.core.time import Instant, shifted
+from assent.features.catalogue import Value
+
+
+class Planner:
+    """One question's plan in the making, and what it will look at."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        categories: CategoryMask,
+        books: Mapping[FeatureId, Codebook],
+        now: Instant,
+        audiences: Mapping[str, Rule],
+    ) -> None:
+        self._policy = policy
+        self._categories = categories
+        self._books = books
+        self._now = now
+        self._audiences = audiences
+        self._references: dict[str, Plan] = {}
+        self.features: dict[FeatureId, Feature] = {}
+        """What the plan looks at."""
+        self.windows: dict[FeatureId, Instant] = {}
+        """Where the windows of windowed features begin."""
+        self.lists: list[tuple[str, ...]] = []
+        """The lists of `ids`, by number."""
+
+    def plan(self, rule: Rule) -> Plan:
+        """Return the plan of one rule."""
+        match rule:
+            case And(of=of):
+                return self._group(len(of), of)
+            case Or(of=of):
+                return self._group(1, of)
+            case AtLeast(count=count, of=of):
+                return self._group(count, of)
+            case Not(of=inner):
+                return Opposite(self.plan(inner))
+            case All():
+                return Everybody()
+            case Ids(values=values):
+                self.lists.append(values)
+                return Listed(len(self.lists) - 1)
+            case Audience(audience=name):
+                return self._reference(name)
+            case Bucket() | Did() | Seq() | AnyItem() | Held():
+                return Nobody()
+            case _:
+                return self._leaf(rule)
+
+    def _group(self, count: int, of: Iterable[Rule]) -> Plan:
+        parts = tuple(self.plan(each) for each in of)
+        if not parts:
+            return Nobody()
+        return Every(parts) if count == len(parts) else Some(count, parts)
+
+    def _reference(self, name: str) -> Plan:
+        if name not in self._references:
+            self._references[name] = Nobody()  # what a circle says, should one ever pass the check
+            rule = self._audiences.get(name)
+            if rule is not None:
+                inner = self.plan(rule)
+                self._references[name] = Reference(len(self._references), inner)
+        return self._references[name]
+
+    def _leaf(self, leaf: Positive | Negative) -> Plan:
+        if isinstance(leaf, Negative):
+            return Opposite(self._leaf(opposite(leaf)))
+        feature = feature_named(self._policy, leaf.feature)
+        if not self._categories >> feature.category & 1:
+            return Nobody()
+        self.features[feature.id] = feature
+        if feature.window is not None:
+            self.windows[feature.id] = shifted(self._now, -feature.window)
+        match leaf:
+            case Known():
+                return Presence(feature.id, feature.category)
+            case Eq(value=raw) if feature.id in self._books:
+                return self._choice(feature, self._books[feature.id].equal([literal(feature.type, raw)]))
+            case In(values=raws):
+                return self._in(feature, raws)
+            case Has(value=raw):
+                return self._holding(feature, [raw])
+            case Contains():
+                return self._choice(feature, self._books[feature.id].where(_containing(needle(leaf))))
+            case Eq() | Lt() | Le() | Gt() | Ge() | Between() | Recent():
+                asked = asked_range(leaf, feature, self._now)
+                return Ranges(feature.id, feature.category, (asked,), bound_of(feature))
+            case _:
+                assert_never(leaf)
+
+    def _in(self, feature: Feature, raws: Iterable[object]) -> Plan:
+        if feature.type is ValueType.SET:
+            return self._holding(feature, raws)
+        if feature.id in self._books:
+            return self._choice(
+                feature, self._books[feature.id].equal(literal(feature.type, raw) for raw in raws)
+            )
+        values = {integer(feature, raw) for raw in raws}
+        ranges = tuple((value, value) for value in sorted(values))
+        return Ranges(feature.id, feature.category, ranges, bound_of(feature))
+
+    def _holding(self, feature: Feature, raws: Iterable[object]) -> Plan:
+        members = [str(literal(ValueType.TEXT, raw)) for raw in raws]
+        return self._choice(feature, self._books[feature.id].holding(members))
+
+    def _choice(self, feature: Feature, chosen: Chosen) -> Plan:
+        return Choice(feature.id, feature.category, chosen, bound_of(feature))
+
+
+def _containing(folded: str) -> Callable[[Value], bool]:
+    return lambda value: isinstance(value, str) and folded in value.casefold()

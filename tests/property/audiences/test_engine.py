@@ -1,0 +1,245 @@
+"""The engine says what the plain evaluator says of each person; every law is shown to catch a fault."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from assent.audiences import columns as columns_module
+from assent.audiences import plan as plan_module
+from assent.audiences.block import Block
+from assent.audiences.engine import Population
+from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.rule import Not
+from assent.audiences.seen import Bound, Opening, Shown, seen_at
+from assent.core.ids import CategoryMask, ProfileId
+from assent.core.time import Instant
+from tests.property.audiences.worlds import ASKING, POLICY, Asked, asked, instants, shown
+
+LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+CANARY = settings(
+    LAWS,
+    max_examples=600,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+)
+BLOCK = 3
+
+IDS = {str(n): ProfileId(n) for n in range(4)}
+
+
+steps = st.lists(
+    st.one_of(
+        st.integers(0, 7).flatmap(shown), st.integers(0, 7).flatmap(shown), st.integers(0, 7).map(ProfileId)
+    ),
+    max_size=6,
+)
+"""Changes: a profile as it is shown from now on, or one dropped."""
+
+questions = st.lists(asked(), min_size=1, max_size=1)
+moments = st.lists(instants, min_size=1, max_size=3)
+
+Steps = list[Shown | ProfileId]
+People = dict[ProfileId, Shown]
+
+
+def change(population: Population, people: People, step: Shown | ProfileId) -> None:
+    if isinstance(step, Shown):
+        population.put(step)
+        people[step.profile] = step
+    else:
+        population.drop(step)
+        people.pop(step, None)
+
+
+def expected(question: Asked, people: People, now: Instant) -> list[int]:
+    return sorted(
+        profile
+        for profile, each in people.items()
+        if evaluate(question.rule, POLICY, seen_at(each, now), now, question.audiences, str(profile))
+        is Truth.TRUE
+    )
+
+
+def engine_equals_evaluator(some: Steps, asking: list[Asked], times: list[Instant]) -> None:
+    """After every change, at any instants in any order, of a rule and of its opposite."""
+    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    for place, step in enumerate(some):
+        change(population, people, step)
+        if place % 3 and place + 1 < len(some):
+            continue
+        for question, now in ((question, now) for question in asking for now in times):
+            for rule in (question.rule, Not(of=question.rule)):
+                right = expected(Asked(rule, question.audiences), people, now)
+                assert population.members(rule, now, question.audiences, IDS).tolist() == right
+                assert population.count(rule, now, question.audiences, IDS) == len(right)
+
+
+@LAWS
+@given(steps, questions, moments)
+def test_the_engine_equals_the_evaluator(some: Steps, asking: list[Asked], times: list[Instant]) -> None:
+    engine_equals_evaluator(some, asking, times)
+
+
+def changes_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> None:
+    """Puts and drops leave what the last put of each, alone, would have left: answers and what is stale."""
+    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    for step in some:
+        change(population, people, step)
+        population.count(question.rule, now, question.audiences, IDS)
+    fresh = Population(POLICY, ASKING, block=BLOCK)
+    fresh.put_all(people.values())
+    again = population.members(question.rule, now, question.audiences, IDS)
+    assert again.tolist() == fresh.members(question.rule, now, question.audiences, IDS).tolist()
+    assert population.stale(now).tolist() == fresh.stale(now).tolist()
+    assert len(population) == len(fresh)
+    population.drop_all(list(people))
+    assert all(len(book) == 0 for book in population._books.values())
+
+
+@LAWS
+@given(steps, asked(), instants)
+def test_changes_in_place_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> None:
+    changes_equal_a_fresh_start(some, question, now)
+
+
+def a_question_sees_one_moment(before: Steps, after: Steps, question: Asked, now: Instant) -> None:
+    """A question asked and not yet counted says what was true when it was asked, whatever comes after."""
+    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    for step in before:
+        change(population, people, step)
+    right = expected(question, people, now)
+    waiting = population.ask(question.rule, now, question.audiences, IDS)
+    for step in after:
+        change(population, people, step)
+        population.stale(now)
+        population.count(question.rule, Instant(now + 1), question.audiences, IDS)
+    assert waiting.members().tolist() == right
+    assert waiting.count() == len(right)
+
+
+@LAWS
+@given(steps, steps, asked(), instants)
+def test_a_question_sees_one_moment(before: Steps, after: Steps, question: Asked, now: Instant) -> None:
+    a_question_sees_one_moment(before, after, question, now)
+
+
+def withdrawal_never_adds(some: Steps, question: Asked, now: Instant, closed: int, whose: int) -> None:
+    """Closing categories for some people adds no member, to a rule or to its opposite."""
+    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    for step in some:
+        change(population, people, step)
+    rules = (question.rule, Not(of=question.rule))
+    before = [set(population.members(rule, now, question.audiences, IDS).tolist()) for rule in rules]
+    for profile, each in people.items():
+        if profile % 3 == whose:
+            permits = tuple(
+                Opening(CategoryMask(one.categories & ~closed), one.since, one.until) for one in each.permits
+            )
+            population.put(
+                Shown(profile=profile, values=each.values, permits=permits, valid_until=each.valid_until)
+            )
+    for rule, were in zip(rules, before, strict=True):
+        assert set(population.members(rule, now, question.audiences, IDS).tolist()) <= were
+
+
+@LAWS
+@given(steps, asked(), instants, st.sampled_from([2, 4, 6]), st.integers(0, 2))
+def test_withdrawal_never_adds(some: Steps, question: Asked, now: Instant, closed: int, whose: int) -> None:
+    withdrawal_never_adds(some, question, now, closed, whose)
+
+
+def stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
+    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    for step in some:
+        change(population, people, step)
+    right = [
+        profile
+        for profile, each in people.items()
+        if profile in population
+        and (
+            each.valid_until <= now or any(one.until <= now and one.since < one.until for one in each.permits)
+        )
+    ]
+    population.stale(Instant(now - 1))  # asking earlier changes nothing
+    assert population.stale(now).tolist() == sorted(right)
+
+
+@LAWS
+@given(steps, instants)
+def test_stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
+    stale_are_those_whom_time_changed(some, now)
+
+
+def first_permit_only(patch: pytest.MonkeyPatch) -> None:
+    real = Block.put
+    patch.setattr(Block, "put", lambda self, slot, one, permits: real(self, slot, one, permits[:1]))
+
+
+def negation_takes_hidden_along(patch: pytest.MonkeyPatch) -> None:
+    real = plan_module._leaf
+    patch.setattr(
+        plan_module,
+        "_leaf",
+        lambda leaf, view, *, true: real(leaf, view, true=True) if true else ~real(leaf, view, true=True),
+    )
+
+
+def a_part_is_the_whole(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("assent.audiences.planner.bound_of", lambda _feature: Bound.ITSELF)
+
+
+def bounds_are_rounded_down(patch: pytest.MonkeyPatch) -> None:
+    real = columns_module.IntegerView.within
+
+    def within(self: columns_module.IntegerView, least: int | None, most: int | None) -> columns_module.Bits:
+        return real(self, None if least is None else least // self._unit * self._unit, most)
+
+    patch.setattr(columns_module.IntegerView, "within", within)
+
+
+def shared_arrays_are_written(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(columns_module.Shared, "write", lambda self: self._array)
+
+
+def values_outlive_their_people(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(columns_module.Codebook, "release", lambda _self, _code: None)
+
+
+def cached_bits_stay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Block, "_changed", lambda _self, _slot: None)
+
+
+EQUALS = CANARY(given(steps, questions, moments)(engine_equals_evaluator))
+FRESH = CANARY(given(steps, asked(), instants)(changes_equal_a_fresh_start))
+MOMENT = CANARY(given(steps, steps, asked(), instants)(a_question_sees_one_moment))
+ADDS = CANARY(
+    given(steps, asked(), instants, st.sampled_from([2, 4, 6]), st.integers(0, 2))(withdrawal_never_adds)
+)
+STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
+
+
+@pytest.mark.parametrize(
+    ("plant", "law"),
+    [
+        (first_permit_only, EQUALS),
+        (negation_takes_hidden_along, EQUALS),
+        (negation_takes_hidden_along, ADDS),
+        (a_part_is_the_whole, EQUALS),
+        (bounds_are_rounded_down, EQUALS),
+        (cached_bits_stay, EQUALS),
+        (cached_bits_stay, FRESH),
+        (values_outlive_their_people, FRESH),
+        (shared_arrays_are_written, MOMENT),
+        (first_permit_only, STALE),
+    ],
+)
+def test_a_planted_fault_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], law: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        law()
