@@ -76,7 +76,7 @@ CREATE TABLE ledger.tile (
     log smallint NOT NULL,
     level smallint NOT NULL,
     tile_index bigint NOT NULL,
-    hashes bytea NOT NULL,
+    digests bytea NOT NULL,
     root bytea NOT NULL,
     PRIMARY KEY (controller_id, log, level, tile_index)
 );

@@ -158,15 +158,15 @@ ON CONFLICT (controller_id, source, day, code) DO UPDATE
     SET refused = refusal.refused + excluded.refused;
 
 -- name: insert_tiles
-INSERT INTO ledger.tile (controller_id, log, level, tile_index, hashes, root)
+INSERT INTO ledger.tile (controller_id, log, level, tile_index, digests, root)
 SELECT
     $1,
     $2,
     n.level,
     n.tile_index,
-    n.hashes,
+    n.digests,
     n.root
-FROM unnest($3::smallint [], $4::bigint [], $5::bytea [], $6::bytea []) AS n (level, tile_index, hashes, root);
+FROM unnest($3::smallint [], $4::bigint [], $5::bytea [], $6::bytea []) AS n (level, tile_index, digests, root);
 
 -- name: leaves_from
 -- The leaves from index $2 to before $3, in order.

@@ -1,7 +1,7 @@
 """Put the service together: settings and a clock in, an ASGI application out.
 
-Starting up refuses what cannot be served safely: a key ring that is not this ledger's, a database older than the
-last checkpoint kept beside the ring. Shutting down commits what waits.
+Starting up refuses what cannot be served safely: a key ring that is not this ledger's, a database older than
+the last checkpoint kept beside the ring. Shutting down commits what waits.
 """
 
 import os
@@ -17,6 +17,8 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 
+from assent.audiences.answers import Audiences
+from assent.audiences.live import Live
 from assent.audiences.shelf import AudienceShelf
 from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
@@ -26,7 +28,7 @@ from assent.database.pool import Database, open_database
 from assent.database.statements import load
 from assent.gate.door import Door
 from assent.gate.sealer import sealing
-from assent.http import admin, consents, decisions, health, me, subjects, tracking
+from assent.http import admin, audiences, consents, decisions, health, me, subjects, tracking
 from assent.http.keys import Keys
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
@@ -38,7 +40,7 @@ from assent.ledger.witness import Witness, refuse_rollback
 _SQL = load("ledger")
 
 _ROUTES = [*tracking.HANDLERS, *consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
-_ROUTES += [*decisions.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
 
 
 ORIGIN = "assent.local"
@@ -62,7 +64,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
     return Litestar(
         route_handlers=_ROUTES,
         lifespan=[lifespan],
-        exception_handlers=HANDLERS,
+        exception_handlers=dict(HANDLERS),
         cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST", "PUT", "DELETE"]),
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Assent", version="1", path="/schema"),
@@ -96,7 +98,7 @@ async def open_service(
             policies=policies,
             ledger=committer,
             door=door,
-            audiences=AudienceShelf(database.writer, clock),
+            audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
         )
 
 
@@ -136,5 +138,3 @@ async def _refuse_rollback(
                 if kept is not None and kept.size <= size:
                     root = await root_at_size(connection, controller_id, log, kept.size)
                 refuse_rollback(kept, head_size=size, root_at_kept=root)
-
-

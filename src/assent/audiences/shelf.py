@@ -1,4 +1,4 @@
-"""The audiences in force, kept at hand by each process: read again once a second, or when this process wrote."""
+"""The audiences in force, kept at hand: read again once a second, or when this process wrote one."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final

@@ -3,10 +3,10 @@
     async with Door(...) as door:
         answer = await door.release(Ask(...))
 
-(1) one snapshot, as the reader role; (2) the purpose, the controller and now are set, literally; (3) the policy in
-force and the purpose's sequence; (4) identifiers become profiles, those the purpose may use; (5) what the view
-yields of them; (6) the rows become profiles; (7) each answer is recorded; (8) the record is committed, and only
-then does an answer leave. Failing anywhere, nothing leaves.
+(1) one snapshot, as the reader role; (2) the purpose, the controller and now are set, literally; (3) the
+policy in force and the purpose's sequence; (4) identifiers become profiles, those the purpose may use; (5)
+what the view yields of them; (6) the rows become profiles; (7) each answer is recorded; (8) the record is
+committed, and only then does an answer leave. Failing anywhere, nothing leaves.
 """
 
 import asyncio
@@ -160,12 +160,14 @@ class Door:
         for asked in batch:
             by_purpose[asked.ask.purpose].append(asked)
         answers: list[tuple[_Asked, Answer | AssentError]] = []
-        async with self._database.reader.acquire() as connection:
-            # (1) one snapshot: everything below is of one moment. It begins after every ask of the batch came.
-            async with connection.transaction(isolation="repeatable_read"):
-                for purpose, together in by_purpose.items():
-                    answers += await self._for_purpose(connection, purpose, together)
-            # (8) committed: the records are durable.
+        async with (
+            self._database.reader.acquire() as connection,
+            # (1) one snapshot: everything below is of one moment, which began after every ask of the batch.
+            connection.transaction(isolation="repeatable_read"),
+        ):
+            for purpose, together in by_purpose.items():
+                answers += await self._for_purpose(connection, purpose, together)
+        # (8) committed: the records are durable.
         for asked, answer in answers:
             if asked.future.done():
                 continue

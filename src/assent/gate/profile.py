@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import asyncpg
 from msgspec import Struct
 
 from assent.core.ids import (
@@ -23,15 +24,15 @@ from assent.features.accumulate import Item, State, merge, read, unpack, unpack_
 from assent.features.accumulate import valid_until as until_of
 from assent.features.catalogue import Value
 
-Row = Sequence[Any]
+Row = Sequence[Any] | asyncpg.Record
 """A row of `gate.released`, in the order of sql/queries/gate.sql."""
 
 
 class Profile(Struct, frozen=True, kw_only=True):
     """What a purpose may see of one person at one instant.
 
-    `permits` are those open now, each identifier's own. `valid_until` is the first instant at which time alone
-    changes a value: one leaves a window, or one of several identifiers closes and takes its part along.
+    `permits` are those open now, each identifier's own. `valid_until` is the first instant at which time
+    alone changes a value: one leaves a window, or one of several identifiers closes and takes its part along.
     """
 
     id: ProfileId

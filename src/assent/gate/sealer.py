@@ -1,7 +1,7 @@
 """Seal releases into their tree within a second of their answer.
 
 A release is durable before its answer leaves; here it gets its place in the second log, whose tree grows by
-the same code as the facts' does. The leaf says everything the record says except who was in it: that stands as
+the same code as the facts' does. The leaf says all that the record says except who was in it: that stands as
 a salted commitment. A crash in between leaves releases unsealed; the next round takes them.
 """
 
@@ -125,4 +125,5 @@ def _leaf(row: asyncpg.Record) -> bytes:
         row["rules"] or "-",
         str(row["number"]),
     )
-    return " ".join(words).encode() + b"\n" + row["commitment"]
+    commitment: bytes = row["commitment"]
+    return " ".join(words).encode() + b"\n" + commitment

@@ -28,7 +28,9 @@ async def body_of(request: AnyRequest, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise UnreadableBody("A member of the body is not what it must be.", pointer=pointer_of(error)) from error
+        raise UnreadableBody(
+            "A member of the body is not what it must be.", pointer=pointer_of(error)
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableBody from error
 
@@ -59,6 +61,3 @@ def at_revision(revision: int) -> dict[str, str]:
 def at_sequence(sequence: int) -> dict[str, str]:
     """Return the header that says which purpose sequence an answer is of."""
     return {"Assent-Sequence": str(sequence)}
-
-
-

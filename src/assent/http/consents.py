@@ -61,7 +61,13 @@ async def state(request: AnyRequest) -> Response[bytes]:
             for one in document["refused"]
         ]
         title = "No statement could count."
-        document |= {"type": "about:blank", "title": title, "status": 422, "code": first["code"], "errors": places}
+        document |= {
+            "type": "about:blank",
+            "title": title,
+            "status": 422,
+            "code": first["code"],
+            "errors": places,
+        }
         return answer(document, status=422, media_type=MEDIA_TYPE)
     return answer(document, status=201, headers=at_revision(revision))
 

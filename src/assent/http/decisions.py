@@ -1,5 +1,6 @@
 """Decisions: what one purpose may know of one to a hundred people, now."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Response, post
@@ -17,7 +18,7 @@ from assent.http.keys import Caller, Role
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ledger.append import Ref
 
-NOBODY = {"subject": None, "tier": None, "features": {}, "audiences": [], "buckets": {}}
+NOBODY: Mapping[str, object] = {"subject": None, "tier": None, "features": {}, "audiences": [], "buckets": {}}
 """Hidden, absent, never seen and not permitted are this one answer."""
 
 
@@ -38,7 +39,7 @@ async def decide(request: AnyRequest) -> Response[bytes]:
     body = await body_of(request, DecisionsBody)
     policy = await wired.policies.current(who.controller_id)
     may_use(who, policy, body.purpose)
-    rules = await wired.audiences.named(who.controller_id, body.purpose, body.audiences)
+    rules = await wired.audiences.shelf.named(who.controller_id, body.purpose, body.audiences)
     released = await wired.door.release(
         Ask(
             controller_id=who.controller_id,

@@ -4,9 +4,9 @@ import asyncpg
 from litestar import Response, get
 
 from assent.core.errors import DatabaseUnavailable
+from assent.http.access import caller
 from assent.http.bodies import answer
 from assent.http.keys import Role
-from assent.http.access import caller
 from assent.http.wiring import AnyRequest, service
 from assent.ledger.store import read_head
 
@@ -35,7 +35,6 @@ async def checkpoint(request: AnyRequest) -> Response[bytes]:
     async with wired.database.auditor.acquire() as connection:
         head = await read_head(connection, who.controller_id)
     return Response(head.checkpoint.encode(), media_type="text/plain; charset=utf-8")
-
 
 
 HANDLERS = [live, ready, checkpoint]

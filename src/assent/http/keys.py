@@ -51,6 +51,11 @@ class Caller(Struct, frozen=True, kw_only=True):
         if self.role not in roles:
             raise Forbidden
 
+    def require_members(self) -> None:
+        """Raise Forbidden unless the key may know who is in an audience."""
+        if not self.members:
+            raise Forbidden
+
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a key is to be."""

@@ -92,9 +92,7 @@ async def _say(
     return await _preferences(wired, found, document["refused"])
 
 
-def _speaking(
-    found: Subject, policy: Policy, scope: Literal["person", "device"] | None
-) -> list[Identifier]:
+def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"] | None) -> list[Identifier]:
     """Return the identifiers a choice is made for: all of the token's, or its devices and cookies alone.
 
     Nobody but a verified person speaks for a person.
@@ -137,9 +135,7 @@ def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
     return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
 
 
-async def _preferences(
-    wired: Service, found: Subject, refused: Sequence[object] = ()
-) -> Response[bytes]:
+async def _preferences(wired: Service, found: Subject, refused: Sequence[object] = ()) -> Response[bytes]:
     async with (
         wired.database.auditor.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
 
 from assent.core import errors
 from assent.core.errors import AssentError
@@ -46,9 +47,7 @@ def status_of(error: AssentError) -> int:
     return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
-def problem(
-    status: int, code: str, title: str, problems: tuple[dict[str, str], ...] = ()
-) -> Response[bytes]:
+def problem(status: int, code: str, title: str, problems: tuple[dict[str, str], ...] = ()) -> Response[bytes]:
     """Return a problem document."""
     document: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code}
     if problems:
@@ -82,4 +81,8 @@ def on_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 
 _HTTP_CODES: Final = {401: "unauthorized", 403: "forbidden", 413: "body_too_large"}
 
-HANDLERS: Final = {AssentError: on_refusal, HTTPException: on_http, Exception: on_fault}
+HANDLERS: Final[ExceptionHandlersMap] = {
+    AssentError: on_refusal,
+    HTTPException: on_http,
+    Exception: on_fault,
+}

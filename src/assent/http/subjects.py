@@ -5,8 +5,8 @@ from typing import Annotated
 from litestar import Response, post
 from msgspec import Meta, Struct
 
-from assent.core.time import Instant, parse_duration, shifted
 from assent.core.errors import UnreadableBody
+from assent.core.time import Instant, parse_duration, shifted
 from assent.http.access import LONGEST_TOKEN, Subject, caller, mint
 from assent.http.bodies import answer, body_of
 from assent.http.consents import SubjectReference, identifier_of
@@ -39,7 +39,6 @@ async def mint_token(request: AnyRequest) -> Response[bytes]:
         raise UnreadableBody("A token lives 15 minutes at most.", pointer="/lifetime")
     subject = Subject(controller_id=who.controller_id, identifiers=body.sub_ids, verified=body.verified)
     return answer({"token": mint(wired, subject, lifetime)}, status=201)
-
 
 
 HANDLERS = [mint_token]

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request
 from msgspec import Struct
 
-from assent.audiences.shelf import AudienceShelf
+from assent.audiences.answers import Audiences
 from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
 from assent.core.time import Instant
@@ -33,7 +33,7 @@ class Service(Struct, frozen=True, kw_only=True):
     policies: PolicyShelf
     ledger: Append
     door: Door
-    audiences: AudienceShelf
+    audiences: Audiences
 
 
 def service(request: AnyRequest) -> Service:

@@ -1,4 +1,4 @@
-"""One commit: what happens between the lock on a controller's head and its end. The numbered steps of the committer.
+"""One commit: what happens between the lock on a controller's head and its end, in numbered steps.
 
 The caller's transaction makes it one. Nothing outside the database is touched.
 """
@@ -52,7 +52,7 @@ async def commit_batch(
     clock: Callable[[], Instant],
     batch_id: UUID,
 ) -> Committed:
-    """Apply facts to a controller's ledger and projections. Durable once the caller's transaction is committed.
+    """Apply facts to a controller's ledger and projections; durable once the caller's transaction is.
 
     Raises Unauthorized when there is no such controller.
     """
@@ -187,7 +187,7 @@ async def _save_changes(connection: Connection, controller_id: ControllerId, boa
     await connection.execute(
         _SQL.insert_changes, controller_id, list(purposes), list(seqs), list(profiles), list(narrowing)
     )
-    moved = sorted({purpose for purpose in purposes})
+    moved = sorted(set(purposes))
     await connection.execute(
         _SQL.move_sequences, controller_id, moved, [board.sequences[purpose] for purpose in moved]
     )

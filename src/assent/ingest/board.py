@@ -182,6 +182,10 @@ class Board:
         """Return what follows for an identifier now."""
         return self._holdings[identifier].derived
 
+    def holding_of(self, identifier: IdentifierId) -> "_Holding":
+        """Return the component that an identifier is in, with what follows from it."""
+        return self._holdings[identifier]
+
     # Events.
 
     def _event(self, index: EntryIndex, fact: Fact, body: EventBody) -> Taken | None:
@@ -397,7 +401,7 @@ class _Joined:
                 node = Node(id=known, namespace=ref.namespace, key=ref.lookup)
                 self.new_nodes.append((ref, node))
             else:
-                holding = board._holdings[known]
+                holding = board.holding_of(known)
                 holdings[id(holding)] = holding
             self.ids.append(known)
         parts = [holding.component for holding in holdings.values()]

@@ -4,9 +4,9 @@
         appended = await committer.append(controller_id, facts)
 
 (1) lock the controller's head; (2) load what the facts touch; (3) apply them; (4) write the projections; (5)
-append entries, extend the tree, sign the checkpoint, move the heads; (6) commit, keep the checkpoint outside the
-database, answer. Nothing is answered before (6). A crash before it leaves nothing; a crash after it leaves a
-commit whose callers ask again and are recognised by their message keys.
+append entries, extend the tree, sign the checkpoint, move the heads; (6) commit, keep the checkpoint outside
+the database, answer. Nothing is answered before (6). A crash before it leaves nothing; a crash after it
+leaves a commit whose callers ask again and are recognised by their message keys.
 
 A batch that fails is rolled back and tried again in halves; a fact that fails alone is refused. After a lost
 connection the batch's id says whether it was committed.

@@ -1,8 +1,8 @@
 """Everything that evidence connects, and what follows from it for every purpose.
 
 A `Component` is identifiers, links and statements that hang together. `derive` folds it: one resolution, the
-views of purposes as cuts of it, and the permits of every identifier. `changes` says what that means for what a
-purpose can see. Pure: nothing is read, no clock; the caller brings policy and time.
+views of purposes as cuts of it, and the permits of every identifier. `changes` says what that means for what
+a purpose can see. Pure: nothing is read, no clock; the caller brings policy and time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,8 +56,8 @@ class Component(Struct, frozen=True, kw_only=True):
 class Derived(Struct, frozen=True, kw_only=True):
     """What follows from a component.
 
-    `profiles` holds, per view, identifiers of clusters of two or more; an identifier without a row is a profile
-    of its own. `permits` are those not yet over.
+    `profiles` holds, per view, identifiers of clusters of two or more; an identifier without a row is a
+    profile of its own. `permits` are those not yet over.
     """
 
     profiles: Mapping[ViewId, Profiles]
@@ -116,7 +116,7 @@ def changes(
 ) -> Iterator[Change]:
     """Yield what changed for each purpose, each profile once, in order of purpose and profile.
 
-    Narrowing is whatever is more than an addition: a permit that shrank, or a profile that an identifier left.
+    Narrowing is whatever is more than an addition: a permit that shrank, a profile that an identifier left.
     An identifier that the purpose may not use, before or after, changes nothing for it.
     """
     identifiers = tuple(touched)
@@ -272,4 +272,3 @@ def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, in
         any(have & wanted == wanted and since <= began and until >= ended for have, since, until in new)
         for wanted, began, ended in old
     )
-

@@ -1,4 +1,4 @@
-"""Make a controller: an empty ledger, an empty release log, and check values of the ring they are written with."""
+"""Make a controller: an empty ledger, an empty release log, and check values of the ring that writes them."""
 
 import asyncpg
 import msgspec
@@ -15,9 +15,7 @@ from assent.ledger.tree import TreeState
 _SQL = load("ledger")
 
 
-async def create_controller(
-    connection: Connection, ring: KeyRing, name: str, now: Instant
-) -> ControllerId:
+async def create_controller(connection: Connection, ring: KeyRing, name: str, now: Instant) -> ControllerId:
     """Return a new controller. Raises FactRejected when the name is taken."""
     trees = Trees(ring)
     checks = {key: value.hex() for key, value in ring.check_values().items()}

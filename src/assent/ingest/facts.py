@@ -1,8 +1,8 @@
 """What the payload of an entry says: one frozen body per kind of fact, and how it is sealed.
 
 A body is part 0 of a payload (who, when, what kind of evidence). What an event said about somebody stands
-apart, one `ContentBody` per category, so that withdrawal can delete one and leave the other. Bodies carry plain
-values: they exist in memory and sealed, never otherwise.
+apart, one `ContentBody` per category, so that withdrawal can delete one and leave the other. Bodies carry
+plain values: they exist in memory and sealed, never otherwise.
 
 Pure: keys and randomness are given by the caller.
 """
@@ -101,7 +101,7 @@ class ContentBody(Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode_body = msgspec.json.Decoder(Body).decode
+_decode_body: Callable[[bytes], Body] = msgspec.json.Decoder(Body).decode
 _decode_content = msgspec.json.Decoder(ContentBody, float_hook=Decimal).decode
 
 

@@ -56,8 +56,8 @@ class Fact(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What became of one fact.
 
-    `index` is its entry; None with no `code` means that nothing was to be kept (no purpose permitted it, or it
-    had been taken before).
+    `index` is its entry; None with no `code` means that nothing was to be kept: no purpose permitted it, or
+    it had been taken before.
     """
 
     index: EntryIndex | None = None

@@ -109,7 +109,8 @@ async def read_head(connection: Connection, controller_id: ControllerId) -> Head
 
 async def sequences_of(connection: Connection, controller_id: ControllerId) -> dict[PurposeId, int]:
     """Return every purpose's sequence."""
-    return {purpose: seq for purpose, seq in await connection.fetch(_SQL.sequences, controller_id)}
+    rows = await connection.fetch(_SQL.sequences, controller_id)
+    return {row["purpose_id"]: row["seq"] for row in rows}
 
 
 async def messages_seen(
@@ -146,9 +147,7 @@ async def insert_entries(
     )
 
 
-async def root_at_size(
-    connection: Connection, controller_id: ControllerId, log: Log, size: int
-) -> bytes:
+async def root_at_size(connection: Connection, controller_id: ControllerId, log: Log, size: int) -> bytes:
     """Return the root that a log had at a size it has reached."""
     return (await _read(connection, controller_id, log, size)).root()
 

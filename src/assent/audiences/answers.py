@@ -1,0 +1,150 @@
+"""Answer about whole audiences: count, preview, overlap, members. Recorded before the first byte leaves.
+
+Counting runs in a thread on a consistent snapshot, so decisions keep their latency meanwhile.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from assent.audiences.check import Needs, check
+from assent.audiences.live import Live
+from assent.audiences.rule import And, Audience, Rule
+from assent.audiences.shelf import Audience as Saved
+from assent.audiences.shelf import AudienceShelf
+from assent.core.errors import UnknownAudience
+from assent.core.ids import ControllerId, ProfileId, PurposeId
+from assent.core.policy import Policy
+from assent.gate.door import Door, Record
+from assent.ledger.keyring import KeyRing
+
+CHUNK: Final = 1_000
+"""Members between two looks at what became narrower."""
+
+
+class Asking(Struct, frozen=True, kw_only=True):
+    """Who asks, for which purpose."""
+
+    controller_id: ControllerId
+    purpose: str
+    consumer: str
+    exact: bool
+    """Whether the key may know members; a count is floored to multiples of k otherwise."""
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """How many; `floored_to` is 1 for an exact count."""
+
+    count: int
+    floored_to: int
+    sequence: int
+
+
+class Members(Struct, frozen=True, kw_only=True):
+    """Who: pairwise ids in order, with the record of the answer. They are checked again while they leave."""
+
+    subjects: tuple[tuple[str, ProfileId], ...]
+    sequence: int
+    release: int
+
+
+class Audiences:
+    """Everything an engine may ask about more than one person."""
+
+    def __init__(self, shelf: AudienceShelf, live: Live, door: Door, ring: KeyRing) -> None:
+        self.shelf = shelf
+        self._live = live
+        self._door = door
+        self._ring = ring
+
+    async def count(self, asking: Asking, name: str) -> Count:
+        """Return how many members an audience has. Raises UnknownAudience, UnknownPurpose."""
+        saved, known = await self._saved(asking, name)
+        return await self._count(asking, saved.rule, known, "count", f"{saved.id}@{saved.version}")
+
+    async def preview(self, asking: Asking, policy: Policy, rule: Rule) -> tuple[Count, Needs]:
+        """Return how many would be members of a rule that is not saved. Raises what `check` raises."""
+        known = await self._known(asking)
+        needs = check(rule, policy, policy.purpose_ids[asking.purpose], known)
+        return await self._count(asking, rule, known, "preview", "-"), needs
+
+    async def overlap(self, asking: Asking, names: Sequence[str]) -> Count:
+        """Return how many are members of all of several audiences."""
+        known = await self._known(asking)
+        for place, name in enumerate(names):
+            if name not in known:
+                raise UnknownAudience(pointer=f"/audiences/{place}")
+        rule = And(of=tuple(Audience(audience=name) for name in names))
+        return await self._count(asking, rule, known, "overlap", ",".join(names))
+
+    async def members(self, asking: Asking, name: str) -> Members:
+        """Return all members of an audience now, recorded."""
+        saved, known = await self._saved(asking, name)
+        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+            question = standing.population.ask(saved.rule, standing.position.now, known)
+            found = await asyncio.to_thread(question.members)
+            purpose = standing.position.purpose.id
+            subjects = self._pairwise(asking, purpose, [ProfileId(one) for one in found.tolist()])
+            (release,) = await self._door.record(
+                standing.connection,
+                asking.controller_id,
+                [
+                    Record(
+                        kind="members",
+                        consumer=asking.consumer,
+                        rules=f"{saved.id}@{saved.version}",
+                        profiles=tuple(profile for _, profile in subjects),
+                    )
+                ],
+            )
+            sequence = standing.position.sequence
+        return Members(subjects=subjects, sequence=sequence, release=release)
+
+    async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[list[str] | None]:
+        """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower."""
+        everyone = {profile for _, profile in members.subjects}
+        after = members.sequence
+        for start in range(0, len(members.subjects), CHUNK):
+            after, narrowed = await self._live.narrowed(asking.controller_id, asking.purpose, after)
+            if narrowed and (0 in narrowed or narrowed & everyone):
+                yield None
+                return
+            yield [subject for subject, _ in members.subjects[start : start + CHUNK]]
+
+    async def _count(
+        self, asking: Asking, rule: Rule, known: Mapping[str, Rule], kind: str, rules: str
+    ) -> Count:
+        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+            question = standing.population.ask(rule, standing.position.now, known)
+            number = await asyncio.to_thread(question.count)
+            k = 1 if asking.exact else standing.position.purpose.k
+            shown = number - number % k
+            await self._door.record(
+                standing.connection,
+                asking.controller_id,
+                [Record(kind=kind, consumer=asking.consumer, rules=rules, number=shown)],
+            )
+            sequence = standing.position.sequence
+        return Count(count=shown, floored_to=k, sequence=sequence)
+
+    def _pairwise(
+        self, asking: Asking, purpose: PurposeId, found: Sequence[ProfileId]
+    ) -> tuple[tuple[str, ProfileId], ...]:
+        return tuple(
+            sorted(
+                (self._ring.pairwise(asking.controller_id, asking.consumer, purpose, one), one)
+                for one in found
+            )
+        )
+
+    async def _saved(self, asking: Asking, name: str) -> tuple[Saved, dict[str, Rule]]:
+        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
+        if name not in known:
+            raise UnknownAudience
+        return known[name], {one.id: one.rule for one in known.values()}
+
+    async def _known(self, asking: Asking) -> dict[str, Rule]:
+        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
+        return {one.id: one.rule for one in known.values()}

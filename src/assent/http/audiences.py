@@ -1,0 +1,237 @@
+"""Audiences: saved rules, how many people they are true for, and who."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, delete, get, post, put
+from litestar.response import Stream
+from msgspec import Meta, Struct
+
+from assent.audiences.answers import Asking, Members
+from assent.audiences.check import Needs, check
+from assent.audiences.rule import Rule, parse, unparse
+from assent.audiences.shelf import Audience
+from assent.core.errors import NotPermittedForPurpose, UnknownAudience, UnknownPurpose, UnreadableBody
+from assent.core.policy import Policy
+from assent.http.access import caller, may_use
+from assent.http.bodies import answer, at_revision, at_sequence, body_of
+from assent.http.keys import Caller, Role
+from assent.http.wiring import AnyRequest, Service, service
+from assent.ingest.facts import AudienceBody, Draft, make_facts
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+class AudienceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An audience to save (API.md, Engine)."""
+
+    title: str
+    purposes: Annotated[tuple[str, ...], Meta(min_length=1)]
+    rule: Any
+
+
+class PurposeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For which purpose to answer."""
+
+    purpose: str
+
+
+class MembersRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For which purpose, and with which of the members' identifiers."""
+
+    purpose: str
+    namespaces: tuple[str, ...] | None = None
+
+
+class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule to try."""
+
+    purpose: str
+    rule: Any
+
+
+class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Audiences whose common members to count."""
+
+    purpose: str
+    audiences: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+
+
+@put("/v1/audiences/{audience:str}", status_code=200)
+async def save(request: AnyRequest, audience: str) -> Response[bytes]:
+    """Save a rule as the audience's next version, checked for each of its purposes."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    body = await body_of(request, AudienceRequest)
+    if not _NAME.fullmatch(audience):
+        raise UnreadableBody("An audience's id is up to 63 lower-case letters, digits, - and _.")
+    policy = await wired.policies.refreshed(who.controller_id)
+    rule = _rule(body.rule)
+    needs = [
+        await _checked(wired, who, policy, audience, rule, purpose, place)
+        for place, purpose in enumerate(body.purposes)
+    ]
+    text = msgspec.json.encode(unparse(rule)).decode()
+    revision = await _append(wired, who, audience, body.title, body.purposes, text)
+    saved = (await wired.audiences.shelf.all(who.controller_id))[audience]
+    document = {"id": audience, "version": saved.version, "needs": needs[0]}
+    return answer(document, headers=at_revision(revision))
+
+
+@get("/v1/audiences")
+async def every(request: AnyRequest) -> Response[bytes]:
+    """Return every audience that the key may ask for."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    found = await wired.audiences.shelf.all(who.controller_id)
+    return answer({"audiences": [_document(one) for _, one in sorted(found.items()) if _sees(who, one)]})
+
+
+@get("/v1/audiences/{audience:str}")
+async def one(request: AnyRequest, audience: str) -> Response[bytes]:
+    """Return one audience. Another purpose's is as unknown as one that never was."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
+    if found is None or not _sees(who, found):
+        raise UnknownAudience
+    return answer(_document(found))
+
+
+@delete("/v1/audiences/{audience:str}", status_code=200)
+async def remove(request: AnyRequest, audience: str) -> Response[bytes]:
+    """Delete an audience; its versions stay in the ledger."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
+    if found is None or not _owns(who, found.purposes):
+        raise UnknownAudience
+    revision = await _append(wired, who, audience, found.title, found.purposes, None)
+    return answer({"id": audience, "deleted": True}, headers=at_revision(revision))
+
+
+@post("/v1/audiences/{audience:str}/count", status_code=200)
+async def count(request: AnyRequest, audience: str) -> Response[bytes]:
+    """Count the members of an audience."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    body = await body_of(request, PurposeRequest)
+    asking = await _asking(wired, who, body.purpose)
+    counted = await wired.audiences.count(asking, audience)
+    return answer(counted, headers=at_sequence(counted.sequence))
+
+
+@post("/v1/audiences/preview", status_code=200)
+async def preview(request: AnyRequest) -> Response[bytes]:
+    """Count those for whom a rule is true that is not saved."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    body = await body_of(request, PreviewRequest)
+    asking = await _asking(wired, who, body.purpose)
+    policy = await wired.policies.current(who.controller_id)
+    counted, needs = await wired.audiences.preview(asking, policy, _rule(body.rule))
+    document = msgspec.to_builtins(counted) | {"needs": needs}
+    return answer(document, headers=at_sequence(counted.sequence))
+
+
+@post("/v1/audiences/overlap", status_code=200)
+async def overlap(request: AnyRequest) -> Response[bytes]:
+    """Count the common members of several audiences."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    body = await body_of(request, OverlapRequest)
+    asking = await _asking(wired, who, body.purpose)
+    counted = await wired.audiences.overlap(asking, body.audiences)
+    return answer(counted, headers=at_sequence(counted.sequence))
+
+
+@post("/v1/audiences/{audience:str}/members", status_code=200)
+async def members(request: AnyRequest, audience: str) -> Stream:
+    """Stream all members, in order of their pairwise ids; only a last line says that they are complete."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    who.require_members()
+    body = await body_of(request, MembersRequest)
+    asking = await _asking(wired, who, body.purpose)
+    if body.namespaces:
+        # No purpose of this release may hand out values of identifiers.
+        raise NotPermittedForPurpose(pointer="/namespaces")
+    found = await wired.audiences.members(asking, audience)
+    return Stream(
+        _lines(wired, asking, found),
+        media_type="application/x-ndjson",
+        headers=at_sequence(found.sequence),
+        status_code=200,
+    )
+
+
+async def _lines(wired: Service, asking: Asking, found: Members) -> AsyncIterator[bytes]:
+    async for chunk in wired.audiences.chunks(asking, found):
+        if chunk is None:
+            yield b'{"end":true,"restart":true}\n'
+            return
+        yield b"".join(b'{"subject":"%s","identifiers":{}}\n' % one.encode() for one in chunk)
+    end = {
+        "end": True,
+        "members": len(found.subjects),
+        "sequence": found.sequence,
+        "release": f"r:{found.release}",
+    }
+    yield msgspec.json.encode(end) + b"\n"
+
+
+async def _asking(wired: Service, who: Caller, purpose: str) -> Asking:
+    may_use(who, await wired.policies.current(who.controller_id), purpose)
+    return Asking(controller_id=who.controller_id, purpose=purpose, consumer=who.consumer, exact=who.members)
+
+
+async def _checked(
+    wired: Service, who: Caller, policy: Policy, audience: str, rule: Rule, purpose: str, place: int
+) -> Needs:
+    number = policy.purpose_ids.get(purpose)
+    if number is None:
+        raise UnknownPurpose(pointer=f"/purposes/{place}")
+    if who.role is Role.ENGINE:
+        may_use(who, policy, purpose)
+    known = await wired.audiences.shelf.of_purpose(who.controller_id, purpose)
+    rules = {other.id: other.rule for other in known.values()} | {audience: rule}
+    return check(rule, policy, number, rules, name=audience)
+
+
+async def _append(
+    wired: Service, who: Caller, audience: str, title: str, purposes: tuple[str, ...], rule: str | None
+) -> int:
+    body = AudienceBody(audience=audience, title=title, purposes=purposes, rule=rule)
+    facts = make_facts(wired.ring, wired.random, who.controller_id, [Draft(body=body, role=who.role.value)])
+    appended = await wired.ledger.append(who.controller_id, facts)
+    wired.audiences.shelf.forget(who.controller_id)
+    return appended.revision
+
+
+def _rule(raw: object) -> Rule:
+    if isinstance(raw, str):
+        raise UnreadableBody("Expected a rule as a JSON tree.", pointer="/rule")
+    return parse(raw)
+
+
+def _sees(who: Caller, found: Audience) -> bool:
+    return who.role is not Role.ENGINE or bool(who.purposes & set(found.purposes))
+
+
+def _owns(who: Caller, purposes: tuple[str, ...]) -> bool:
+    return who.role is not Role.ENGINE or who.purposes >= set(purposes)
+
+
+def _document(found: Audience) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "version": found.version,
+        "title": found.title,
+        "purposes": found.purposes,
+        "rule": unparse(found.rule),
+    }
+
+
+HANDLERS = [save, every, one, remove, count, preview, overlap, members]
