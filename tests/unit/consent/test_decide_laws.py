@@ -141,6 +141,10 @@ class TestGiving:
         assert yes(ask([given], 57.9, within=within))
         assert no(ask([given], 58, within=within), 26, Reason.EXPIRED, 3000)
 
+    def test_a_give_that_would_outlive_the_calendar_lapses_at_once(self) -> None:
+        within = policy(purpose(validity=parse_duration("P9999Y")))
+        assert no(ask([GAVE], 31, within=within), 26, Reason.EXPIRED, 0)
+
     def test_the_newest_give_governs_also_when_it_has_lapsed(self) -> None:
         history = [GAVE, said("given", 10, expires_at=day(20))]
         assert no(ask(history, 20), 26, Reason.EXPIRED, 1000)
