@@ -1,0 +1,129 @@
+"""What a rule may say, and where a fault is pointed at."""
+
+import pytest
+
+from assent.audiences.check import Needs, check
+from assent.audiences.rule import Rule, parse
+from assent.core.errors import (
+    AssentError,
+    CyclicAudience,
+    EmptyGroup,
+    NotPermittedForPurpose,
+    RuleTooDeep,
+    UnknownAudience,
+    UnknownFeature,
+    UnknownPurpose,
+    UnreadableBody,
+    WrongType,
+)
+from assent.core.ids import PurposeId
+from tests.property.audiences.worlds import ASKING, POLICY
+
+IT = {"op": "eq", "feature": "country", "value": "IT"}
+
+
+def nested(depth: int) -> object:
+    rule: object = IT
+    for _ in range(depth - 1):
+        rule = {"op": "not", "of": rule}
+    return rule
+
+
+def checked(raw: object, **audiences: object) -> Needs:
+    return check(
+        parse(raw), POLICY, ASKING, {name: parse(rule) for name, rule in audiences.items()}, name="me"
+    )
+
+
+def test_needs_are_named_and_include_those_of_referred_audiences() -> None:
+    raw = {
+        "op": "and",
+        "of": [{"op": "known", "feature": "orders"}, {"op": "audience", "audience": "x"}, IT, IT],
+    }
+    assert checked(raw, x=IT) == Needs(features=("country", "orders"), categories=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "pointer"),
+    [
+        ({"op": "and", "of": []}, EmptyGroup, "/rule/of"),
+        ({"op": "not", "of": {"op": "or", "of": []}}, EmptyGroup, "/rule/of/of"),
+        ({"op": "in", "feature": "country", "values": []}, EmptyGroup, "/rule/values"),
+        ({"op": "ids", "values": []}, EmptyGroup, "/rule/values"),
+        ({"op": "at_least", "count": 0, "of": [IT]}, WrongType, "/rule/count"),
+        ({"op": "at_least", "count": 2, "of": [IT]}, WrongType, "/rule/count"),
+        ({"op": "and", "of": [IT, {"op": "known", "feature": "x"}]}, UnknownFeature, "/rule/of/1/feature"),
+        ({"op": "eq", "feature": "secret", "value": "x"}, NotPermittedForPurpose, "/rule/feature"),
+        ({"op": "eq", "feature": "country", "value": 3}, WrongType, "/rule/value"),
+        ({"op": "eq", "feature": "age", "value": "3"}, WrongType, "/rule/value"),
+        ({"op": "eq", "feature": "age", "value": True}, WrongType, "/rule/value"),
+        ({"op": "eq", "feature": "age", "value": 0.1234567}, WrongType, "/rule/value"),
+        ({"op": "eq", "feature": "tags", "value": "a"}, WrongType, "/rule/op"),
+        ({"op": "lt", "feature": "country", "value": "x"}, WrongType, "/rule/op"),
+        ({"op": "between", "feature": "age", "low": 1, "high": "x"}, WrongType, "/rule/high"),
+        ({"op": "has", "feature": "country", "value": "x"}, WrongType, "/rule/op"),
+        ({"op": "has", "feature": "tags", "value": 3}, WrongType, "/rule/value"),
+        ({"op": "icontains", "feature": "country", "value": ""}, WrongType, "/rule/value"),
+        ({"op": "in", "feature": "tags", "values": ["a", 3]}, WrongType, "/rule/values/1"),
+        ({"op": "recent", "feature": "born", "from": "yesterday"}, WrongType, "/rule/from"),
+        ({"op": "audience", "audience": "nobody"}, UnknownAudience, "/rule/audience"),
+        ({"op": "audience", "audience": "me"}, CyclicAudience, "/rule/audience"),
+        ({"op": "did", "event": "x", "compare": ">=", "count": 1}, UnknownFeature, "/rule/op"),
+        ({"op": "bucket", "salt": "s", "low": 0, "high": 1}, UnknownFeature, "/rule/op"),
+        ({"op": "and", "of": [{"op": "eq", "feature": "age"}]}, UnreadableBody, "/rule/of/0"),
+        ({"op": "whatever"}, UnreadableBody, "/rule/op"),
+        ({"op": "all", "consent": "no"}, UnreadableBody, "/rule"),
+        ({"op": "eq", "feature": 3, "value": 3}, UnreadableBody, "/rule/feature"),
+        ([], UnreadableBody, "/rule"),
+    ],
+)
+def test_a_fault_is_refused_with_its_place_and_without_its_value(
+    raw: object, error: type[AssentError], pointer: str
+) -> None:
+    with pytest.raises(error) as caught:
+        checked(raw)
+    assert caught.value.pointer == pointer
+    assert "whatever" not in str(caught.value)
+    assert "yesterday" not in str(caught.value)
+
+
+def test_the_limits_are_eight_levels_and_sixty_four_nodes() -> None:
+    checked(nested(8))
+    with pytest.raises(RuleTooDeep) as caught:
+        checked(nested(9))
+    assert caught.value.pointer == "/rule" + 8 * "/of"
+    checked({"op": "or", "of": [IT] * 63})
+    with pytest.raises(RuleTooDeep) as caught:
+        checked({"op": "or", "of": [IT] * 64})
+    assert caught.value.pointer == "/rule/of/63"
+
+
+def test_a_rule_nested_without_end_is_refused_before_it_is_read() -> None:
+    with pytest.raises(RuleTooDeep):
+        parse(nested(50_000))
+
+
+def test_a_fault_inside_a_referred_audience_points_at_the_reference() -> None:
+    raw = {"op": "not", "of": {"op": "audience", "audience": "x"}}
+    for fault, error in (
+        ({"op": "known", "feature": "x"}, UnknownFeature),
+        ({"op": "audience", "audience": "me"}, CyclicAudience),
+        ({"op": "audience", "audience": "x"}, CyclicAudience),
+        ({"op": "known", "feature": "secret"}, NotPermittedForPurpose),
+    ):
+        with pytest.raises(error) as caught:
+            checked(raw, x=fault)
+        assert caught.value.pointer == "/rule/of/audience"
+
+
+def test_audiences_that_refer_to_each_other_many_times_are_checked_once() -> None:
+    chain: dict[str, object] = {"a0": IT}
+    for number in range(1, 7):
+        chain[f"a{number}"] = {"op": "and", "of": [{"op": "audience", "audience": f"a{number - 1}"}] * 60}
+    checked({"op": "audience", "audience": "a6"}, **chain)
+
+
+def test_an_unknown_purpose_is_refused() -> None:
+    rule: Rule = parse(IT)
+    with pytest.raises(UnknownPurpose):
+        check(rule, POLICY, PurposeId(9), {})
