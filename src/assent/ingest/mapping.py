@@ -1,0 +1,229 @@
+"""Read a mapping: how the lines of a CSV file become calls of the tracking contract.
+
+A mapping is a TOML document that a data protection officer can review; the commented reference is
+`policies/imports/online-retail.toml`. Every key is checked before a line is read: columns that are used are
+declared and of a type that fits the use. Unknown keys are refused.
+
+Pure. Raises PolicyInvalid, which names the file, the key and what was expected there, and nothing else.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+from assent.core.document_places import Place, one_of, read
+
+
+class ColumnType(StrEnum):
+    """What the cells of a column must hold. Only text and identifiers may be blank."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    TIME = "time"
+    IDENTIFIER = "identifier"
+    """Text, but a number written with `.0` is the number without it: spreadsheets write 17850 as 17850.0."""
+
+
+_Word = Annotated[str, Meta(min_length=1, max_length=200, extra={"expected": "text of 1 to 200 characters"})]
+_Prefix = Annotated[str, Meta(max_length=100, extra={"expected": "text of up to 100 characters"})]
+
+
+class _Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table whose keys are all known."""
+
+
+class Grouping(_Shape, frozen=True, kw_only=True):
+    """`[group]`: lines with the same `by` are one call, at the earliest `time`."""
+
+    by: _Word
+    time: _Word
+    open: Annotated[int, Meta(ge=1, le=10_000)]
+    """How many groups wait for a further line. When one more begins, the oldest is complete."""
+
+
+class Naming(_Shape, frozen=True, kw_only=True):
+    """`[[events]]`: the event's name where the group's value begins with `prefix`."""
+
+    prefix: _Prefix
+    name: _Word
+
+
+class Identifying(_Shape, frozen=True, kw_only=True):
+    """`[[identifiers]]`: an identifier of the call; a fallback only where no other was found."""
+
+    namespace: _Word
+    column: _Word
+    prefix: _Prefix = ""
+    fallback: bool = False
+
+
+class Column(_Shape, frozen=True, kw_only=True):
+    """A property that is the first value the column has in the group."""
+
+    column: _Word
+
+
+class Constant(_Shape, frozen=True, kw_only=True):
+    """A property that is always the same."""
+
+    constant: str | bool | int
+
+
+class Sum(_Shape, frozen=True, kw_only=True):
+    """A property that sums the product of these columns over the lines, exactly; of no column, it counts."""
+
+    sum: Annotated[tuple[_Word, ...], Meta(max_length=2, extra={"expected": "a list of at most two columns"})]
+
+
+class Listing(_Shape, frozen=True, kw_only=True):
+    """A property that lists the first `at_most` lines; `left_out` names the one that counts the others."""
+
+    list: Mapping[str, _Word]
+    at_most: Annotated[int, Meta(ge=1, le=1_000)]
+    left_out: _Word
+
+
+Property = Column | Constant | Sum | Listing
+
+
+class ImportMapping(Struct, frozen=True, kw_only=True):
+    """A checked mapping."""
+
+    title: str
+    time_zone: str
+    """By its IANA name. Whether the machine knows it, only reading a file can tell."""
+    time_format: str
+    columns: Mapping[str, ColumnType]
+    group: Grouping
+    events: tuple[Naming, ...]
+    identifiers: tuple[Identifying, ...]
+    traits: Mapping[str, str]
+    properties: Mapping[str, Property]
+
+
+class _Document(_Shape, frozen=True, kw_only=True):
+    """The keys of the document. Tables whose keys are names are read one by one, so that errors name them."""
+
+    format: Literal["assent/import@1"]
+    title: _Word
+    time_zone: _Word
+    time_format: _Word
+    columns: dict[str, object]
+    group: Grouping
+    events: tuple[Naming, ...]
+    identifiers: tuple[Identifying, ...]
+    traits: dict[str, object] = {}
+    properties: dict[str, object] = {}
+
+
+def parse_mapping(text: str, *, name: str) -> ImportMapping:
+    """Return the mapping that a document says; `name` is its file's, without ending, for errors."""
+    place = Place(name)
+    try:
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        # Without its cause: it quotes the file, and a mapping was perhaps not what the file was.
+        raise place.fault("expected a TOML document") from None
+    document = read(place, tables, _Document)
+    columns = {
+        column: _column_type(place.at("columns", column), kind) for column, kind in document.columns.items()
+    }
+    traits = {trait: _word(place.at("traits", trait), column) for trait, column in document.traits.items()}
+    properties = {
+        one: _property(place.at("properties", one), value) for one, value in document.properties.items()
+    }
+    mapping = ImportMapping(
+        title=document.title,
+        time_zone=document.time_zone,
+        time_format=document.time_format,
+        columns=columns,
+        group=document.group,
+        events=document.events,
+        identifiers=document.identifiers,
+        traits=traits,
+        properties=properties,
+    )
+    _check(place, mapping)
+    return mapping
+
+
+_PROPERTIES: Final[Mapping[str, type[Property]]] = {
+    "column": Column,
+    "constant": Constant,
+    "sum": Sum,
+    "list": Listing,
+}
+
+_NUMBERS: Final = (ColumnType.INTEGER, ColumnType.DECIMAL)
+_WORDS: Final = (ColumnType.TEXT, ColumnType.IDENTIFIER)
+_VALUES: Final = (*_WORDS, *_NUMBERS)
+
+
+def _column_type(place: Place, value: object) -> ColumnType:
+    for kind in ColumnType:
+        if value == kind.value:
+            return kind
+    raise place.fault(one_of(ColumnType))
+
+
+def _word(place: Place, value: object) -> str:
+    if not isinstance(value, str):
+        raise place.fault("expected the name of a column")
+    return value
+
+
+def _property(place: Place, value: object) -> Property:
+    if isinstance(value, dict):
+        for key, shape in _PROPERTIES.items():
+            if key in value:
+                return read(place, value, shape)
+    raise place.fault(f"expected a table with one of the keys {', '.join(_PROPERTIES)}")
+
+
+def _check(place: Place, mapping: ImportMapping) -> None:
+    """Check what one key promises to another."""
+    try:
+        datetime.strptime(datetime(2000, 1, 1).strftime(mapping.time_format), mapping.time_format)  # noqa: DTZ001, DTZ007
+    except ValueError as error:
+        raise place.at("time_format").fault("expected a format such as %Y-%m-%d %H:%M:%S") from error
+    if not mapping.events or mapping.events[-1].prefix:
+        raise place.at("events").fault(
+            'expected the last to have the prefix "", so that every group is an event'
+        )
+    if not mapping.identifiers:
+        raise place.at("identifiers").fault("expected at least one")
+    for where, column, kinds in _uses(place, mapping):
+        fitting = [declared for declared, kind in mapping.columns.items() if kind in kinds]
+        if column not in fitting:
+            raise where.fault(f"{one_of(fitting)} (columns of type {' or '.join(kinds)})")
+    for one, value in mapping.properties.items():
+        if isinstance(value, Listing) and value.left_out in mapping.properties:
+            raise place.at("properties", one, "left_out").fault("expected a name that no other property has")
+
+
+def _uses(place: Place, mapping: ImportMapping) -> Iterable[tuple[Place, str, tuple[ColumnType, ...]]]:
+    """Yield every column that is used: where, which, and the types that fit."""
+    yield place.at("group", "by"), mapping.group.by, _WORDS
+    yield place.at("group", "time"), mapping.group.time, (ColumnType.TIME,)
+    for number, identifier in enumerate(mapping.identifiers):
+        yield place.at("identifiers", number, "column"), identifier.column, _WORDS
+    for trait, column in mapping.traits.items():
+        yield place.at("traits", trait), column, _VALUES
+    for name, value in mapping.properties.items():
+        where = place.at("properties", name)
+        match value:
+            case Column():
+                yield where.at("column"), value.column, _VALUES
+            case Sum():
+                for number, column in enumerate(value.sum):
+                    yield where.at("sum", number), column, _NUMBERS
+            case Listing():
+                for member, column in value.list.items():
+                    yield where.at("list", member), column, _VALUES
+            case Constant():
+                pass

@@ -1,0 +1,263 @@
+"""Group the rows of a file into calls, as a mapping says, with bounded memory and stable numbers.
+
+Records are numbered by the first row of their group and come in that order, so an interrupted import goes on
+where it stopped. What is held is at most `group.open` groups, of a few sums and capped lists each, however
+long the file. Nothing is lost: every row is part of a record, or of a `Rejected` that says where and why.
+A group whose rows name different people is rejected whole, since it would give one what is another's.
+
+Pure: no file is read. Raises UnreadableBody when the file's columns are not the mapping's; no row raises.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from decimal import Context, Inexact, InvalidOperation
+from typing import Any, Final, assert_never
+
+from msgspec import Struct
+
+from assent.core.errors import (
+    AmbiguousIdentifier,
+    BodyTooLarge,
+    MalformedIdentifier,
+    UnreadableBody,
+    WrongType,
+)
+from assent.core.time import Instant
+from assent.ingest import exact_json
+from assent.ingest.cells import Cell, converters
+from assent.ingest.mapping import Column, ColumnType, Constant, ImportMapping, Listing, Sum
+from assent.ingest.masked import Masked
+from assent.ingest.tracking import Call, CallType, Limits
+
+
+class Record(Masked, frozen=True, kw_only=True):
+    """One call made of `lines` rows, the first of which begins in line `line` of the file."""
+
+    number: int
+    """From 0 over the whole file: with the file's digest, what makes the call the same when read again."""
+    line: int
+    lines: int
+    call: Call
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """`lines` lines, the first of them `line`, that became no call, and why: a code of the wire.
+
+    unreadable_body: no row of the file's columns; wrong_type: a cell is not what its column holds, or the
+    group's own is blank; ambiguous_identifier: the group names different people; malformed_identifier: it
+    names nobody; body_too_large: the call would be larger than the contract allows.
+    """
+
+    line: int
+    lines: int
+    code: str
+
+
+class Rows:
+    """Takes rows in the file's order and gives back what is complete."""
+
+    def __init__(self, mapping: ImportMapping, header: Sequence[str], zone: tzinfo) -> None:
+        """Find the mapping's columns in `header`, the file's first row; `zone` is the file's clock."""
+        for column in mapping.columns:
+            if header.count(column) != 1:
+                raise UnreadableBody(f"expected one column {column} in the file's first line")
+        convert = converters(mapping.time_format, zone)
+        self._pick = _picker([header.index(column) for column in mapping.columns])
+        self._converters = [convert[kind] for kind in mapping.columns.values()]
+        self._width = len(header)
+        self._plan = _Plan(mapping)
+        self._most_open = mapping.group.open
+        self._open: dict[str, _Group] = {}
+        self._begun = 0
+
+    def take(self, line: int, row: Sequence[str]) -> Record | Rejected | None:
+        """Take the row that begins in `line`; return what that completes, if anything."""
+        if len(row) != self._width:
+            return Rejected(line=line, lines=1, code=UnreadableBody.code)
+        try:
+            values = tuple(map(operator.call, self._converters, self._pick(row)))
+        except ValueError:
+            return Rejected(line=line, lines=1, code=WrongType.code)
+        key = values[self._plan.key]
+        if not isinstance(key, str):
+            return Rejected(line=line, lines=1, code=WrongType.code)
+        group = self._open.get(key)
+        if group is not None:
+            group.add(values)
+            return None
+        complete = self._closed() if len(self._open) >= self._most_open else None
+        self._open[key] = _Group(self._plan, self._begun, line, values)
+        self._begun += 1
+        return complete
+
+    def rest(self) -> Iterator[Record | Rejected]:
+        """Yield what was still open when the file ended."""
+        while self._open:
+            yield self._closed()
+
+    def _closed(self) -> Record | Rejected:
+        """Close the group that began first."""
+        return self._open.pop(next(iter(self._open))).closed()
+
+
+_EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])
+"""No product or sum of cells of their largest size comes near; if one did, it would raise, not round."""
+
+_LARGEST_CALL: Final = Limits().item_bytes
+
+# A value of a row: what its column's type says, which the mapping has checked against its uses.
+_Values = Sequence[Any]
+_Term = Callable[[_Values], Any]
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what picks these places of a sequence, in C; `itemgetter` gives no tuple for fewer than two."""
+    if len(places) > 1:
+        return operator.itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)
+
+
+class _Plan:
+    """The mapping with its columns as places in a row's values."""
+
+    def __init__(self, mapping: ImportMapping) -> None:
+        self.mapping = mapping
+        self.place = {column: place for place, column in enumerate(mapping.columns)}
+        self.key = self.place[mapping.group.by]
+        self.time = self.place[mapping.group.time]
+        people = [identifier.column for identifier in mapping.identifiers]
+        single = [value.column for value in mapping.properties.values() if isinstance(value, Column)]
+        self.steady = dict.fromkeys((mapping.group.time, *people, *mapping.traits.values(), *single))
+        self.people = frozenset(people)
+        self.pick_steady = _picker([self.place[column] for column in self.steady])
+        values = mapping.properties.values()
+        sums = [value for value in values if isinstance(value, Sum) and value.sum]
+        self.sums = [(number, *self._term(value)) for number, value in enumerate(sums)]
+        self.listings = [
+            (
+                value.at_most,
+                tuple(value.list),
+                _picker([self.place[column] for column in value.list.values()]),
+            )
+            for value in values
+            if isinstance(value, Listing)
+        ]
+
+    def _term(self, value: Sum) -> tuple[_Term, Callable[[Any, Any], Any]]:
+        """Return what one row adds to a sum, and how it is added."""
+        places = [self.place[column] for column in value.sum]
+        whole = all(self.mapping.columns[column] is ColumnType.INTEGER for column in value.sum)
+        add = operator.add if whole else _EXACT.add
+        multiply = operator.mul if whole else _EXACT.multiply
+        if len(places) == 1:
+            return operator.itemgetter(*places), add
+        one, other = places  # the mapping admits no more
+        return (lambda values: multiply(values[one], values[other])), add
+
+
+class _Group:
+    """The rows of one call so far: sums, the first rows of lists, and what every row says alike."""
+
+    def __init__(self, plan: _Plan, number: int, line: int, values: _Values) -> None:
+        self._plan = plan
+        self._number = number
+        self._line = line
+        self._key: str = values[plan.key]
+        self._lines = 0
+        self._at = Instant(values[plan.time])
+        self._steady = plan.pick_steady(values)
+        self._clashing = False
+        self._totals: list[Any] = [0] * len(plan.sums)
+        self._listed: list[list[dict[str, Cell]]] = [[] for _ in plan.listings]
+        self.add(values)
+
+    def add(self, values: _Values) -> None:
+        """Add a row."""
+        plan = self._plan
+        self._lines += 1
+        steady = plan.pick_steady(values)
+        if steady != self._steady:
+            self._at = min(self._at, values[plan.time])
+            self._settle(steady)
+        totals = self._totals
+        for number, term, add in plan.sums:
+            totals[number] = add(totals[number], term(values))
+        for listed, (at_most, members, pick) in zip(self._listed, plan.listings, strict=True):
+            if len(listed) < at_most:
+                listed.append(dict(zip(members, pick(values), strict=True)))
+
+    def closed(self) -> Record | Rejected:
+        """Return the record, or why there is none."""
+        if self._clashing:
+            return self._rejected(AmbiguousIdentifier.code)
+        first = dict(zip(self._plan.steady, self._steady, strict=True))
+        external = self._external(first)
+        if not external:
+            return self._rejected(MalformedIdentifier.code)
+        traits = {name: first[column] for name, column in self._plan.mapping.traits.items()}
+        properties = self._properties(first)
+        context = {
+            "externalIds": external,
+            "traits": {name: value for name, value in traits.items() if value is not None},
+        }
+        if len(exact_json.write((properties, context))) > _LARGEST_CALL:
+            return self._rejected(BodyTooLarge.code)
+        call = Call(
+            index=self._number,
+            type=CallType.TRACK,
+            name=self._name(),
+            timestamp=self._at,
+            properties=properties,
+            context=context,
+            item={"context": context},
+        )
+        return Record(number=self._number, line=self._line, lines=self._lines, call=call)
+
+    def _settle(self, steady: tuple[Cell, ...]) -> None:
+        """Keep the first value there is; people must not differ."""
+        both = list(zip(self._plan.steady, self._steady, steady, strict=True))
+        self._clashing |= any(
+            column in self._plan.people and None not in (had, has) and had != has for column, had, has in both
+        )
+        self._steady = tuple(has if had is None else had for _, had, has in both)
+
+    def _rejected(self, code: str) -> Rejected:
+        return Rejected(line=self._line, lines=self._lines, code=code)
+
+    def _name(self) -> str:
+        return next(event.name for event in self._plan.mapping.events if self._key.startswith(event.prefix))
+
+    def _external(self, first: Mapping[str, Cell]) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = []
+        for identifier in self._plan.mapping.identifiers:
+            value = first[identifier.column]
+            if value is not None and not (identifier.fallback and found):
+                found.append({"id": f"{identifier.prefix}{value}", "type": identifier.namespace})
+        return found
+
+    def _properties(self, first: Mapping[str, Cell]) -> dict[str, object]:
+        said: dict[str, object] = {}
+        totals, listed = iter(self._totals), iter(self._listed)
+        for name, value in self._plan.mapping.properties.items():
+            match value:
+                case Column():
+                    held = first[value.column]
+                    if held is not None:
+                        said[name] = held
+                case Constant():
+                    said[name] = value.constant
+                case Sum():
+                    said[name] = next(totals) if value.sum else self._lines
+                case Listing():
+                    said[name] = [_without_blanks(row) for row in next(listed)]
+                    if self._lines > value.at_most:
+                        said[value.left_out] = self._lines - value.at_most
+                case _:
+                    assert_never(value)
+        return said
+
+
+def _without_blanks(row: dict[str, Cell]) -> dict[str, Cell]:
+    # Few cells are blank: most rows stay the object they are.
+    return {name: cell for name, cell in row.items() if cell is not None} if None in row.values() else row
