@@ -4,17 +4,16 @@ from litestar import Response, post
 from msgspec import Struct
 
 from assent.core.errors import Refused
-from assent.core.policy import IdentifierKind, LinkKind, Policy
+from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.http.access import collector
 from assent.http.bodies import answer, at_revision
 from assent.http.keys import Caller
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.body import read_body
-from assent.ingest.contents import contents
-from assent.ingest.facts import Draft, EventBody, Identifier, make_facts
-from assent.ingest.identifiers_of import found
-from assent.ingest.tracking import PATHS, Call, CallType, Limits, Refusal, calls, event_time
+from assent.ingest.drafts import event_draft
+from assent.ingest.facts import Draft, make_facts
+from assent.ingest.tracking import PATHS, Call, Limits, Refusal, calls
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -75,45 +74,24 @@ def _drafts(
             refused.append(item)
             continue
         try:
-            drafts.append((item.index, draft_of(wired, who, policy, item, received_at)))
+            drafts.append((item.index, _draft(wired, who, policy, item, received_at)))
         except Refused as refusal:
             refused.append(Refusal(index=item.index, code=refusal.code))
     return drafts, refused
 
 
-def draft_of(wired: Service, who: Caller, policy: Policy, call: Call, received_at: Instant) -> Draft:
-    """Return the fact that a call makes."""
-    identifiers = found(call, policy)
+def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at: Instant) -> Draft:
     source = f"key:{who.key_id}"
-    # What happened by now, by our own clock, happened at the commit: no earlier than what was said before it.
-    at = event_time(call, received_at=received_at)
-    return Draft(
-        body=EventBody(
-            identifiers=identifiers,
-            link=link_kind(policy, call.type, identifiers, server=who.server),
-            at=NEVER_BEFORE if at >= received_at else at,
-            call=call.type.value,
-        ),
+    key = wired.ring.message_key(who.controller_id, source, call.message_id) if call.message_id else None
+    return event_draft(
+        policy,
+        call,
+        received_at=received_at,
         role=who.role.value,
         source=source,
-        message_key=wired.ring.message_key(who.controller_id, source, call.message_id)
-        if call.message_id
-        else None,
-        contents=contents(call, policy),
+        server=who.server,
+        message_key=key,
     )
 
-
-def link_kind(
-    policy: Policy, call: CallType, identifiers: tuple[Identifier, ...], *, server: bool
-) -> LinkKind:
-    """Return what an event proves: a person named through a public key is a claim."""
-    person = any(policy.namespaces[one.namespace].kind is IdentifierKind.PERSON for one in identifiers)
-    if person and not server:
-        return LinkKind.CLAIMED
-    return LinkKind.ASSERTED if call is CallType.ALIAS else LinkKind.OBSERVED
-
-
-NEVER_BEFORE = Instant(1 << 62)
-"""Stands for the commit's time, which only the commit knows."""
 
 HANDLERS = [track]

@@ -31,6 +31,7 @@ from assent.ledger.store import (
 from assent.ledger.tree import TreeState
 
 _SQL = load("ledger")
+_IMPORTS = load("imports")
 
 
 class Committed(Struct, frozen=True, kw_only=True):
@@ -68,6 +69,7 @@ async def commit_batch(
     entries, outcomes = _apply(board, head, facts)
     if board.refusals:
         await _count_refusals(connection, controller_id, board)
+    await _save_progress(connection, controller_id, facts)
     if not entries:
         return Committed(revision=head.revision, now=now, outcomes=outcomes)
     # (4) write the projections
@@ -203,6 +205,17 @@ async def _count_refusals(connection: Connection, controller_id: ControllerId, b
         [code for (_, code), _ in rows],
         [count for _, count in rows],
     )
+
+
+async def _save_progress(connection: Connection, controller_id: ControllerId, facts: Sequence[Fact]) -> None:
+    """Move the progress of files that facts are read from, unless something before them is not durable."""
+    read: dict[bytes, tuple[int, int]] = {}
+    for fact in facts:
+        if fact.reading is not None:
+            first, _ = read.get(fact.reading.file, (fact.reading.first, 0))
+            read[fact.reading.file] = first, fact.reading.next
+    for file, (first, following) in sorted(read.items()):
+        await connection.execute(_IMPORTS.move_progress, controller_id, file, first, following)
 
 
 __all__ = ["Committed", "commit_batch", "was_committed"]

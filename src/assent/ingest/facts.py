@@ -18,7 +18,7 @@ from assent.consent.statement import StatementBody
 from assent.core.ids import CategoryId, ControllerId, NamespaceId
 from assent.core.policy import LinkKind
 from assent.core.time import Instant
-from assent.ledger.append import ContentPart, Fact, Part, Ref
+from assent.ledger.append import ContentPart, Fact, Part, Reading, Ref
 from assent.ledger.entries import SALT_BYTES, EntryKind, commit
 from assent.ledger.keyring import KeyRing
 
@@ -114,6 +114,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     source: str = ""
     message_key: bytes | None = None
     contents: tuple[tuple[CategoryId, ContentBody], ...] = ()
+    reading: Reading | None = None
 
 
 def aad(controller_id: ControllerId) -> bytes:
@@ -170,6 +171,7 @@ def _fact(
         purpose=draft.purpose,
         source=draft.source,
         message_key=draft.message_key,
+        reading=draft.reading,
         body=draft.body,
         refs=refs(ring, controller_id, draft.body.identifiers),
         who=Part(sealed=box, commitment=commitment),

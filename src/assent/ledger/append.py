@@ -35,6 +35,18 @@ class ContentPart(Part, frozen=True, kw_only=True):
     """The plain content, an `ingest.facts.ContentBody`: never stored as it stands."""
 
 
+class Reading(Struct, frozen=True, kw_only=True):
+    """Which records of an imported file a fact settles: from `first` to before `next`.
+
+    The commit that holds the fact also moves the file's progress, so that an import which is killed goes on
+    exactly behind what is durable.
+    """
+
+    file: bytes
+    first: int
+    next: int
+
+
 class Fact(Struct, frozen=True, kw_only=True):
     """One thing that happened, ready to become an entry."""
 
@@ -51,6 +63,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     source: str = ""
     message_key: bytes | None = None
     """Keyed hash of (source, messageId): the same key is taken once in 35 days."""
+    reading: Reading | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
