@@ -168,3 +168,20 @@ WHERE
     c.controller_id = $1
     AND c.view_id = n.view_id
     AND c.identifier_id = n.identifier_id;
+
+-- name: delete_links
+DELETE FROM link AS l
+USING unnest($2::bigint [], $3::bigint [], $4::smallint []) AS n (low_id, high_id, kind)
+WHERE
+    l.controller_id = $1
+    AND l.low_id = n.low_id
+    AND l.high_id = n.high_id
+    AND l.kind = n.kind;
+
+-- name: delete_denied
+DELETE FROM denied_link AS d
+USING unnest($2::bigint [], $3::bigint []) AS n (low_id, high_id)
+WHERE
+    d.controller_id = $1
+    AND d.low_id = n.low_id
+    AND d.high_id = n.high_id;

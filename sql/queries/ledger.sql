@@ -222,3 +222,13 @@ FROM ledger.controller AS c
 INNER JOIN ledger.head AS h ON c.controller_id = h.controller_id
 INNER JOIN ledger.release_head AS r ON c.controller_id = r.controller_id
 ORDER BY c.controller_id;
+
+-- name: payloads_of
+-- The sealed payloads of these entries; an erased one is missing.
+SELECT
+    p.entry_index,
+    p.sealed
+FROM ledger.payload AS p
+WHERE
+    p.controller_id = $1
+    AND p.entry_index = ANY($2::bigint []);

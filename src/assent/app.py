@@ -28,7 +28,18 @@ from assent.database.pool import Database, open_database
 from assent.database.statements import load
 from assent.gate.door import Door
 from assent.gate.sealer import sealing
-from assent.http import admin, audiences, consents, decisions, health, me, subjects, tracking
+from assent.http import (
+    admin,
+    audiences,
+    audit,
+    consents,
+    decisions,
+    health,
+    identities,
+    me,
+    subjects,
+    tracking,
+)
 from assent.http.keys import Keys
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
@@ -41,6 +52,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*tracking.HANDLERS, *consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
+_ROUTES += [*audit.HANDLERS, *identities.HANDLERS]
 
 
 ORIGIN = "assent.local"

@@ -121,6 +121,9 @@ class Live:
     async def _load(self, connection: Connection, held: _Held, position: Position) -> Population:
         held.population = None
         population = Population(position.policy, position.purpose.id)
+        # Everybody is asked about: here a scan is what it should be.
+        await connection.execute("SET LOCAL enable_seqscan = on")
+        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         rows: list[Row] = []
         async for row in connection.cursor(_SQL.released_all, prefetch=_PAGE):
             # Only whole profiles are folded: their rows stand together.

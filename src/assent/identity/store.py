@@ -82,13 +82,12 @@ async def clusters_around(
 
 async def links_among(
     connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
-) -> tuple[list[Link], dict[Pair, Instant]]:
-    """Return the links and the denied pairs among the members of whole components."""
+) -> list[Link]:
+    """Return the links among the members of whole components."""
     if not ids:
-        return [], {}
+        return []
     rows = await connection.fetch(_SQL.links_from, controller_id, list(ids))
-    denied = await connection.fetch(_SQL.denied_from, controller_id, list(ids))
-    links = [
+    return [
         Link(
             low=low,
             high=high,
@@ -100,7 +99,14 @@ async def links_among(
         )
         for low, high, kind, first_at, last_at, first_entry, last_entry in rows
     ]
-    return links, {(low, high): at for low, high, at in denied}
+
+
+async def denied_among(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> dict[Pair, Instant]:
+    """Return the denied pairs of these identifiers: they stand between components as well as inside them."""
+    rows = await connection.fetch(_SQL.denied_from, controller_id, list(ids))
+    return {(low, high): at for low, high, at in rows}
 
 
 async def insert_identifiers(
@@ -139,6 +145,25 @@ async def upsert_links(connection: Connection, controller_id: ControllerId, link
         [link.last_at for link in links],
         [link.first_entry for link in links],
         [link.last_entry for link in links],
+    )
+
+
+async def delete_links(
+    connection: Connection,
+    controller_id: ControllerId,
+    links: Collection[tuple[IdentifierId, IdentifierId, LinkKind]],
+    denied: Collection[Pair],
+) -> None:
+    """Delete links, and denials that were taken back."""
+    await connection.execute(
+        _SQL.delete_links,
+        controller_id,
+        [low for low, _, _ in links],
+        [high for _, high, _ in links],
+        [int(kind) for _, _, kind in links],
+    )
+    await connection.execute(
+        _SQL.delete_denied, controller_id, [low for low, _ in denied], [high for _, high in denied]
     )
 
 

@@ -143,7 +143,9 @@ class Board:
         self.new_denials: set[IdentifierId] = set()
         self.new_messages: list[bytes] = []
         self.links: dict[LinkKey, Link] = {}
+        self.gone_links: set[LinkKey] = set()
         self.denied: dict[Pair, tuple[Instant, EntryIndex]] = {}
+        self.lifted: set[Pair] = set()
         self.statements: list[Statement] = []
         self.moved: set[IdentifierId] = set()
         self.dirty_states: set[tuple[IdentifierId, StateKey]] = set()
@@ -155,13 +157,16 @@ class Board:
         self.audiences: list[NewAudience] = []
         self.activated: tuple[EntryIndex, str] | None = None
 
-    def apply(self, index: EntryIndex, fact: Fact) -> Taken | None:
-        """Apply one fact as the entry `index`; None when nothing of it is to be kept."""
+    def apply(self, index: EntryIndex, fact: Fact, *, replaying: bool = False) -> Taken | None:
+        """Apply one fact as the entry `index`; None when nothing of it is to be kept.
+
+        When `replaying`, the fact is an entry already: it is taken even if its content was deleted since.
+        """
         if fact.message_key is not None and fact.message_key in self._messages:
             return None
         match fact.body:
             case EventBody() as body:
-                taken = self._event(index, fact, body)
+                taken = self._event(index, fact, body, replaying=replaying)
             case StatedBody() as body:
                 taken = self._stated(index, fact, body)
             case LinkBody() as body:
@@ -188,14 +193,14 @@ class Board:
 
     # Events.
 
-    def _event(self, index: EntryIndex, fact: Fact, body: EventBody) -> Taken | None:
+    def _event(self, index: EntryIndex, fact: Fact, body: EventBody, *, replaying: bool) -> Taken | None:
         at = min(body.at, self.now)
         joined = _Joined(self, index, fact.refs)
         for other in joined.ids[1:]:
             joined.link(joined.ids[0], other, body.link, at)
         after = joined.derived()
         kept = tuple(self._collect(index, fact.contents, joined.ids, after, at))
-        if not kept:
+        if not kept and not replaying:
             self.refusals[fact.source, "not_permitted"] += 1
             return None
         self._accept(joined, after)
@@ -335,6 +340,7 @@ class Board:
         if body.denied:
             joined.deny(first, second)
         else:
+            joined.lift(first, second)
             joined.link(first, second, body.link, min(body.at, self.now))
         self._accept(joined, joined.derived())
         return Taken(identifier=first)
@@ -363,7 +369,13 @@ class Board:
         for ref, node in joined.new_nodes:
             self.identifiers[ref] = node.id
             self.new_identifiers.append(node)
+        for key in joined.gone_links:
+            self.links.pop(key, None)
+            self.gone_links.add(key)
         self.links.update(joined.new_links)
+        for pair in joined.lifted:
+            self.denied.pop(pair, None)
+            self.lifted.add(pair)
         for pair in joined.new_denied:
             self.denied[pair] = (self.now, joined.index)
         if not joined.changed:
@@ -410,7 +422,9 @@ class _Joined:
             parts.append(Component(nodes={node.id: node for _, node in self.new_nodes}))
         self._base = Component.of(parts)
         self.new_links: dict[LinkKey, Link] = {}
+        self.gone_links: set[LinkKey] = set()
         self.new_denied: list[Pair] = []
+        self.lifted: set[Pair] = set()
         self._statement: Statement | None = None
         self.changed = bool(self.new_nodes)
 
@@ -435,9 +449,18 @@ class _Joined:
             self.new_links[key] = fresh
 
     def deny(self, one: IdentifierId, other: IdentifierId) -> None:
-        """Say that two identifiers are not one person."""
-        self.new_denied.append((min(one, other), max(one, other)))
+        """Say that two identifiers are not one person: what linked them so far is void."""
+        pair = (min(one, other), max(one, other))
+        self.new_denied.append(pair)
+        self.gone_links = {key for key in self._base.links if key[:2] == pair}
         self.changed = True
+
+    def lift(self, one: IdentifierId, other: IdentifierId) -> None:
+        """Take back that two identifiers are not one person, because somebody entitled says they are."""
+        pair = (min(one, other), max(one, other))
+        if pair in self._base.denied:
+            self.lifted.add(pair)
+            self.changed = True
 
     def state(self, statement: Statement) -> None:
         """Add a statement."""
@@ -447,17 +470,21 @@ class _Joined:
     def component(self) -> Component:
         """Return the component with everything that was added."""
         base = self._base
-        if not (self.new_links or self.new_denied or self._statement):
+        if not (self.new_links or self.new_denied or self.lifted or self._statement):
             return base
         statements = base.statements
         if self._statement is not None:
             one = self._statement.identifier
             statements = {**statements, one: (*statements.get(one, ()), self._statement)}
-        denied = {**base.denied, **dict.fromkeys(self.new_denied, self._board.now)}
+        denied = {pair: at for pair, at in base.denied.items() if pair not in self.lifted}
+        links = base.links
+        if self.new_links or self.gone_links:
+            links = {key: link for key, link in links.items() if key not in self.gone_links}
+            links |= self.new_links
         return Component(
             nodes=base.nodes,
-            links={**base.links, **self.new_links} if self.new_links else base.links,
-            denied=denied,
+            links=links,
+            denied=denied | dict.fromkeys(self.new_denied, self._board.now),
             statements=statements,
         )
 

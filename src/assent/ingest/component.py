@@ -194,11 +194,11 @@ def union(parts: Sequence[Derived]) -> Derived:
 def _alone(component: Component, only: IdentifierId, policy: Policy, now: Instant) -> tuple[Permit, ...]:
     said = component.statements.get(only, ())
     if not said:
-        return _standing(policy, only)
+        return _standing(policy, only, now)
     return permits(said, Cluster(members=(only,), bonds=()), policy, now)
 
 
-def _standing(policy: Policy, identifier: IdentifierId) -> tuple[Permit, ...]:
+def _standing(policy: Policy, identifier: IdentifierId, now: Instant) -> tuple[Permit, ...]:
     return tuple(
         Permit(
             identifier=identifier,
@@ -209,6 +209,7 @@ def _standing(policy: Policy, identifier: IdentifierId) -> tuple[Permit, ...]:
             entry=-1,
         )
         for one in standing(policy)
+        if one.until > now
     )
 
 
@@ -222,7 +223,7 @@ def _permitted(
     said = tuple(one for member in members for one in component.statements.get(member, ()))
     if not said:
         for member in members:
-            yield member, _standing(policy, member)
+            yield member, _standing(policy, member, now)
         return
     inside = frozenset(members)
     cluster = Cluster(members=members, bonds=tuple(bond for bond in bonds if bond.low in inside))

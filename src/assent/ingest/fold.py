@@ -5,7 +5,7 @@ projection tables without a schema: the same fold fills the live schema and a re
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from assent.consent import store as consent_store
 from assent.consent.permit import Permit
@@ -24,7 +24,7 @@ from assent.core.policy import Policy
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.features import store as feature_store
-from assent.features.accumulate import pack_value
+from assent.features.accumulate import State, pack_value
 from assent.identity import store as identity_store
 from assent.identity.resolve import Link
 from assent.identity.store import Known
@@ -69,6 +69,14 @@ async def load_for(
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
         loaded.audience_versions = dict(map(tuple, rows))
     return loaded
+
+
+async def load_states(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> list[State]:
+    """Return all states of these identifiers, for who may see the whole person; never for an engine."""
+    states = await feature_store.states_of(connection, controller_id, ids)
+    return [state for held in states.values() for state in held.values()]
 
 
 async def save(connection: Connection, controller_id: ControllerId, board: Board) -> None:
@@ -125,7 +133,8 @@ async def load_components(
     for other in await identity_store.known_by_id(connection, controller_id, rest):
         nodes[other.node.id] = other
     linked = clusters[COMPONENTS].keys()
-    links, denied = await identity_store.links_among(connection, controller_id, linked)
+    links = await identity_store.links_among(connection, controller_id, linked)
+    denied = await identity_store.denied_among(connection, controller_id, nodes) if len(nodes) > 1 else {}
     said = await consent_store.statements_of(connection, controller_id, nodes)
     permits = await consent_store.permits_of(connection, controller_id, policy, nodes)
     groups: dict[ProfileId, list[IdentifierId]] = defaultdict(list)
@@ -190,6 +199,8 @@ async def _save_identity(connection: Connection, controller_id: ControllerId, bo
     denies = {one: board.denies[one] for one in board.new_denials if one not in fresh}
     if denies:
         await identity_store.update_denies(connection, controller_id, denies)
+    if board.gone_links or board.lifted:
+        await identity_store.delete_links(connection, controller_id, board.gone_links, board.lifted)
     if board.links:
         await identity_store.upsert_links(connection, controller_id, list(board.links.values()))
     if board.denied:

@@ -3,23 +3,30 @@
 Reads the same components the fold reads, and asks `decide`: nothing is decided here. Never for an engine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.consent.decide import decide
 from assent.consent.permit import Permit
 from assent.consent.question import Bond, Cluster, Decision, Question
 from assent.consent.statement import NARROWING, WIDENING, State, Statement
-from assent.core.ids import RESOLUTION, ControllerId, IdentifierId, PurposeId
+from assent.core.ids import IDENTIFIERS_PER_ENTRY, RESOLUTION, ControllerId, IdentifierId, PurposeId
 from assent.core.policy import LegalBasis, Policy
 from assent.core.time import Instant
+from assent.database.statements import load
 from assent.database.types import Connection
+from assent.features.accumulate import merge
+from assent.gate.profile import tier
 from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.ingest.component import Component, Derived, bonds_of, derive
-from assent.ingest.fold import load_components
+from assent.ingest.facts import Identifier, open_body
+from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
+from assent.ledger.keyring import KeyRing
+
+_SQL = load("ledger")
 
 _CONTROLS = {
     LegalBasis.CONSENT: ("give", "withdraw"),
@@ -40,6 +47,11 @@ class Person(Struct, frozen=True, kw_only=True):
     history: tuple[Statement, ...]
     permits: dict[IdentifierId, tuple[Permit, ...]]
     component: Component
+    derived: Derived
+    by_ref: dict[Ref, IdentifierId]
+    is_known: bool
+    """Whether the ledger knows any of the identifiers asked about."""
+    tier: str
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -66,7 +78,35 @@ async def find_person(
     asked = tuple(loaded.identifiers[ref] for ref in refs if ref in loaded.identifiers)
     component = next(part for part in loaded.components if asked[0] in part.nodes)
     derived = derive(component, policy, now)
-    return person_of(component, derived, policy, asked, now)
+    person = person_of(component, derived, policy, asked, now)
+    packed = await load_states(connection, controller_id, person.cluster.members)
+    kinds = [
+        policy.namespaces[component.nodes[one].namespace].kind
+        for one in person.cluster.members
+        if component.nodes[one].namespace in policy.namespaces
+    ]
+    return structs.replace(
+        person, by_ref=loaded.identifiers, is_known=True, tier=tier(kinds, len(merge(packed).sessions))
+    )
+
+
+async def values_of(
+    connection: Connection, ring: KeyRing, controller_id: ControllerId, ids: Iterable[IdentifierId]
+) -> dict[IdentifierId, Identifier]:
+    """Return the plain values of identifiers, from the payload of the entry that first named each.
+
+    An identifier whose payload was erased is missing.
+    """
+    wanted = {one: divmod(one, IDENTIFIERS_PER_ENTRY) for one in ids}
+    rows = await connection.fetch(
+        _SQL.payloads_of, controller_id, sorted({entry for entry, _ in wanted.values()})
+    )
+    bodies = {row["entry_index"]: open_body(ring, controller_id, row["sealed"]) for row in rows}
+    return {
+        one: bodies[entry].identifiers[position]
+        for one, (entry, position) in wanted.items()
+        if entry in bodies
+    }
 
 
 def person_of(
@@ -84,6 +124,10 @@ def person_of(
         history=tuple(said for one in members for said in component.statements.get(one, ())),
         permits={one: derived.permits[one] for one in members},
         component=component,
+        derived=derived,
+        by_ref={},
+        is_known=False,
+        tier="anonymous",
     )
 
 

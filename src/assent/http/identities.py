@@ -1,0 +1,139 @@
+"""Who belongs together, for the person who must be able to explain it; and links that somebody states."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from litestar import Response, post
+from msgspec import Meta, Struct
+
+from assent.core.errors import MalformedIdentifier, UnknownPurpose
+from assent.core.ids import RESOLUTION, IdentifierId
+from assent.core.policy import LinkKind, Policy
+from assent.core.time import FOREVER, Instant
+from assent.http.access import caller
+from assent.http.bodies import answer, at_revision, body_of
+from assent.http.consents import SubjectReference, identifier_of
+from assent.http.keys import Role
+from assent.http.wiring import AnyRequest, service
+from assent.identity.resolve import resolve
+from assent.ingest.component import Component
+from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts, refs
+from assent.ingest.person import find_person, values_of
+from assent.ledger.store import read_head
+
+
+class ResolveBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose profile to return: in the one resolution, or in a purpose's view of it."""
+
+    subject: SubjectReference
+    purpose: str | None = None
+
+
+class LinkStatement(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
+):
+    """Two identifiers that are, or are not, one person."""
+
+    start: SubjectReference
+    end: SubjectReference
+    kind: Literal["asserted", "denied"]
+
+
+class LinksBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Links to state."""
+
+    links: Annotated[tuple[LinkStatement, ...], Meta(min_length=1, max_length=100)]
+
+
+@post("/v1/identities/resolve", status_code=200)
+async def show(request: AnyRequest) -> Response[bytes]:
+    """Return the identifiers held to be one person with the subject, and those that are nobody's."""
+    wired = service(request)
+    who = await caller(request, Role.DPO, Role.ADMIN)
+    body = await body_of(request, ResolveBody)
+    async with (
+        wired.database.auditor.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        head = await read_head(connection, who.controller_id)
+        policy = await wired.policies.version(who.controller_id, head.policy_version)
+        view = RESOLUTION
+        if body.purpose is not None:
+            number = policy.purpose_ids.get(body.purpose)
+            if number is None:
+                raise UnknownPurpose(pointer="/purpose")
+            view = policy.purposes[number].view
+        subject = identifier_of(policy, body.subject, "/subject")
+        named = refs(wired.ring, who.controller_id, [subject])
+        now = Instant(max(wired.clock(), head.at))
+        person = await find_person(connection, who.controller_id, policy, named, now)
+        members = person.derived.members(view, person.asked[0]) if person.is_known else ()
+        shared, generic = _nobodys(policy, person.component)
+        values = await values_of(connection, wired.ring, who.controller_id, {*members, *shared, *generic})
+    document = {
+        "identifiers": _documents(policy, values, members),
+        "shared": _documents(policy, values, shared),
+        "generic": _documents(policy, values, generic),
+        "tier": person.tier,
+    }
+    return answer(document, headers=at_revision(head.revision))
+
+
+@post("/v1/identities/links", status_code=201)
+async def state_links(request: AnyRequest) -> Response[bytes]:
+    """State that identifiers are, or are not, one person. A denial voids what linked them so far."""
+    wired = service(request)
+    who = await caller(request, Role.DPO, Role.ADMIN)
+    body = await body_of(request, LinksBody)
+    policy = await wired.policies.current(who.controller_id)
+    drafts = []
+    for place, link in enumerate(body.links):
+        start = identifier_of(policy, link.start, f"/links/{place}/from")
+        end = identifier_of(policy, link.end, f"/links/{place}/to")
+        if start == end:
+            raise MalformedIdentifier("Two identifiers were expected.", pointer=f"/links/{place}/to")
+        drafts.append(
+            Draft(
+                body=LinkBody(
+                    identifiers=(start, end),
+                    link=LinkKind.ASSERTED,
+                    at=FOREVER,
+                    denied=link.kind == "denied",
+                ),
+                role=who.role.value,
+            )
+        )
+    facts = make_facts(wired.ring, wired.random, who.controller_id, drafts)
+    appended = await wired.ledger.append(who.controller_id, facts)
+    document = {
+        "links": [{"index": outcome.index, "code": outcome.code} for outcome in appended.outcomes],
+        "revision": appended.revision,
+    }
+    return answer(document, status=201, headers=at_revision(appended.revision))
+
+
+def _nobodys(
+    policy: Policy, component: Component
+) -> tuple[tuple[IdentifierId, ...], tuple[IdentifierId, ...]]:
+    """Return the shared and the generic identifiers around the subject."""
+    resolution = resolve(
+        policy,
+        tuple(component.nodes.values()),
+        tuple(component.links.values()),
+        frozenset(component.denied),
+    )
+    return tuple(sorted(resolution.shared)), tuple(sorted(resolution.generic))
+
+
+def _documents(
+    policy: Policy, values: Mapping[IdentifierId, Identifier], ids: tuple[IdentifierId, ...]
+) -> list[dict[str, str]]:
+    names = {number: namespace.name for number, namespace in policy.namespaces.items()}
+    return [
+        {"namespace": names[values[one].namespace], "value": values[one].value}
+        for one in ids
+        if one in values
+    ]
+
+
+HANDLERS = [show, state_links]

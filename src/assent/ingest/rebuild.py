@@ -1,0 +1,181 @@
+"""Fold the ledger again, into a second schema beside the live one, and compare the two row for row.
+
+The same fold runs as in a commit, over what the payloads still say. All of it happens in one transaction that
+sees one moment of the ledger, while the service goes on; at its end the second schema is dropped again.
+What a withdrawal deleted is not folded again and is not in the live rows either.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from assent.consent.store import load_policy
+from assent.core.ids import CategoryId, ControllerId, EntryIndex
+from assent.core.time import Instant
+from assent.database.roles import OWNER
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.ingest.board import Board
+from assent.ingest.facts import KINDS, open_body, open_content, refs
+from assent.ingest.fold import load_for, save
+from assent.ledger.append import ContentPart, Fact, Part
+from assent.ledger.entries import Entry
+from assent.ledger.keyring import KeyRing
+
+_SQL = load("rebuild")
+_LEDGER = load("ledger")
+
+SCHEMA: Final = "projection_rebuild"
+
+_PAGE: Final = 4_096
+"""Entries read at once; a commit's entries stay together."""
+
+_NOTHING: Final = Part(sealed=b"", commitment=b"")
+
+Progress = Callable[[int, int], None]
+"""Called with how many entries are folded, and of how many."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """Rows of a table that stand in one fold alone."""
+
+    table: str
+    live_only: int
+    rebuilt_only: int
+
+
+class Rebuilt(Struct, frozen=True, kw_only=True):
+    """What was folded, and where the folds differ: nowhere, unless something is wrong."""
+
+    entries: int
+    rows: Mapping[str, int]
+    differences: tuple[Difference, ...]
+
+
+async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress | None = None) -> Rebuilt:
+    """Fold every controller's ledger again and compare. `connection` may become the owner of the schemas."""
+    transaction = connection.transaction(isolation="repeatable_read")
+    await transaction.start()
+    try:
+        await connection.execute(f"SET LOCAL ROLE {OWNER}")
+        tables = [row["table_name"] for row in await connection.fetch(_SQL.projection_tables)]
+        await connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        for table in tables:
+            await connection.execute(
+                f'CREATE TABLE {SCHEMA}."{table}" (LIKE projection."{table}" INCLUDING ALL)'
+            )
+        await connection.execute(f"SET LOCAL search_path = {SCHEMA}, pg_temp")
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        controllers = await connection.fetch(_LEDGER.controllers)
+        total = sum(row["revision"] for row in controllers)
+        folded = 0
+        for row in controllers:
+            async for count in _fold(connection, ring, row["controller_id"]):
+                folded += count
+                if progress is not None:
+                    progress(folded, total)
+        await connection.execute("SET LOCAL enable_seqscan = on")
+        rows = {table: await _count(connection, table) for table in tables}
+        compared = [await _compare(connection, table) for table in tables]
+    finally:
+        await transaction.rollback()
+    return Rebuilt(
+        entries=folded,
+        rows=rows,
+        differences=tuple(one for one in compared if one.live_only or one.rebuilt_only),
+    )
+
+
+async def _fold(connection: Connection, ring: KeyRing, controller_id: ControllerId) -> AsyncIterator[int]:
+    batches = await connection.fetch(_SQL.batches, controller_id)
+    page: list[asyncpg.Record] = []
+    for place, batch in enumerate(batches):
+        page.append(batch)
+        size = batch["first_index"] + batch["size"] - page[0]["first_index"]
+        if size >= _PAGE or place == len(batches) - 1:
+            await _fold_page(connection, ring, controller_id, page)
+            yield size
+            page = []
+
+
+async def _fold_page(
+    connection: Connection, ring: KeyRing, controller_id: ControllerId, page: Sequence[asyncpg.Record]
+) -> None:
+    first, end = page[0]["first_index"], page[-1]["first_index"] + page[-1]["size"]
+    entries = await connection.fetch(_SQL.entries_between, controller_id, first, end)
+    contents: dict[int, list[ContentPart]] = defaultdict(list)
+    for index, category, sealed in await connection.fetch(_SQL.contents_between, controller_id, first, end):
+        contents[index].append(
+            ContentPart(
+                sealed=b"",
+                commitment=b"",
+                category=CategoryId(category),
+                content=open_content(ring, controller_id, sealed),
+            )
+        )
+    facts = {
+        index: _fact(ring, controller_id, leaf, sealed, contents.get(index, ()))
+        for index, leaf, sealed in entries
+    }
+    for batch in page:
+        await _fold_batch(connection, controller_id, batch, facts)
+
+
+async def _fold_batch(
+    connection: Connection,
+    controller_id: ControllerId,
+    batch: asyncpg.Record,
+    facts: Mapping[int, Fact],
+) -> None:
+    indexes = [
+        index for index in range(batch["first_index"], batch["first_index"] + batch["size"]) if index in facts
+    ]
+    together = [facts[index] for index in indexes]
+    version = await connection.fetchval(_SQL.folded_policy, controller_id)
+    policy, names = await load_policy(connection, controller_id, version)
+    loaded = await load_for(connection, controller_id, policy, together, {}, set())
+    board = Board(policy, names, Instant(batch["at"]), loaded)
+    for index, fact in zip(indexes, together, strict=True):
+        board.apply(EntryIndex(index), fact, replaying=True)
+    await save(connection, controller_id, board)
+
+
+def _fact(
+    ring: KeyRing,
+    controller_id: ControllerId,
+    leaf: bytes,
+    sealed: bytes,
+    contents: Sequence[ContentPart],
+) -> Fact:
+    header = Entry.from_leaf(leaf).header
+    body = open_body(ring, controller_id, sealed)
+    return Fact(
+        kind=KINDS[type(body)],
+        role=header.role,
+        purpose=header.purpose,
+        body=body,
+        refs=refs(ring, controller_id, body.identifiers),
+        who=_NOTHING,
+        contents=tuple(contents),
+    )
+
+
+async def _count(connection: Connection, table: str) -> int:
+    count: int = await connection.fetchval(f'SELECT count(*) FROM {SCHEMA}."{table}"')  # noqa: S608 our names
+    return count
+
+
+async def _compare(connection: Connection, table: str) -> Difference:
+    live, rebuilt = f'TABLE projection."{table}"', f'TABLE {SCHEMA}."{table}"'
+    return Difference(
+        table=table,
+        live_only=await connection.fetchval(
+            f"SELECT count(*) FROM ({live} EXCEPT ALL {rebuilt}) AS difference"  # noqa: S608 our names
+        ),
+        rebuilt_only=await connection.fetchval(
+            f"SELECT count(*) FROM ({rebuilt} EXCEPT ALL {live}) AS difference"  # noqa: S608 our names
+        ),
+    )
