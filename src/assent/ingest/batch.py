@@ -112,6 +112,7 @@ async def _load(
         controller_id,
         policy,
         facts,
+        now,
         await sequences_of(connection, controller_id),
         await messages_seen(connection, controller_id, keys, now),
     )

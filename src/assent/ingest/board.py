@@ -294,7 +294,7 @@ class Board:
         self._accept(joined, after)
         self.statements.append(statement)
         self._deny(statement, joined)
-        for closing in closings(before, after, negative=statement.state in NARROWING):
+        for closing in closings(before, after, self.now, negative=statement.state in NARROWING):
             self._strip(closing)
         return Taken(identifier=joined.ids[0])
 
@@ -383,6 +383,10 @@ class Board:
         component = joined.component()
         for change in changes(joined.before, after, self.policy, component.nodes):
             self._bump(change)
+        lapsed = [one for held in joined.before.permits.values() for one in held if one.until <= self.now]
+        if lapsed:
+            for closing in closings(joined.before, after, self.now, negative=False):
+                self._strip(closing)
         self.moved.update(component.nodes)
         for part in split(component, after):
             holding = _Holding(part, after)

@@ -146,10 +146,11 @@ class Closing(NamedTuple):
     categories: CategoryMask
 
 
-def closings(before: Derived, after: Derived, *, negative: bool) -> Iterator[Closing]:
-    """Yield what a statement closed: permits that ended (if it was negative) or began anew later.
+def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -> Iterator[Closing]:
+    """Yield what is closed for good: permits that a negative statement or time ended, or that began anew.
 
-    For the purpose the world begins again at its present permit; what was carried for it before goes.
+    For the purpose the world begins again at its present permit; what was carried for it before goes. A link
+    alone closes nothing for good: undoing it must restore.
     """
     for one, olds in before.permits.items():
         news = after.permits.get(one, ())
@@ -161,7 +162,7 @@ def closings(before: Derived, after: Derived, *, negative: bool) -> Iterator[Clo
                 for new in (permit for permit in news if permit.purpose == purpose):
                     kept |= new.categories if new.since <= old.since else 0
                     later |= new.categories if new.since > old.since else 0
-                ended = old.categories & ~(kept | later) if negative else 0
+                ended = old.categories & ~(kept | later) if negative or old.until <= now else 0
                 gone |= ended | (old.categories & later & ~kept)
             if gone:
                 yield Closing(one, purpose, CategoryMask(gone))

@@ -21,6 +21,7 @@ from assent.core.ids import (
     ViewId,
 )
 from assent.core.policy import Policy
+from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.features import store as feature_store
@@ -43,6 +44,7 @@ async def load_for(
     controller_id: ControllerId,
     policy: Policy,
     facts: Sequence[Fact],
+    now: Instant,
     sequences: dict[PurposeId, int],
     messages: set[bytes],
 ) -> Loaded:
@@ -55,8 +57,13 @@ async def load_for(
     loaded = await load_components(connection, controller_id, policy, known)
     loaded.sequences = sequences
     loaded.messages = messages
-    # Only a statement can take data away, and then from everybody it is about.
-    stating = any(isinstance(fact.body, StatedBody) for fact in facts)
+    # Only a statement, or a permit found lapsed, takes data away: then from everybody it is about.
+    stating = any(isinstance(fact.body, StatedBody) for fact in facts) or any(
+        permit.until <= now
+        for derived in loaded.derived
+        for held in derived.permits.values()
+        for permit in held
+    )
     owners = {
         loaded.identifiers[fact.refs[0]]
         for fact in facts

@@ -136,8 +136,9 @@ async def _fold_batch(
     together = [facts[index] for index in indexes]
     version = await connection.fetchval(_SQL.folded_policy, controller_id)
     policy, names = await load_policy(connection, controller_id, version)
-    loaded = await load_for(connection, controller_id, policy, together, {}, set())
-    board = Board(policy, names, Instant(batch["at"]), loaded)
+    now = Instant(batch["at"])
+    loaded = await load_for(connection, controller_id, policy, together, now, {}, set())
+    board = Board(policy, names, now, loaded)
     for index, fact in zip(indexes, together, strict=True):
         board.apply(EntryIndex(index), fact, replaying=True)
     await save(connection, controller_id, board)
