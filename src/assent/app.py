@@ -141,12 +141,18 @@ async def _refuse_rollback(
     database: Database, trees: Trees, witness: Callable[[ControllerId, Log], Witness]
 ) -> None:
     async with database.auditor.acquire() as connection:
+        # What was kept is read before the heads are: a service beside this one may commit in between.
+        kept = {
+            (row["controller_id"], log): witness(row["controller_id"], log).latest(
+                trees.signer(row["controller_id"], log).verifier
+            )
+            for row in await connection.fetch(_SQL.controllers)
+            for log in Log
+        }
         for row in await connection.fetch(_SQL.controllers):
-            controller_id = row["controller_id"]
             for log, size in ((Log.FACTS, row["revision"]), (Log.RELEASES, row["release_size"])):
-                verifier = trees.signer(controller_id, log).verifier
-                kept = witness(controller_id, log).latest(verifier)
+                one = kept.get((row["controller_id"], log))
                 root = None
-                if kept is not None and kept.size <= size:
-                    root = await root_at_size(connection, controller_id, log, kept.size)
-                refuse_rollback(kept, head_size=size, root_at_kept=root)
+                if one is not None and one.size <= size:
+                    root = await root_at_size(connection, row["controller_id"], log, one.size)
+                refuse_rollback(one, head_size=size, root_at_kept=root)
