@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, get, post, put
+from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
@@ -60,7 +61,7 @@ class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 @put("/v1/audiences/{audience:str}", status_code=200)
-async def save(request: AnyRequest, audience: str) -> Response[bytes]:
+async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Save a rule as the audience's next version, checked for each of its purposes."""
     wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -90,7 +91,7 @@ async def every(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/audiences/{audience:str}")
-async def one(request: AnyRequest, audience: str) -> Response[bytes]:
+async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Return one audience. Another purpose's is as unknown as one that never was."""
     wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -101,7 +102,7 @@ async def one(request: AnyRequest, audience: str) -> Response[bytes]:
 
 
 @delete("/v1/audiences/{audience:str}", status_code=200)
-async def remove(request: AnyRequest, audience: str) -> Response[bytes]:
+async def remove(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Delete an audience; its versions stay in the ledger."""
     wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -113,7 +114,7 @@ async def remove(request: AnyRequest, audience: str) -> Response[bytes]:
 
 
 @post("/v1/audiences/{audience:str}/count", status_code=200)
-async def count(request: AnyRequest, audience: str) -> Response[bytes]:
+async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Count the members of an audience."""
     wired = service(request)
     who = await caller(request, Role.ENGINE)
@@ -148,7 +149,7 @@ async def overlap(request: AnyRequest) -> Response[bytes]:
 
 
 @post("/v1/audiences/{audience:str}/members", status_code=200)
-async def members(request: AnyRequest, audience: str) -> Stream:
+async def members(request: AnyRequest, audience: FromPath[str]) -> Stream:
     """Stream all members, in order of their pairwise ids; only a last line says that they are complete."""
     wired = service(request)
     who = await caller(request, Role.ENGINE)
