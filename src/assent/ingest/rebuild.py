@@ -60,9 +60,9 @@ async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress |
     transaction = connection.transaction(isolation="repeatable_read")
     await transaction.start()
     try:
+        await connection.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {OWNER}")
         await connection.execute(f"SET LOCAL ROLE {OWNER}")
         tables = [row["table_name"] for row in await connection.fetch(_SQL.projection_tables)]
-        await connection.execute(f"CREATE SCHEMA {SCHEMA}")
         for table in tables:
             await connection.execute(
                 f'CREATE TABLE {SCHEMA}."{table}" (LIKE projection."{table}" INCLUDING ALL)'
