@@ -55,7 +55,7 @@ async def choose(request: AnyRequest) -> Response[bytes]:
         purpose_id = policy.purpose_ids.get(name)
         if purpose_id is None:
             raise UnknownPurpose(pointer=f"/purposes/{name}" if name.isidentifier() else "/purposes")
-        statements.append(_choice(policy.purposes[purpose_id], state, body.notice))
+        statements.append(_choice(policy.purposes[purpose_id], state, body.notice, wired.clock()))
     return await _say(wired, found, policy, statements, body.scope)
 
 
@@ -66,7 +66,7 @@ async def withdraw_all(request: AnyRequest) -> Response[bytes]:
     found = subject(request)
     policy = await wired.policies.current(found.controller_id)
     statements = [
-        _choice(purpose, _NARROW[purpose.legal_basis], None)
+        _choice(purpose, _NARROW[purpose.legal_basis], None, wired.clock())
         for purpose in policy.purposes.values()
         if purpose.legal_basis in _NARROW
     ]
@@ -110,11 +110,11 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
     return identifiers
 
 
-def _choice(purpose: Purpose, state: str, notice: NoticeReference | None) -> StatementBody:
+def _choice(purpose: Purpose, state: str, notice: NoticeReference | None, now: Instant) -> StatementBody:
     """Return the statement of one choice, made in front of the notice in force unless another is named."""
     if notice is None and purpose.notice:
-        version = purpose.notices[-1].version if purpose.notices else 1
-        notice = NoticeReference(id=purpose.notice, version=version, language="en")
+        versions = [one.version for one in purpose.notices if one.at <= now]
+        notice = NoticeReference(id=purpose.notice, version=versions[-1] if versions else 1, language="en")
     return StatementBody(
         purpose=purpose.name,
         state=state,  # type: ignore[arg-type]
