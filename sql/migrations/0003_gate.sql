@@ -25,7 +25,7 @@ WHERE
     AND p.purpose_id = gate.setting('assent.purpose')
     AND gate.setting('assent.now') IS NOT NULL;
 
--- Identifiers that the purpose may use at this instant, with the profile that its view puts them in.
+-- Identifiers that the purpose may use, now or from a known instant on, with the profile its view puts them in.
 CREATE VIEW gate.member AS
 SELECT
     q.*,
@@ -40,7 +40,6 @@ INNER JOIN projection.permit AS p
         q.controller_id = p.controller_id
         AND q.policy_version = p.policy_version
         AND q.purpose_id = p.purpose_id
-        AND p.since <= q.now
         AND p.until > q.now
 INNER JOIN projection.cluster AS c
     ON
@@ -61,7 +60,6 @@ INNER JOIN projection.permit AS p
         q.controller_id = p.controller_id
         AND q.policy_version = p.policy_version
         AND q.purpose_id = p.purpose_id
-        AND p.since <= q.now
         AND p.until > q.now
 WHERE
     NOT EXISTS (
@@ -97,6 +95,7 @@ LEFT JOIN projection.feature_state AS s
     ON
         m.controller_id = s.controller_id
         AND m.identifier_id = s.identifier_id
+        AND m.since <= m.now
         AND (m.categories >> s.category_id) & 1 = 1
         AND ((s.basis >> m.purpose_id) & 1 = 1 OR (m.retroactive >> s.category_id) & 1 = 1)
 UNION ALL
@@ -120,6 +119,7 @@ INNER JOIN projection.feature_item AS t
     ON
         m.controller_id = t.controller_id
         AND m.identifier_id = t.identifier_id
+        AND m.since <= m.now
         AND (m.categories >> t.category_id) & 1 = 1
         AND (
             ((t.basis >> m.purpose_id) & 1 = 1 AND t.at >= m.since)

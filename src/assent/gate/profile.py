@@ -31,8 +31,9 @@ Row = Sequence[Any] | asyncpg.Record
 class Profile(Struct, frozen=True, kw_only=True):
     """What a purpose may see of one person at one instant.
 
-    `permits` are those open now, each identifier's own. `valid_until` is the first instant at which time
-    alone changes a value: one leaves a window, or one of several identifiers closes and takes its part along.
+    `permits` are those not yet over, each identifier's own. `valid_until` is the first instant at which time
+    alone changes a value: one leaves a window, one of several identifiers closes and takes its part along, or
+    a permit opens.
     """
 
     id: ProfileId
@@ -55,9 +56,13 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     states: list[State] = []
     items: list[Item] = []
     visible = 0
+    valid_until = FOREVER
     for _, one, namespace, categories, since, until, _, feature_id, at, entry, body in rows:
-        namespaces[one] = namespace
         permits[categories, since, until] = None
+        if since > now:
+            valid_until = min(valid_until, since)
+            continue
+        namespaces[one] = namespace
         visible |= categories
         if body is None:
             continue
@@ -67,7 +72,8 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
             items.append(Item(feature=feature_id, at=at, entry=entry, value=unpack_value(body)))
     state = merge(states)
     values: dict[FeatureId, Value] = {}
-    valid_until = min(until for _, _, until in permits) if len(namespaces) > 1 else FOREVER
+    if len(namespaces) > 1:
+        valid_until = min(valid_until, *(until for _, _, until in permits))
     for feature in policy.features.values():
         if visible >> feature.category & 1:
             value = read(policy, feature, state, items, now)
