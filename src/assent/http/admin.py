@@ -2,19 +2,17 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Response, post
 from msgspec import Struct
 
-from assent.core.documents import parse_policy
 from assent.core.errors import Forbidden, UnknownPurpose
 from assent.core.ids import ControllerId
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.keys import NewKey, Role
 from assent.http.wiring import AnyRequest, service
+from assent.ingest.activation import activate, checked
 from assent.ingest.controllers import create_controller
-from assent.ingest.facts import Draft, PolicyBody, make_facts
 
 FIRST = ControllerId(1)
 """The installation's own controller; its administrators make the others."""
@@ -82,23 +80,18 @@ async def set_policy(request: AnyRequest) -> Response[bytes]:
     wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO)
     body = await body_of(request, PolicyRequest)
-    parse_policy(body.documents)
-    policy = await wired.policies.refreshed(who.controller_id)
+    async with wired.database.auditor.acquire() as connection:
+        wanted = await checked(connection, who.controller_id, body.documents)
     if not body.activate:
-        return answer({"valid": True, "activated": False, "version": policy.version})
+        return answer({"valid": True, "activated": False, "version": wanted.version - 1})
     who.require(Role.ADMIN)
-    text = msgspec.json.encode(body.documents, order="sorted").decode()
-    facts = make_facts(
-        wired.ring,
-        wired.random,
-        who.controller_id,
-        [Draft(body=PolicyBody(documents=text), role=who.role.value)],
+    revision = await activate(
+        wired.ledger, wired.ring, wired.random, who.controller_id, body.documents, who.role.value
     )
-    appended = await wired.ledger.append(who.controller_id, facts)
     policy = await wired.policies.refreshed(who.controller_id)
     return answer(
-        {"valid": True, "activated": True, "version": policy.version, "revision": appended.revision},
-        headers=at_revision(appended.revision),
+        {"valid": True, "activated": True, "version": policy.version, "revision": revision},
+        headers=at_revision(revision),
     )
 
 
