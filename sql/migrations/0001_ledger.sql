@@ -81,11 +81,12 @@ CREATE TABLE ledger.tile (
     PRIMARY KEY (controller_id, log, level, tile_index)
 );
 
--- Messages already taken, as keyed hashes of (source, messageId); kept 35 days.
+-- Messages already taken, as keyed hashes of (source, messageId), with the entry each became; kept 35 days.
 CREATE TABLE ledger.message (
     controller_id bigint NOT NULL,
     message_key bytea NOT NULL,
     seen_at bigint NOT NULL,
+    entry_index bigint NOT NULL,
     PRIMARY KEY (controller_id, message_key)
 );
 CREATE INDEX message_seen ON ledger.message USING brin (controller_id, seen_at);

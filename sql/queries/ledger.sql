@@ -59,8 +59,10 @@ SELECT
 FROM unnest($2::smallint [], $3::bigint [], $4::bigint [], $5::boolean []) AS n (purpose_id, seq, profile_id, narrowing);
 
 -- name: messages_seen
--- Which of these messages were taken since $3.
-SELECT m.message_key
+-- Which of these messages were taken since $3, and the entry that each became.
+SELECT
+    m.message_key,
+    m.entry_index
 FROM ledger.message AS m
 WHERE
     m.controller_id = $1
@@ -68,13 +70,18 @@ WHERE
     AND m.seen_at >= $3;
 
 -- name: insert_messages
-INSERT INTO ledger.message (controller_id, message_key, seen_at)
+-- One that was taken before is here again because that was too long ago to be recognised.
+INSERT INTO ledger.message (controller_id, message_key, seen_at, entry_index)
 SELECT
     $1,
     n.message_key,
-    $3
-FROM unnest($2::bytea []) AS n (message_key)
-ON CONFLICT (controller_id, message_key) DO NOTHING;
+    $3,
+    n.entry_index
+FROM unnest($2::bytea [], $4::bigint []) AS n (message_key, entry_index)
+ON CONFLICT (controller_id, message_key) DO UPDATE
+    SET
+        seen_at = excluded.seen_at,
+        entry_index = excluded.entry_index;
 
 -- name: forget_messages
 -- Messages older than the window within which a retry is recognised.

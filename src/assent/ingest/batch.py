@@ -84,7 +84,8 @@ async def commit_batch(
     await connection.execute(_SQL.insert_batch, controller_id, head.revision, len(entries), batch_id, now)
     await _save_changes(connection, controller_id, board)
     if board.new_messages:
-        await connection.execute(_SQL.insert_messages, controller_id, board.new_messages, now)
+        keys, indexes = list(board.new_messages), list(board.new_messages.values())
+        await connection.execute(_SQL.insert_messages, controller_id, keys, now, indexes)
     await connection.execute(
         _SQL.move_head,
         controller_id,
@@ -132,7 +133,7 @@ def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEnt
             outcomes.append(Outcome(code=refusal.code))
             continue
         if taken is None:
-            outcomes.append(Outcome())
+            outcomes.append(Outcome(index=board.entry_of(fact)))
             continue
         outcomes.append(Outcome(index=index))
         entries.append(

@@ -67,7 +67,8 @@ class Loaded(Struct, kw_only=True):
     derived: list[Derived]
     """What stood for each component, in the same order."""
     states: dict[IdentifierId, dict[StateKey, State]]
-    messages: set[bytes]
+    messages: dict[bytes, EntryIndex]
+    """The entries of those messages of the batch that were taken before."""
     sequences: dict[PurposeId, int]
     audience_versions: dict[str, int]
 
@@ -141,7 +142,7 @@ class Board:
         # What the batch made different, for whoever writes it down.
         self.new_identifiers: list[Node] = []
         self.new_denials: set[IdentifierId] = set()
-        self.new_messages: list[bytes] = []
+        self.new_messages: dict[bytes, EntryIndex] = {}
         self.links: dict[LinkKey, Link] = {}
         self.gone_links: set[LinkKey] = set()
         self.denied: dict[Pair, tuple[Instant, EntryIndex]] = {}
@@ -179,9 +180,13 @@ class Board:
                 message = f"no fold for {type(other).__name__}"
                 raise TypeError(message)
         if taken is not None and fact.message_key is not None:
-            self._messages.add(fact.message_key)
-            self.new_messages.append(fact.message_key)
+            self._messages[fact.message_key] = index
+            self.new_messages[fact.message_key] = index
         return taken
+
+    def entry_of(self, fact: Fact) -> EntryIndex | None:
+        """Return the entry that a fact became when it was taken, by its message; None when it never was."""
+        return None if fact.message_key is None else self._messages.get(fact.message_key)
 
     def derived_of(self, identifier: IdentifierId) -> Derived:
         """Return what follows for an identifier now."""

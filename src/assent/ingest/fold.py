@@ -14,6 +14,7 @@ from assent.core.ids import (
     RESOLUTION,
     CategoryMask,
     ControllerId,
+    EntryIndex,
     IdentifierId,
     ProfileId,
     PurposeId,
@@ -46,7 +47,7 @@ async def load_for(
     facts: Sequence[Fact],
     now: Instant,
     sequences: dict[PurposeId, int],
-    messages: set[bytes],
+    messages: dict[bytes, EntryIndex],
 ) -> Loaded:
     """Return everything that applying these facts may read."""
     if any(isinstance(fact.body, PolicyBody) for fact in facts):
@@ -168,7 +169,7 @@ async def load_components(
         components=components,
         derived=derived,
         states={},
-        messages=set(),
+        messages={},
         sequences={},
         audience_versions={},
     )

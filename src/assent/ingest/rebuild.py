@@ -137,7 +137,7 @@ async def _fold_batch(
     version = await connection.fetchval(_SQL.folded_policy, controller_id)
     policy, names = await load_policy(connection, controller_id, version)
     now = Instant(batch["at"])
-    loaded = await load_for(connection, controller_id, policy, together, now, {}, set())
+    loaded = await load_for(connection, controller_id, policy, together, now, {}, {})
     board = Board(policy, names, now, loaded)
     for index, fact in zip(indexes, together, strict=True):
         board.apply(EntryIndex(index), fact, replaying=True)

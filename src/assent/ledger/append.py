@@ -69,8 +69,8 @@ class Fact(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, frozen=True, kw_only=True):
     """What became of one fact.
 
-    `index` is its entry; None with no `code` means that nothing was to be kept: no purpose permitted it, or
-    it had been taken before.
+    `index` is its entry, the first one when it had been taken before; None with no `code` means that nothing
+    was to be kept: no purpose permitted it.
     """
 
     index: EntryIndex | None = None

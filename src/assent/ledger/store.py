@@ -115,12 +115,12 @@ async def sequences_of(connection: Connection, controller_id: ControllerId) -> d
 
 async def messages_seen(
     connection: Connection, controller_id: ControllerId, keys: Sequence[bytes], now: Instant
-) -> set[bytes]:
-    """Return those message keys that were taken within the window."""
+) -> dict[bytes, EntryIndex]:
+    """Return those message keys that were taken within the window, with the entries they became."""
     if not keys:
-        return set()
+        return {}
     rows = await connection.fetch(_SQL.messages_seen, controller_id, keys, now - MESSAGE_WINDOW)
-    return {key for (key,) in rows}
+    return {row["message_key"]: row["entry_index"] for row in rows}
 
 
 class NewEntry(Struct, frozen=True, kw_only=True):
