@@ -99,7 +99,8 @@ def _question(
         category = policy.category_ids.get(asked.category)
         if category is None:
             raise NotPermittedForPurpose(pointer="/question/category")
-    numbers = [known.by_ref.get(ref, _NOBODY) for ref in found]
+    # A subject never seen is named as itself: what needs no statement is open about them too.
+    numbers = [known.by_ref.get(ref, person.asked[0] if ref == found[0] else _NOBODY) for ref in found]
     address = numbers[1] if asked.address is not None else None
     sources = numbers[2:] if asked.address is not None else numbers[1:]
     return Question(
