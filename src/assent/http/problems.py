@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
+from litestar.routes import HTTPRoute
 from litestar.types import ExceptionHandlersMap
+from litestar.utils import normalize_path
 
 from assent.core import errors
 from assent.core.errors import AssentError
@@ -19,6 +23,16 @@ from assent.core.errors import AssentError
 MEDIA_TYPE: Final = "application/problem+json"
 
 RETRY_AFTER_S: Final = "1"
+
+LOST: Final = (
+    OSError,  # no server at the address; a time-out, which is one of them
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby answers in place of the primary
+)
+"""What asyncpg raises when the database is gone, going, full or not ours to write."""
 
 _STATUS: Final[Mapping[type[AssentError], int]] = {
     errors.UnreadableBody: 400,
@@ -66,11 +80,29 @@ def on_refusal(_: Request[Any, Any, Any], error: AssentError) -> Response[bytes]
     return problem(status_of(error), error.code, str(error), places)
 
 
-def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what the framework refused, in our words: its own would repeat the path."""
     status = error.status_code
     code = _HTTP_CODES.get(status, "unreadable_body" if status < 500 else "unavailable")
-    return problem(status, code, HTTPStatus(status).phrase)
+    response = problem(status, code, HTTPStatus(status).phrase)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods_at(request))
+    return response
+
+
+def _methods_at(request: Request[Any, Any, Any]) -> list[str]:
+    """Return the methods that the path asked for knows (RFC 9110, 15.5.6). Every path knows OPTIONS."""
+    path = normalize_path(request.scope["path"])
+    *_, template = request.app.asgi_router.handle_routing(path=path, method=HttpMethod.OPTIONS)
+    routes = [route for route in request.app.routes if isinstance(route, HTTPRoute)]
+    return sorted({method for route in routes if route.path_format == template for method in route.methods})
+
+
+def on_lost(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer that the database cannot be reached: come again, for nothing acknowledged is lost."""
+    _log.warning("the database cannot be reached", error=type(error).__name__)
+    lost = errors.DatabaseUnavailable()
+    return problem(status_of(lost), lost.code, str(lost))
 
 
 def on_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -84,5 +116,6 @@ _HTTP_CODES: Final = {401: "unauthorized", 403: "forbidden", 413: "body_too_larg
 HANDLERS: Final[ExceptionHandlersMap] = {
     AssentError: on_refusal,
     HTTPException: on_http,
+    **dict.fromkeys(LOST, on_lost),
     Exception: on_fault,
 }
