@@ -23,6 +23,8 @@ TO assent_writer;
 GRANT UPDATE (leaf_index) ON ledger.release TO assent_writer;
 GRANT UPDATE (revoked_at) ON ledger.api_key TO assent_writer;
 GRANT UPDATE (basis), DELETE ON ledger.content TO assent_writer;
+-- A message that comes again after its window is taken again: its row is renewed.
+GRANT UPDATE (seen_at, entry_index) ON ledger.message TO assent_writer;
 GRANT DELETE ON ledger.message, ledger.idempotency, ledger.change TO assent_writer;
 
 -- Erasure removes rows and keys; it never inserts and never touches an entry.
