@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 from litestar import Litestar
-from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.openapi.config import OpenAPIConfig
 
@@ -50,7 +49,7 @@ from assent.ledger.witness import Witness, refuse_rollback
 
 _SQL = load("ledger")
 
-_ROUTES = [*tracking.HANDLERS, *consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
+_ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *identities.HANDLERS]
 
@@ -74,10 +73,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
             yield
 
     return Litestar(
-        route_handlers=_ROUTES,
+        route_handlers=[tracking.router(settings.tracking_prefix), *_ROUTES],
         lifespan=[lifespan],
         exception_handlers=dict(HANDLERS),
-        cors_config=CORSConfig(allow_origins=["*"], allow_methods=["GET", "POST", "PUT", "DELETE"]),
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Assent", version="1", path="/schema"),
         request_max_body_size=max(settings.body_limit_bytes, settings.batch_limit_bytes),

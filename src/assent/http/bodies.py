@@ -7,7 +7,9 @@ import msgspec
 from litestar import Response
 
 from assent.core.errors import BodyTooLarge, UnreadableBody
-from assent.http.wiring import AnyRequest, service
+from assent.core.ids import ControllerId
+from assent.http.wiring import AnyRequest, Service, service
+from assent.ledger.store import read_head
 
 T = TypeVar("T")
 
@@ -51,6 +53,12 @@ def answer(
 ) -> Response[bytes]:
     """Return a JSON answer."""
     return Response(_encode(document), status_code=status, media_type=media_type, headers=headers)
+
+
+async def revision_of(wired: Service, controller_id: ControllerId) -> int:
+    """Return the ledger's size, for an answer that appended nothing."""
+    async with wired.database.auditor.acquire() as connection:
+        return (await read_head(connection, controller_id)).revision
 
 
 def at_revision(revision: int) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """The tracking contract: one handler for all its paths, by content whatever the Content-Type."""
 
-from litestar import Response, post
+from litestar import Response, Router, post
 from msgspec import Struct
 
 from assent.core.errors import Refused
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.http.access import collector
-from assent.http.bodies import answer, at_revision
+from assent.http.bodies import answer, at_revision, revision_of
+from assent.http.cross_origin import from_anywhere
 from assent.http.keys import Caller
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.body import read_body
@@ -25,7 +26,6 @@ class Taken(Struct, frozen=True, kw_only=True):
     revision: int
 
 
-@post([f"/v1/{path}" for path in PATHS], status_code=200)
 async def track(request: AnyRequest) -> Response[bytes]:
     """Take events. One faulty item is refused with its index; the others are durable when this answers."""
     wired = service(request)
@@ -54,6 +54,8 @@ async def track(request: AnyRequest) -> Response[bytes]:
             for (index, _), outcome in zip(drafts, appended.outcomes, strict=True)
             if outcome.code is not None
         ]
+    else:
+        revision = await revision_of(wired, who.controller_id)
     taken = Taken(
         success=True,
         accepted=len(said.items) - len(refused),
@@ -94,4 +96,7 @@ def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at:
     )
 
 
-HANDLERS = [track]
+def router(prefix: str) -> Router:
+    """Return what takes the calls, under `/v1` and, unless it is empty, under the prefix too."""
+    paths = [f"{before}/v1/{path}" for before in dict.fromkeys(("", prefix)) for path in PATHS]
+    return Router("/", route_handlers=[post(paths, status_code=200)(track)], middleware=[from_anywhere])
