@@ -80,6 +80,7 @@ SELECT
     m.profile_id,
     m.identifier_id,
     i.namespace_id,
+    i.lookup,
     m.categories,
     m.since,
     m.until,
@@ -104,6 +105,7 @@ SELECT
     m.profile_id,
     m.identifier_id,
     i.namespace_id,
+    i.lookup,
     m.categories,
     m.since,
     m.until,
@@ -155,6 +157,25 @@ LEFT JOIN projection.cluster AS c
         q.controller_id = c.controller_id
         AND q.view_id = c.view_id
         AND i.identifier_id = c.identifier_id;
+END;
+
+-- Which identifier stands for each of these profiles: the one that the purpose could use first, of equals the one
+-- of the lowest keyed hash. A function of what the purpose may use: identifier ids, by which profiles are told
+-- apart inside, also count entries that it may not.
+CREATE FUNCTION gate.subjects(profiles bigint [])
+RETURNS TABLE (profile_id bigint, lookup bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+SELECT DISTINCT ON (m.profile_id)
+    m.profile_id,
+    i.lookup
+FROM gate.member AS m
+INNER JOIN projection.identifier AS i
+    ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
+WHERE
+    m.profile_id = ANY(profiles)
+    AND m.since <= m.now
+ORDER BY m.profile_id, m.since, i.lookup;
 END;
 
 -- The purpose's own number, and what the session's controller stands at. No row: no such purpose.

@@ -19,6 +19,7 @@ SELECT
     r.profile_id,
     r.identifier_id,
     r.namespace_id,
+    r.lookup,
     r.categories,
     r.since,
     r.until,
@@ -36,6 +37,7 @@ SELECT
     r.profile_id,
     r.identifier_id,
     r.namespace_id,
+    r.lookup,
     r.categories,
     r.since,
     r.until,
@@ -46,6 +48,13 @@ SELECT
     r.body
 FROM gate.released AS r
 ORDER BY r.profile_id;
+
+-- name: subjects
+-- The keyed hash of the identifier that stands for each of these profiles.
+SELECT
+    s.profile_id,
+    s.lookup
+FROM gate.subjects($1) AS s;
 
 -- name: changes
 -- Profiles whose view changed after a sequence, oldest first.

@@ -170,6 +170,7 @@ READERS_OWN = {
     "function gate.position",
     "function gate.record",
     "function gate.setting",
+    "function gate.subjects",
     "table gate.released",
 }
 

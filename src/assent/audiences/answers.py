@@ -86,7 +86,9 @@ class Audiences:
             question = standing.population.ask(saved.rule, standing.position.now, known)
             found = await asyncio.to_thread(question.members)
             purpose = standing.position.purpose.id
-            subjects = self._pairwise(asking, purpose, [ProfileId(one) for one in found.tolist()])
+            subjects = self._pairwise(
+                asking, purpose, await self._door.subjects(standing.connection, found.tolist())
+            )
             (release,) = await self._door.record(
                 standing.connection,
                 asking.controller_id,
@@ -130,12 +132,12 @@ class Audiences:
         return Count(count=shown, floored_to=k, sequence=sequence)
 
     def _pairwise(
-        self, asking: Asking, purpose: PurposeId, found: Sequence[ProfileId]
+        self, asking: Asking, purpose: PurposeId, found: Mapping[ProfileId, bytes]
     ) -> tuple[tuple[str, ProfileId], ...]:
         return tuple(
             sorted(
-                (self._ring.pairwise(asking.controller_id, asking.consumer, purpose, one), one)
-                for one in found
+                (self._ring.pairwise(asking.controller_id, asking.consumer, purpose, subject), one)
+                for one, subject in found.items()
             )
         )
 

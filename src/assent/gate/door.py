@@ -259,6 +259,11 @@ class Door:
         rows.sort(key=lambda row: row[0])
         return list(profiles(position.policy, rows, position.now))
 
+    async def subjects(self, connection: Connection, ids: Sequence[ProfileId]) -> dict[ProfileId, bytes]:
+        """Return the keyed hash of the identifier that stands for each profile."""
+        rows = await connection.fetch(_SQL.subjects, ids)
+        return {row["profile_id"]: row["lookup"] for row in rows}
+
     async def record(
         self, connection: Connection, controller_id: ControllerId, records: Sequence[Record]
     ) -> list[int]:

@@ -37,6 +37,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     """
 
     id: ProfileId
+    subject: bytes
+    """The keyed hash of the identifier that stands for the profile, as `gate.subjects` chooses it."""
     kinds: frozenset[IdentifierKind]
     tier: str
     permits: tuple[tuple[CategoryMask, Instant, Instant], ...]
@@ -57,12 +59,14 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     items: list[Item] = []
     visible = 0
     valid_until = FOREVER
-    for _, one, namespace, categories, since, until, _, feature_id, at, entry, body in rows:
+    subject: tuple[Instant, bytes] = (FOREVER, b"")
+    for _, one, namespace, lookup, categories, since, until, _, feature_id, at, entry, body in rows:
         permits[categories, since, until] = None
         if since > now:
             valid_until = min(valid_until, since)
             continue
         namespaces[one] = namespace
+        subject = min(subject, (since, lookup))
         visible |= categories
         if body is None:
             continue
@@ -84,6 +88,7 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     kinds = [policy.namespaces[namespace].kind for namespace in namespaces.values()]
     return Profile(
         id=profile_id,
+        subject=subject[1],
         kinds=frozenset(kinds),
         tier=tier(kinds, len(state.sessions)),
         permits=tuple(permits),

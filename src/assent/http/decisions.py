@@ -53,7 +53,9 @@ async def decide(request: AnyRequest) -> Response[bytes]:
         NOBODY
         if profile is None
         else {
-            "subject": wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.id),
+            "subject": wired.ring.pairwise(
+                who.controller_id, who.consumer, released.purpose.id, profile.subject
+            ),
             "tier": profile.tier,
             "features": features(released, profile),
             "audiences": rules.of(released.policy, profile, released.now),

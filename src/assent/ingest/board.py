@@ -371,25 +371,13 @@ class Board:
     # What a fact changes.
 
     def _accept(self, joined: "_Joined", after: Derived) -> None:
-        for ref, node in joined.new_nodes:
-            self.identifiers[ref] = node.id
-            self.new_identifiers.append(node)
-        for key in joined.gone_links:
-            self.links.pop(key, None)
-            self.gone_links.add(key)
-        self.links.update(joined.new_links)
-        for pair in joined.lifted:
-            self.denied.pop(pair, None)
-            self.lifted.add(pair)
-        for pair in joined.new_denied:
-            self.denied[pair] = (self.now, joined.index)
+        self._write_down(joined)
         if not joined.changed:
             return
         component = joined.component()
         for change in changes(joined.before, after, self.policy, component.nodes):
             self._bump(change)
-        lapsed = [one for held in joined.before.permits.values() for one in held if one.until <= self.now]
-        if lapsed:
+        if any(one.until <= self.now for held in joined.before.permits.values() for one in held):
             for closing in closings(joined.before, after, self.now, negative=False):
                 self._strip(closing)
         self.moved.update(component.nodes)
@@ -397,6 +385,21 @@ class Board:
             holding = _Holding(part, after)
             for one in part.nodes:
                 self._holdings[one] = holding
+
+    def _write_down(self, joined: "_Joined") -> None:
+        """Note what a fact adds to the graph, and what it takes away."""
+        for ref, node in joined.new_nodes:
+            self.identifiers[ref] = node.id
+            self.new_identifiers.append(node)
+        for key in joined.gone_links:
+            self.links.pop(key, None)
+        self.gone_links |= joined.gone_links
+        self.links.update(joined.new_links)
+        for pair in joined.lifted:
+            self.denied.pop(pair, None)
+        self.lifted |= joined.lifted
+        for pair in joined.new_denied:
+            self.denied[pair] = (self.now, joined.index)
 
     def _bump(self, change: Change) -> None:
         seq = self.sequences.get(change.purpose, 0) + 1

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from assent.core.errors import KeyMismatch, KeyRingExposed, KeyRingMalformed, ProofInvalid
-from assent.core.ids import ControllerId, NamespaceId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, NamespaceId, PurposeId
 from assent.ledger.note import Signer, check_name, decode_base64
 from assent.ledger.sealing import HIGHEST_KEY_ID, KEY_BYTES, Random, Sealer
 
@@ -86,11 +86,14 @@ class KeyRing:
         return hmac.digest(key, _framed(namespace_id, value), "sha256")
 
     def pairwise(
-        self, controller_id: ControllerId, consumer: str, purpose_id: PurposeId, profile_id: ProfileId
+        self, controller_id: ControllerId, consumer: str, purpose_id: PurposeId, subject: bytes
     ) -> str:
-        """Return the name of a profile for one consumer and one purpose: `k` and 32 letters or digits."""
+        """Return the name of a profile for one consumer and one purpose: `k` and 32 letters or digits.
+
+        `subject` is the keyed hash of the identifier that stands for the profile (`gate.subjects`).
+        """
         key = self._derive("pairwise", controller_id)
-        name = hmac.digest(key, _framed(consumer, purpose_id, profile_id), "sha256")[:PAIRWISE_BYTES]
+        name = hmac.digest(key, _framed(consumer, purpose_id, subject.hex()), "sha256")[:PAIRWISE_BYTES]
         return "k" + base64.b32encode(name).decode().lower()
 
     def message_key(self, controller_id: ControllerId, source: str, message_id: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assent.core.errors import KeyMismatch, KeyRingExposed, KeyRingMalformed, SealBroken
-from assent.core.ids import ControllerId, NamespaceId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, NamespaceId, PurposeId
 from assent.ledger import keyring
 from assent.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from assent.ledger.keyring import KeyRing, load_ring, rotate_ring
@@ -214,14 +214,14 @@ def test_a_look_up_differs_by_value_namespace_controller_and_use(ring: KeyRing) 
     assert {len(one) for one in hashes} == {32}
 
 
-def test_a_pairwise_name_differs_by_consumer_purpose_profile_and_controller(ring: KeyRing) -> None:
-    purpose, profile = PurposeId(1), ProfileId(64)
+def test_a_pairwise_name_differs_by_consumer_purpose_subject_and_controller(ring: KeyRing) -> None:
+    purpose, subject = PurposeId(1), bytes(32)
     names = {
-        ring.pairwise(ONE, "engine", purpose, profile),
-        ring.pairwise(ONE, "other", purpose, profile),
-        ring.pairwise(ONE, "engine", PurposeId(2), profile),
-        ring.pairwise(ONE, "engine", purpose, ProfileId(65)),
-        ring.pairwise(TWO, "engine", purpose, profile),
+        ring.pairwise(ONE, "engine", purpose, subject),
+        ring.pairwise(ONE, "other", purpose, subject),
+        ring.pairwise(ONE, "engine", PurposeId(2), subject),
+        ring.pairwise(ONE, "engine", purpose, bytes(31) + b"1"),
+        ring.pairwise(TWO, "engine", purpose, subject),
     }
     assert len(names) == 5
     for name in names:
@@ -242,7 +242,7 @@ def test_a_message_key_takes_source_and_id_apart(ring: KeyRing) -> None:
 
 # Computed apart, with HMAC alone: extract with a salt of zeroes, expand once, hash (RFC 5869).
 LOOKUP = "978ced5d3bf45e56fa6b2455c45d33411b345500b52f1779addd492701ad7292"
-PAIRWISE = "k46cth6kgja3reurwv2l3pey75j44l6fy"
+PAIRWISE = "k5kd4gwp7l26egvbqdt3xefzmj3ribw7a"
 MESSAGE = "be40e01d22e2c607d4b29d9de43bcba5"
 
 
@@ -252,7 +252,7 @@ def test_names_do_not_change_between_releases(tmp_path: Path) -> None:
         tmp_path / "ring.json", origin=ORIGIN, create=True, random=lambda size: bytes(range(size))
     )
     assert ring.lookup(ONE, EMAIL, "a@example.com").hex() == LOOKUP
-    assert ring.pairwise(ONE, "engine", PurposeId(1), ProfileId(64)) == PAIRWISE
+    assert ring.pairwise(ONE, "engine", PurposeId(1), bytes(range(32))) == PAIRWISE
     assert ring.message_key(ONE, "web", "1").hex() == MESSAGE
 
 
