@@ -19,8 +19,7 @@ GRANT UPDATE, DELETE ON ALL TABLES IN SCHEMA projection TO assent_writer;
 
 -- Entries, tiles, batches and releases are never changed; content loses a purpose or goes, on withdrawal.
 GRANT UPDATE ON
-ledger.head, ledger.release_head, ledger.purpose_head, ledger.message, ledger.refusal, ledger.import_progress,
-ledger.idempotency
+ledger.head, ledger.release_head, ledger.purpose_head, ledger.refusal, ledger.import_progress, ledger.idempotency
 TO assent_writer;
 GRANT UPDATE (leaf_index) ON ledger.release TO assent_writer;
 GRANT UPDATE (revoked_at) ON ledger.api_key TO assent_writer;
