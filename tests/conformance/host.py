@@ -83,7 +83,9 @@ class Controller:
         role: str = "admin",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Ask with a key of the role. Raises NoDoor where the service has no such path."""
+        """Ask with a key of the role, made when first used. Raises NoDoor where the service has no such path."""
+        if role not in self._keys:
+            self.add_key(role)
         return self._host.ask(method, path, body, key=self._keys[role], headers=headers)
 
     def post(self, path: str, body: object, *, role: str = "admin") -> Any:
@@ -93,7 +95,7 @@ class Controller:
         return answer.body
 
     def add_key(self, role: str, **more: object) -> None:
-        """Make the key that later calls of the role use."""
+        """Make the key that calls of the role use from now on."""
         self._keys[role] = self.post("/v1/keys", {"role": role, **more})["key"]
 
     def speak_as(self, role: str, token: str) -> None:

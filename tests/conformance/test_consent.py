@@ -87,8 +87,6 @@ def ask(row: Data, host: Host) -> str:
     times = [_time(question["t"]), *map(acted_at, history), *map(known_at, history)]
     controller = host.controller(Instant(min(times) - DAY))
     _declare(controller, policy_of(row))
-    for role in ("collector", "issuer", "dpo"):
-        controller.add_key(role)
     for (at, *_), said in groupby(history, key=_together):
         controller.step_to(at)
         _tell(controller, list(said))

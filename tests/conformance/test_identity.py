@@ -1,0 +1,196 @@
+"""identity.json: which identifiers are one person, given what was seen together?
+
+A row becomes a controller whose namespaces are the row's and whose conflict rule is that of the system it came
+from. Its events are tracking calls with `context.externalIds`, each at its own time; clusters are read by
+`POST /v1/identities/resolve`, asked about every identifier of the row. An identifier that was never seen is alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from assent.core.time import SECOND, Instant, format_time, parse_time
+from assent.policies import read_folder
+from assent.resources import policies_folder
+from tests.conformance.documents import documents, purpose
+from tests.conformance.host import Controller, Documents, Host, NoDoor, activate
+from tests.conformance.rows import Data, Row, Suite, settle
+
+RULES: Final = {
+    "AEP": "last_authenticated",
+    "mParticle IDSync": "last_authenticated",
+    "Segment Unify": "first_owner",
+    "PostHog": "first_owner",
+}
+"""The conflict rule of each system; `ambiguous`, which is Snowplow's and the default, for all others."""
+
+BEGINNING: Final = parse_time("2026-03-01T00:00:00Z")
+
+ALIAS: Final = "alias"
+DELETIONS: Final = {"delete_identity": "identity", "delete_dataset": "dataset"}
+"""The ops that take something back; all others but `alias` only name the call that showed the identifiers."""
+
+Id = tuple[str, str]
+
+
+def rows(document: Any) -> Iterator[Row]:
+    """Yield the file's rows; the answer is every cluster, singles included, as sorted `namespace=value`."""
+    for data in document["scenarios"]:
+        yield Row(suite="identity", id=data["id"], data=data, expected=_expected(data), needs=_needs(data))
+
+
+def _needs(row: Data) -> frozenset[str]:
+    clustered = [_id(raw) for cluster in row["expected_clusters"] for raw in cluster]
+    seen = {_id(raw) for event in row["events"] for raw in event["ids"]}
+    needs = {f"op:{event['op']}" for event in row["events"] if "op" in event}
+    needs |= {f"refused:{reason}" for _, reason in row.get("expected_refused", ())}
+    if len(clustered) > len(set(clustered)):
+        needs.add("clusters:overlapping")
+    if not seen.issuperset(clustered):
+        needs.add("clusters:invented")
+    return frozenset(needs)
+
+
+SUITE: Final = Suite(name="identity", rows=rows)
+
+
+def test_the_clusters_are_those_that_the_evidence_makes(row: Row, host: Host) -> None:
+    settle(row, ask(row.data, host))
+
+
+def ask(row: Data, host: Host) -> list[list[str]]:
+    """Return every cluster of the row's identifiers."""
+    spaces = _spaces(row)
+    controller = host.controller(BEGINNING)
+    taken = activate(controller, policy_of(row, spaces))
+    assert taken.refused is None, taken.body
+    last = max((event["t"] for event in row["events"]), default=0)
+    controller.step_to(Instant(BEGINNING + (last + 1) * SECOND))
+    waiting: list[Data] = []
+    for event in row["events"]:
+        if event.get("op") in DELETIONS:
+            _send(controller, waiting)
+            _delete(controller, event, spaces)
+            waiting = []
+        else:
+            waiting.append(_call(event, spaces))
+    _send(controller, waiting)
+    return _written(_cluster(controller, one, spaces) for one in _ids(row))
+
+
+# ---- ids and clusters --------------------------------------------------------------------------------------
+
+
+def _id(raw: list[Any]) -> Id:
+    namespace, value = raw
+    return str(namespace), str(value)
+
+
+def _ids(row: Data) -> list[Id]:
+    """Return every identifier that the row speaks of, each once, in order of appearance."""
+    seen = [raw for event in row["events"] for raw in event["ids"]]
+    expected = [raw for cluster in row["expected_clusters"] for raw in cluster]
+    return list(dict.fromkeys(_id(raw) for raw in [*seen, *expected, *row.get("expected_singletons", ())]))
+
+
+def _expected(row: Data) -> list[list[str]]:
+    """Return the row's clusters; who is in none of them is alone."""
+    clusters = [frozenset(map(_id, cluster)) for cluster in row["expected_clusters"]]
+    named = frozenset().union(*clusters)
+    return _written([*clusters, *({one} for one in _ids(row) if one not in named)])
+
+
+def _written(clusters: Iterable[Iterable[Id]]) -> list[list[str]]:
+    found = {tuple(sorted(f"{namespace}={value}" for namespace, value in cluster)) for cluster in clusters}
+    return sorted(list(cluster) for cluster in found)
+
+
+def _cluster(controller: Controller, one: Id, spaces: dict[str, str]) -> frozenset[Id]:
+    """Return who is one person with an identifier, itself always."""
+    subject = {"namespace": spaces[one[0]], "value": one[1]}
+    answer = controller.ask("POST", "/v1/identities/resolve", {"subject": subject, "purpose": None}, role="dpo")
+    if answer.refused in {"blocked_identifier", "malformed_identifier"}:
+        return frozenset({one})
+    assert answer.refused is None, answer.body
+    names = {number: name for name, number in spaces.items()}
+    return frozenset({one, *((names[each["namespace"]], each["value"]) for each in answer.body["identifiers"])})
+
+
+# ---- the policy --------------------------------------------------------------------------------------------
+
+
+def _spaces(row: Data) -> dict[str, str]:
+    """Return the name under which each of the row's namespaces is declared, whatever characters it has."""
+    ranked = sorted(row["config"]["namespaces"], key=lambda space: space["priority"])
+    return {space["name"]: f"n{number}" for number, space in enumerate(ranked, 1)}
+
+
+def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
+    """Return documents with the row's namespaces, all of them of persons: rows know no other kinds.
+
+    Values that stand for nobody are blocked as `policies/identity.toml` blocks them, and as the row does.
+    """
+    config = row["config"]
+    unknown = config.keys() - {"namespaces", "blocked", "max_identities_per_graph"}
+    assert not unknown, f"the row's settings say what we do not read: {sorted(unknown)}"
+    namespaces: dict[str, Data] = {}
+    for number, said in enumerate(sorted(config["namespaces"], key=lambda space: space["priority"]), 1):
+        limit = 1 if said["unique"] else said["limit"]
+        space: Data = {"kind": "person", "priority": number} | ({} if limit is None else {"limit": limit})
+        _block(space, [value for name, value in config["blocked"] if name == said["name"]])
+        namespaces[spaces[said["name"]]] = space
+    _show_aliases(row, namespaces, spaces)
+    shipped = read_folder(policies_folder())["identity"]
+    identity = {key: list(shipped.get(key, ())) for key in ("blocked", "blocked_patterns")}
+    _block(identity, [value for name, value in config["blocked"] if name == "*"])
+    identity["conflict"] = RULES.get(row["system"], "ambiguous")
+    if config.get("max_identities_per_graph"):
+        identity["identifiers_per_profile"] = config["max_identities_per_graph"]
+    return documents(
+        {"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=namespaces, identity=identity
+    )
+
+
+def _block(table: Data, values: list[str]) -> None:
+    for value in values:
+        key, text = ("blocked_patterns", value[3:]) if value.startswith("re:") else ("blocked", value)
+        table.setdefault(key, []).append(text)
+
+
+def _show_aliases(row: Data, namespaces: dict[str, Data], spaces: dict[str, str]) -> None:
+    """Let the namespaces of alias calls stand where such a call has its two identifiers."""
+    paths: dict[str, str] = {}
+    for event in row["events"]:
+        if event.get("op") == ALIAS:
+            for path, raw in zip(("userId", "previousId"), event["ids"], strict=True):
+                owner = paths.setdefault(path, spaces[raw[0]])
+                assert owner == spaces[raw[0]], "one namespace for each end of the row's alias calls"
+    for path, owner in paths.items():
+        namespaces[owner].setdefault("from", []).append(path)
+
+
+# ---- events ------------------------------------------------------------------------------------------------
+
+
+def _call(event: Data, spaces: dict[str, str]) -> Data:
+    time = format_time(Instant(BEGINNING + event["t"] * SECOND))
+    if event.get("op") == ALIAS:
+        (_, kept), (_, merged) = map(_id, event["ids"])
+        return {"type": "alias", "userId": kept, "previousId": merged, "timestamp": time}
+    ids = [{"type": spaces[namespace], "id": value} for namespace, value in map(_id, event["ids"])]
+    name = event.get("op", "seen")
+    return {"type": "track", "event": name, "timestamp": time, "context": {"externalIds": ids}}
+
+
+def _send(controller: Controller, calls: list[Data]) -> None:
+    """Send calls in one batch. What the door refuses is no evidence; whether that is right, the clusters say."""
+    if calls:
+        controller.post("/v1/batch", {"batch": calls}, role="collector")
+
+
+def _delete(controller: Controller, event: Data, spaces: dict[str, str]) -> None:
+    if event["op"] != "delete_identity":
+        raise NoDoor("no path erases what one data set proved")
+    for namespace, value in map(_id, event["ids"]):
+        body = {"sub_ids": [[spaces[namespace], value]], "verified": True}
+        controller.speak_as("person", controller.post("/v1/subjects/token", body, role="issuer")["token"])
+        assert controller.ask("DELETE", "/v1/me", role="person").status < 300
