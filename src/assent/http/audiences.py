@@ -14,7 +14,13 @@ from assent.audiences.answers import Asking, Members
 from assent.audiences.check import Needs, check
 from assent.audiences.rule import Rule, parse, unparse
 from assent.audiences.shelf import Audience
-from assent.core.errors import NotPermittedForPurpose, UnknownAudience, UnknownPurpose, UnreadableBody
+from assent.core.errors import (
+    Forbidden,
+    NotPermittedForPurpose,
+    UnknownAudience,
+    UnknownPurpose,
+    UnreadableBody,
+)
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
 from assent.http.bodies import answer, at_revision, at_sequence, body_of
@@ -69,6 +75,9 @@ async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     if not _NAME.fullmatch(audience):
         raise UnreadableBody("An audience's id is up to 63 lower-case letters, digits, - and _.")
     policy = await wired.policies.refreshed(who.controller_id)
+    existing = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
+    if existing is not None and not _owns(who, existing.purposes):
+        raise Forbidden
     rule = _rule(body.rule)
     needs = [
         await _checked(wired, who, policy, audience, rule, purpose, place)
@@ -78,7 +87,7 @@ async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     revision = await _append(wired, who, audience, body.title, body.purposes, text)
     saved = (await wired.audiences.shelf.all(who.controller_id))[audience]
     document = {"id": audience, "version": saved.version, "needs": needs[0]}
-    return answer(document, headers=at_revision(revision))
+    return answer(document, headers=_written(who, revision))
 
 
 @get("/v1/audiences")
@@ -110,7 +119,7 @@ async def remove(request: AnyRequest, audience: FromPath[str]) -> Response[bytes
     if found is None or not _owns(who, found.purposes):
         raise UnknownAudience
     revision = await _append(wired, who, audience, found.title, found.purposes, None)
-    return answer({"id": audience, "deleted": True}, headers=at_revision(revision))
+    return answer({"id": audience, "deleted": True}, headers=_written(who, revision))
 
 
 @post("/v1/audiences/{audience:str}/count", status_code=200)
@@ -215,6 +224,11 @@ def _rule(raw: object) -> Rule:
     if isinstance(raw, str):
         raise UnreadableBody("Expected a rule as a JSON tree.", pointer="/rule")
     return parse(raw)
+
+
+def _written(who: Caller, revision: int) -> dict[str, str] | None:
+    """Return the header of a write; none for an engine, since the revision counts what it may not use."""
+    return None if who.role is Role.ENGINE else at_revision(revision)
 
 
 def _sees(who: Caller, found: Audience) -> bool:
