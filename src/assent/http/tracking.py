@@ -11,10 +11,10 @@ from assent.http.bodies import answer, at_revision, revision_of
 from assent.http.cross_origin import from_anywhere
 from assent.http.keys import Caller
 from assent.http.wiring import AnyRequest, Service, service
-from assent.ingest.body import read_body
+from assent.ingest.body import Body, read_body
 from assent.ingest.drafts import event_draft
 from assent.ingest.facts import Draft, make_facts
-from assent.ingest.tracking import PATHS, Call, Limits, Refusal, calls
+from assent.ingest.tracking import PATHS, Call, Calls, Limits, Refusal, calls
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -28,27 +28,41 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 async def track(request: AnyRequest) -> Response[bytes]:
     """Take events. One faulty item is refused with its index; the others are durable when this answers."""
-    wired = service(request)
     path = request.url.path.rpartition("/")[2]
-    limits = Limits(
+    limits = limits_of(service(request))
+    body = await tracking_body(request, limits.body_bytes(path))
+    taken = await take(request, calls(path, body, limits=limits))
+    return answer(taken, headers=at_revision(taken.revision))
+
+
+def limits_of(wired: Service) -> Limits:
+    """Return how much one request may hold."""
+    return Limits(
         item_bytes=wired.settings.item_limit_bytes,
         batch_bytes=wired.settings.batch_limit_bytes,
         batch_items=wired.settings.batch_limit_items,
     )
-    body = read_body(
+
+
+async def tracking_body(request: AnyRequest, limit_bytes: int) -> Body:
+    """Return a client's body, read by its content. Raises UnreadableBody and BodyTooLarge."""
+    return read_body(
         await request.body(),
         content_encoding=request.headers.get("content-encoding"),
-        limit_bytes=limits.body_bytes(path),
+        limit_bytes=limit_bytes,
     )
-    said = calls(path, body, limits=limits)
+
+
+async def take(request: AnyRequest, said: Calls) -> Taken:
+    """Append what a client said, under the key it brought; what is accepted is durable on return."""
+    wired = service(request)
     who = await collector(request, said.write_key)
     policy = await wired.policies.current(who.controller_id)
     drafts, refused = _drafts(wired, who, policy, said.items)
-    revision = 0
     if drafts:
         facts = make_facts(wired.ring, wired.random, who.controller_id, [draft for _, draft in drafts])
         appended = await wired.ledger.append(who.controller_id, facts)
-        revision = appended.revision
+        revision: int = appended.revision
         refused += [
             Refusal(index=index, code=outcome.code)
             for (index, _), outcome in zip(drafts, appended.outcomes, strict=True)
@@ -56,13 +70,12 @@ async def track(request: AnyRequest) -> Response[bytes]:
         ]
     else:
         revision = await revision_of(wired, who.controller_id)
-    taken = Taken(
+    return Taken(
         success=True,
         accepted=len(said.items) - len(refused),
         refused=tuple(sorted(refused, key=lambda refusal: refusal.index)),
         revision=revision,
     )
-    return answer(taken, headers=at_revision(revision))
 
 
 def _drafts(
