@@ -1,0 +1,45 @@
+"""Run the benchmarks: `python -m tests.benchmarks [single batch decision profile] [--quick]`."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import uvloop
+from rich.console import Console
+
+from tests.benchmarks import batch, decision, figures, profile, single
+from tests.benchmarks.plan import FULL, QUICK, Plan
+from tests.benchmarks.world import OUTPUT, environment, world
+
+_BENCHMARKS = {module.NAME: module.run for module in (single, batch, decision)}
+
+
+async def _run(names: Sequence[str], plan: Plan, console: Console) -> None:
+    for name in names:
+        # Each on a database of its own, so that none finds another's tables grown.
+        async with world() as there:
+            if name == profile.NAME:
+                await profile.run(there, plan, console)
+                continue
+            taken_on = await environment(there.connection)
+            result = await _BENCHMARKS[name](there, plan)
+            result = msgspec.structs.replace(result, environment=taken_on)
+        figures.show(console, result)
+        if plan is not QUICK:
+            console.print(f"written to {figures.write(OUTPUT, result)}\n")
+
+
+def main() -> None:
+    """Run what was named, or all benchmarks."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*_BENCHMARKS, profile.NAME, []], metavar="name")
+    parser.add_argument("--quick", action="store_true", help="only show that they run: the figures say nothing")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else FULL
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(arguments.names or list(_BENCHMARKS), plan, Console()))
+
+
+if __name__ == "__main__":
+    main()
