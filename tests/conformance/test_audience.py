@@ -1,0 +1,206 @@
+"""audience.json: who is a member, given what each profile did, has and gave?
+
+A row becomes a controller with one contract purpose, which asks, and one consent purpose for each that the row
+names. What a feature or an event needs stands in its category as `also`; what needs nothing is visible. Profiles
+give their consents years before `now`, then live their events at their own times; the rule is saved in between,
+and asked at `now`. Members come as pairwise ids, which decisions about each profile translate.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from assent.core.time import DAY, SECOND, Instant, format_time, parse_time
+from tests.conformance.audience_rules import Types, operators, referenced, spelled, types_of, wired
+from tests.conformance.documents import documents, purpose
+from tests.conformance.host import Controller, Documents, Host, activate
+from tests.conformance.rows import Data, Row, Suite, settle
+
+ASKING: Final = "asking"
+
+ASKED: Final = "asked"
+"""The audience that holds the row's own rule."""
+
+ORIGIN: Final = parse_time("2030-01-01T00:00:00Z")
+"""Where a row's t = 0 lies, unless its times count from 1970."""
+
+LONG_BEFORE: Final = 20 * 365 * DAY
+"""Before every window that a row can have."""
+
+CHOICES: Final = {
+    "granted": "given",
+    "denied": "refused",
+    "refused": "refused",
+    "withdrawn": "withdrawn",
+    "objected": "objected",
+}
+
+STATED: Final = {"mechanism": "click", "channel": "web"}
+
+
+def rows(document: Any) -> Iterator[Row]:
+    """Yield the file's rows."""
+    for data in document["scenarios"]:
+        needs = {need for rule in rules_of(data).values() for need in operators(rule)}
+        yield Row(
+            suite="audience", id=data["id"], data=data, expected=sorted(data["expect"]), needs=frozenset(needs)
+        )
+
+
+SUITE: Final = Suite(name="audience", rows=rows)
+
+
+def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -> None:
+    settle(row, ask(row.data, host))
+
+
+def rules_of(row: Data) -> dict[str, Data]:
+    """Return the row's rules by the id of the audience that holds each."""
+    return {**row.get("audiences", {}), ASKED: row["rule"]}
+
+
+def ask(row: Data, host: Host) -> list[str] | str:
+    """Return the members' names, or the code with which a rule was refused."""
+    types = types_of(row["profiles"], rules_of(row).values())
+    story = _story(row, types)
+    controller = host.controller(Instant(min(story) - LONG_BEFORE))
+    _prepare(controller, row, types)
+    subjects = _subjects(controller, row)
+    refused = _save(controller, row, types, subjects)
+    if refused is not None:
+        return refused
+    for at in sorted(story):
+        controller.step_to(at)
+        for batch in _parts(story[at], 100):
+            controller.post("/v1/batch", {"batch": batch}, role="collector")
+    names = {subject: name for name, subject in subjects.items()}
+    return sorted(names[subject] for subject in _members(controller))
+
+
+# ---- time ------------------------------------------------------------------------------------------------
+
+
+def instant(row: Data, t: float) -> Instant:
+    """Return a row's time. One whose now is decades from 0 counts from 1970, as its own instants do."""
+    origin = 0 if row["now"] > 10**9 else ORIGIN
+    return Instant(origin + round(t * SECOND))
+
+
+def _story(row: Data, types: Types) -> dict[Instant, list[Data]]:
+    """Return the calls that every profile makes, by instant; what has no time of its own is said long before."""
+    now = instant(row, row["now"])
+    story: dict[Instant, list[Data]] = defaultdict(list, {now: []})
+    for profile in row["profiles"]:
+        for event in profile["events"]:
+            call = {"type": "track", "event": event["name"], "properties": event.get("props", {})}
+            story[instant(row, event.get("t", 0))].append({**call, "userId": profile["id"]})
+    earliest = Instant(min(story) - DAY)
+    for profile in row["profiles"]:
+        for name, said in profile["traits"].items():
+            dated = isinstance(said, dict) and "$v" in said
+            at = instant(row, said["$since"]) if dated else earliest
+            value = _trait(row, types.get(name), said["$v"] if dated else said)
+            story[at].append({"type": "identify", "userId": profile["id"], "traits": {name: value}})
+    # What lies after now has not happened yet.
+    return {at: calls for at, calls in story.items() if at <= now}
+
+
+def _trait(row: Data, kind: str | None, value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return format_time(instant(row, value)) if kind == "time" and is_number else value
+
+
+# ---- the policy --------------------------------------------------------------------------------------------
+
+
+def policy_of(row: Data, types: Types) -> Documents:
+    """Return documents whose categories ask for the purposes that the row's features and events need."""
+    categories: dict[str, Data] = {"open": {"events": ["*"], "traits": ["*"]}}
+    by_needs: dict[tuple[str, ...], Data] = {}
+    for name, needed in row.get("features", {}).items():
+        if needed:
+            also = tuple(sorted(needed))
+            claimed = by_needs.setdefault(also, {"also": list(also), "events": [], "traits": []})
+            is_event = name.startswith("event:")
+            claimed["events" if is_event else "traits"].append(name.removeprefix("event:"))
+    categories |= {f"c{number}": claimed for number, claimed in enumerate(by_needs.values(), 1)}
+    consents = _purposes(row)
+    return documents(
+        {ASKING: purpose()} | {name: purpose(legal_basis="consent", notice=name) for name in consents},
+        categories=categories,
+        namespaces={"user_id": {"kind": "person", "priority": 1, "from": ["userId"]}},
+        features={spelled(name): {"trait": name, "type": kind} for name, kind in types.items()},
+        notices=dict.fromkeys(consents, 1),
+    )
+
+
+def _purposes(row: Data) -> list[str]:
+    needed = {name for names in row.get("features", {}).values() for name in names}
+    return sorted(needed.union(*(profile.get("consent", {}) for profile in row["profiles"])))
+
+
+def _prepare(controller: Controller, row: Data, types: Types) -> None:
+    """Put the policy in force, take every profile's choices, and let it be seen once."""
+    taken = activate(controller, policy_of(row, types))
+    assert taken.refused is None, taken.body
+    controller.add_key("engine", purposes=[ASKING], members=True)
+    for profile in row["profiles"]:
+        statements = [_choice(name, said) for name, said in sorted(profile.get("consent", {}).items())]
+        if statements:
+            body = {"subject": _reference(profile["id"]), "statements": statements}
+            controller.post("/v1/consents", body, role="collector")
+    seen = [{"type": "identify", "userId": profile["id"]} for profile in row["profiles"]]
+    for batch in _parts(seen, 100):
+        controller.post("/v1/batch", {"batch": batch}, role="collector")
+
+
+def _choice(name: str, said: str) -> Data:
+    return {"purpose": name, "state": CHOICES[said], "notice": {"id": name, "version": 1}, **STATED}
+
+
+# ---- rules and answers -----------------------------------------------------------------------------------
+
+
+def _save(controller: Controller, row: Data, types: Types, subjects: Mapping[str, str]) -> str | None:
+    """Save the row's rules, those first that others refer to; return the code of the first refusal."""
+    rules = rules_of(row)
+    for name in referenced(rules):
+        rule = wired(
+            rules[name], types, lambda t: instant(row, t), lambda one: subjects.get(one, f"nobody-{one}")
+        )
+        body = {"title": name, "purposes": [ASKING], "rule": rule}
+        answer = controller.ask("PUT", f"/v1/audiences/{name.lower()}", body)
+        if answer.refused is not None:
+            return answer.refused
+    return None
+
+
+def _subjects(controller: Controller, row: Data) -> dict[str, str]:
+    """Return each profile's pairwise id, as the members will have it."""
+    found: dict[str, str] = {}
+    names = [profile["id"] for profile in row["profiles"]]
+    for part in _parts(names, 100):
+        body = {"purpose": ASKING, "subjects": [_reference(name) for name in part]}
+        decisions = controller.post("/v1/decisions", body, role="engine")["decisions"]
+        found |= {name: one["subject"] for name, one in zip(part, decisions, strict=True)}
+    assert None not in found.values(), "a contract purpose sees everybody"
+    return found
+
+
+def _members(controller: Controller) -> list[str]:
+    """Return the members' pairwise ids; an answer that its last line does not end is none."""
+    answer = controller.ask("POST", f"/v1/audiences/{ASKED}/members", {"purpose": ASKING}, role="engine")
+    assert answer.status == 200, answer.body
+    *lines, end = [json.loads(line) for line in answer.body.splitlines()]
+    assert end.get("end"), "the last line says that the answer is complete"
+    assert end.get("members") == len(lines)
+    return [line["subject"] for line in lines]
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"namespace": "user_id", "value": name}
+
+
+def _parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
