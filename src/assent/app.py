@@ -39,6 +39,7 @@ from assent.http import (
     subjects,
     tracking,
 )
+from assent.http.claims import Answers
 from assent.http.keys import Keys
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
@@ -109,6 +110,7 @@ async def open_service(
             ledger=committer,
             door=door,
             audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
+            answers=Answers(database.writer, ring, clock),
         )
 
 

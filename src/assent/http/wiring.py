@@ -12,6 +12,7 @@ from assent.consent.shelf import PolicyShelf
 from assent.core.time import Instant
 from assent.database.pool import Database
 from assent.gate.door import Door
+from assent.http.claims import Answers
 from assent.http.keys import Keys
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
@@ -34,6 +35,7 @@ class Service(Struct, frozen=True, kw_only=True):
     ledger: Append
     door: Door
     audiences: Audiences
+    answers: Answers
 
 
 def service(request: AnyRequest) -> Service:
