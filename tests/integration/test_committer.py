@@ -175,7 +175,7 @@ async def test_a_lost_answer_to_commit_is_looked_up(
 async def test_a_batch_that_is_not_looked_up_would_be_answered_wrongly(
     fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The canary of the test above: the batch's id keeps it from being applied twice, not from being refused."""
+    """The canary: the batch's id keeps it from being applied twice, not from being answered wrongly."""
     async with world(fresh_database, folder) as it:
         before = await it.entries()
         original = Committer._connected

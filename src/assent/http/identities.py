@@ -15,8 +15,7 @@ from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Role
 from assent.http.wiring import AnyRequest, service
-from assent.identity.resolve import resolve
-from assent.ingest.component import Component
+from assent.ingest.component import Component, resolution_of
 from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts, refs
 from assent.ingest.person import find_person, values_of
 from assent.ledger.store import read_head
@@ -116,12 +115,7 @@ def _nobodys(
     policy: Policy, component: Component
 ) -> tuple[tuple[IdentifierId, ...], tuple[IdentifierId, ...]]:
     """Return the shared and the generic identifiers around the subject."""
-    resolution = resolve(
-        policy,
-        tuple(component.nodes.values()),
-        tuple(component.links.values()),
-        frozenset(component.denied),
-    )
+    resolution = resolution_of(component, policy)
     return tuple(sorted(resolution.shared)), tuple(sorted(resolution.generic))
 
 

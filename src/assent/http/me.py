@@ -151,8 +151,7 @@ async def _preferences(wired: Service, found: Subject, refused: Sequence[object]
         "devices": [
             {"namespace": policy.namespaces[node.namespace].name, "id": f"i:{one}"}
             for one, node in sorted(person.component.nodes.items())
-            if one in person.cluster.members
-            and policy.namespaces[node.namespace].kind is not IdentifierKind.PERSON
+            if one in person.own and policy.namespaces[node.namespace].kind is not IdentifierKind.PERSON
         ],
         "revision": head.revision,
     }

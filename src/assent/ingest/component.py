@@ -24,7 +24,7 @@ from assent.core.ids import (
 )
 from assent.core.policy import LinkKind, Policy
 from assent.core.time import FOREVER, Instant
-from assent.identity.resolve import Link, Node, resolve
+from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.identity.views import cut
 
 Pair = tuple[IdentifierId, IdentifierId]
@@ -89,13 +89,8 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
     if len(component.nodes) == 1:
         (only,) = component.nodes
         return Derived(profiles={}, permits={only: _alone(component, only, policy, now)})
-    resolution = resolve(
-        policy,
-        tuple(component.nodes.values()),
-        tuple(component.links.values()),
-        frozenset(component.denied),
-    )
-    bonds = _bonds(resolution.kept)
+    resolution = resolution_of(component, policy)
+    bonds = bonds_of(resolution.kept)
     found: dict[IdentifierId, tuple[Permit, ...]] = {}
     for members in resolution.clusters:
         found.update(_permitted(component, members, bonds, policy, now))
@@ -168,15 +163,14 @@ def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -
                 yield Closing(one, purpose, CategoryMask(gone))
 
 
-def bonds_of(component: Component, policy: Policy) -> tuple[Bond, ...]:
-    """Return the bonds of a component's resolution."""
-    resolution = resolve(
+def resolution_of(component: Component, policy: Policy) -> Resolution:
+    """Return the one resolution over a component's evidence."""
+    return resolve(
         policy,
         tuple(component.nodes.values()),
         tuple(component.links.values()),
         frozenset(component.denied),
     )
-    return _bonds(resolution.kept)
 
 
 def union(parts: Sequence[Derived]) -> Derived:
@@ -235,7 +229,8 @@ def _permitted(
         yield member, tuple(held[member])
 
 
-def _bonds(kept: Sequence[Link]) -> tuple[Bond, ...]:
+def bonds_of(kept: Sequence[Link]) -> tuple[Bond, ...]:
+    """Return the bonds along which denials travel: each pair once, since its first evidence."""
     first: dict[Pair, Instant] = {}
     for link in kept:
         pair = (link.low, link.high)

@@ -10,9 +10,9 @@ from msgspec import Struct, structs
 from assent.consent.decide import decide
 from assent.consent.permit import Permit
 from assent.consent.question import Bond, Cluster, Decision, Question
-from assent.consent.statement import NARROWING, WIDENING, State, Statement
+from assent.consent.statement import NARROWING, WIDENING, Statement
 from assent.core.ids import IDENTIFIERS_PER_ENTRY, RESOLUTION, ControllerId, IdentifierId, PurposeId
-from assent.core.policy import LegalBasis, Policy
+from assent.core.policy import LegalBasis, LinkKind, LinkUse, Policy
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -20,7 +20,8 @@ from assent.features.accumulate import merge
 from assent.gate.profile import tier
 from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
-from assent.ingest.component import Component, Derived, bonds_of, derive
+from assent.identity.views import cut
+from assent.ingest.component import Component, Derived, bonds_of, derive, resolution_of
 from assent.ingest.facts import Identifier, open_body
 from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
@@ -37,6 +38,10 @@ _CONTROLS = {
 }
 
 
+_FIRM = LinkUse(kinds=frozenset({LinkKind.OBSERVED, LinkKind.ASSERTED}))
+"""Evidence of somebody who keeps a secret. What a public key claims opens nothing to a person."""
+
+
 class Person(Struct, frozen=True, kw_only=True):
     """The identifiers of one resolution, with everything said about them."""
 
@@ -49,6 +54,8 @@ class Person(Struct, frozen=True, kw_only=True):
     component: Component
     derived: Derived
     by_ref: dict[Ref, IdentifierId]
+    own: frozenset[IdentifierId]
+    """Those of the members that no claim alone links to the one asked about: what the person may see."""
     is_known: bool
     """Whether the ledger knows any of the identifiers asked about."""
     tier: str
@@ -115,7 +122,9 @@ def person_of(
     """Return the person whom the first of `asked` names, in the one resolution."""
     members = derived.members(RESOLUTION, asked[0])
     inside = frozenset(members)
-    bonds: tuple[Bond, ...] = tuple(bond for bond in bonds_of(component, policy) if bond.low in inside)
+    kept = resolution_of(component, policy).kept
+    bonds: tuple[Bond, ...] = tuple(bond for bond in bonds_of(kept) if bond.low in inside)
+    groups = cut(members, [link for link in kept if link.low in inside], _FIRM, frozenset(), frozenset())
     return Person(
         policy=policy,
         now=now,
@@ -126,6 +135,7 @@ def person_of(
         component=component,
         derived=derived,
         by_ref={},
+        own=frozenset(one for group in groups if asked[0] in group for one in group),
         is_known=False,
         tier="anonymous",
     )
@@ -137,7 +147,7 @@ def standings(person: Person) -> tuple[Standing, ...]:
     first = person.asked[0]
     for purpose in person.policy.purposes.values():
         question = Question(identifier=first, purpose=purpose.id, at=person.now, known_at=person.now)
-        decision = decide(person.history, person.cluster, person.policy, question)
+        decision = _shown(person, decide(person.history, person.cluster, person.policy, question))
         open_now = [
             permit
             for permit in person.permits[first]
@@ -156,11 +166,17 @@ def standings(person: Person) -> tuple[Standing, ...]:
     return tuple(found)
 
 
+def _shown(person: Person, decision: Decision) -> Decision:
+    """Return the decision without the entry when somebody else's statement, joined by a claim, decided."""
+    others = {said.entry for said in person.history if said.identifier not in person.own}
+    return structs.replace(decision, entry=None) if decision.entry in others else decision
+
+
 def conflicts(person: Person) -> tuple[PurposeId, ...]:
     """Return the purposes about which the person's identifiers said opposite things last."""
     newest: dict[tuple[PurposeId, IdentifierId], Statement] = {}
     for said in sorted(person.history, key=lambda said: (said.acted_at, said.state in NARROWING)):
-        if said.purpose is not None and said.state in NARROWING | WIDENING:
+        if said.identifier in person.own and said.purpose is not None and said.state in NARROWING | WIDENING:
             newest[said.purpose, said.identifier] = said
     stances: dict[PurposeId, set[bool]] = {}
     for (purpose, _), said in newest.items():
@@ -170,14 +186,11 @@ def conflicts(person: Person) -> tuple[PurposeId, ...]:
 
 def _state(person: Person, purpose: PurposeId, decision: Decision) -> str:
     """Return the statement that decides, in its own word; without one, whether the purpose may act."""
-    for said in person.history:
-        if said.entry == decision.entry and said.purpose == purpose:
+    own = [said for said in person.history if said.identifier in person.own and said.purpose == purpose]
+    for said in own:
+        if said.entry == decision.entry:
             return said.state.value
-    said_last = [
-        said.state
-        for said in sorted(person.history, key=lambda said: said.acted_at)
-        if said.purpose == purpose and said.state in State
-    ]
+    said_last = [said.state for said in sorted(own, key=lambda said: said.acted_at)]
     if said_last:
         return said_last[-1].value
     return "not_asked" if not decision.allowed else "in_force"
