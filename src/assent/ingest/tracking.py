@@ -105,11 +105,7 @@ def calls(path_call: str, body: Body, *, limits: Limits) -> Calls:
     """Return what the body of a request to `/v1/<path_call>` says."""
     if path_call not in PATHS:
         raise UnreadableBody("the path names no call of the tracking contract")
-    members = {name: exact_json.read(body.members[name]) for name in _ENVELOPE if name in body.members}
-    write_key = members.get("writeKey")
-    if not isinstance(write_key, str | None):
-        raise UnreadableBody("expected text", pointer="/writeKey")
-    sent_at = _envelope_time(members.get("sentAt"))
+    write_key, sent_at = key_of(body, "writeKey"), time_of(body, "sentAt")
     call_type = PATHS[path_call]
     if call_type is not None:
         if len(body.text) > limits.item_bytes:
@@ -118,7 +114,33 @@ def calls(path_call: str, body: Body, *, limits: Limits) -> Calls:
         items: tuple[Call | Refusal, ...] = (_taken(0, body.text, call_type, alone),)
     else:
         items = _batch(body, sent_at, limits)
-    return Calls(write_key=write_key or None, sent_at=sent_at, items=items)
+    return Calls(write_key=write_key, sent_at=sent_at, items=items)
+
+
+def items_of(body: Body, limits: Limits) -> list[msgspec.Raw]:
+    """Return the items of a batch, unread. Raises UnreadableBody and BodyTooLarge."""
+    if "batch" not in body.members:
+        raise UnreadableBody("expected a list of calls", pointer="/batch")
+    items = exact_json.elements(body.members["batch"], "/batch")
+    if len(items) > limits.batch_items:
+        raise BodyTooLarge
+    return items
+
+
+def key_of(body: Body, name: str) -> str | None:
+    """Return the key that a request carries in this member. Raises UnreadableBody."""
+    key = exact_json.read(body.members[name]) if name in body.members else None
+    if not isinstance(key, str | None):
+        raise UnreadableBody("expected text", pointer=f"/{name}")
+    return key or None
+
+
+def time_of(body: Body, name: str) -> Instant | None:
+    """Return the time that a request carries in this member. Raises UnreadableBody."""
+    try:
+        return _time(exact_json.read(body.members[name])) if name in body.members else None
+    except UnreadableBody as error:
+        raise UnreadableBody("expected a time with its offset", pointer=f"/{name}") from error
 
 
 def event_time(call: Call, *, received_at: Instant) -> Instant:
@@ -138,8 +160,6 @@ def event_time(call: Call, *, received_at: Instant) -> Instant:
     return Instant(max(_EARLIEST, min(said + shift, received_at)))
 
 
-_ENVELOPE: Final = ("writeKey", "sentAt")
-
 _EARLIEST: Final = Instant(-719_162 * DAY)
 """0001-01-01T00:00:00Z, the first instant that can be written; an absurd `sentAt` could shift beyond it."""
 
@@ -150,11 +170,7 @@ _OF_ONE_PERSON: Final = frozenset({"traits", "externalIds"})
 
 
 def _batch(body: Body, sent_at: Instant | None, limits: Limits) -> tuple[Call | Refusal, ...]:
-    if "batch" not in body.members:
-        raise UnreadableBody("expected a list of calls", pointer="/batch")
-    items = exact_json.elements(body.members["batch"], "/batch")
-    if len(items) > limits.batch_items:
-        raise BodyTooLarge
+    items = items_of(body, limits)
     try:
         context = _object(exact_json.read(body.members["context"])) if "context" in body.members else {}
     except UnreadableBody as error:
@@ -176,23 +192,28 @@ def _taken(
     index: int, text: bytes | msgspec.Raw, call_type: CallType | None, around: _Around
 ) -> Call | Refusal:
     """Return the call, or its refusal: an item's faults are its own."""
-    if len(memoryview(text)) > around.limit_bytes:
-        return Refusal(index=index, code=BodyTooLarge.code)
     try:
-        item = exact_json.read(text)
-        if not isinstance(item, dict):
-            raise UnreadableBody
-        return _read(index, item, call_type or _type(item.get("type")), around)
+        item = read_item(text, around.limit_bytes)
+        if around.context:
+            item = {**item, "context": {**around.context, **_object(item.get("context"))}}
+        return call_of(index, item, call_type or _type(item.get("type")), sent_at=around.sent_at)
     except Refused as error:
         return Refusal(index=index, code=error.code)
 
 
-def _read(index: int, item: dict[str, object], call_type: CallType, around: _Around) -> Call:
-    sent_at = _time(item.get("sentAt"))
-    context = _object(item.get("context"))
-    if around.context:
-        context = {**around.context, **context}
-        item = {**item, "context": context}
+def read_item(text: bytes | msgspec.Raw, limit_bytes: int) -> dict[str, object]:
+    """Return an item's members. Raises BodyTooLarge, and UnreadableBody for what is no object."""
+    if len(memoryview(text)) > limit_bytes:
+        raise BodyTooLarge
+    item = exact_json.read(text)
+    if not isinstance(item, dict):
+        raise UnreadableBody
+    return item
+
+
+def call_of(index: int, item: dict[str, object], call_type: CallType, *, sent_at: Instant | None) -> Call:
+    """Return the call that an item makes; `sent_at` is its request's. Raises what refuses the item."""
+    own_sent_at = _time(item.get("sentAt"))
     name, properties = _event(call_type, item)
     return Call(
         index=index,
@@ -205,10 +226,10 @@ def _read(index: int, item: dict[str, object], call_type: CallType, around: _Aro
         message_id=_word(item.get("messageId")),
         timestamp=_time(item.get("timestamp")),
         original_timestamp=_time(item.get("originalTimestamp")),
-        sent_at=around.sent_at if sent_at is None else sent_at,
+        sent_at=sent_at if own_sent_at is None else own_sent_at,
         traits=_object(item.get("traits")),
         properties=properties,
-        context=context,
+        context=_object(item.get("context")),
         item=item,
     )
 
@@ -285,10 +306,3 @@ def _time(value: object) -> Instant | None:
     except ValueError:
         # Without its cause, which quotes the value.
         raise UnreadableBody from None
-
-
-def _envelope_time(value: object) -> Instant | None:
-    try:
-        return _time(value)
-    except UnreadableBody as error:
-        raise UnreadableBody("expected a time with its offset", pointer="/sentAt") from error
