@@ -1,19 +1,21 @@
 """Statements of consent, said by a server key or an issuer for the person."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from litestar import Response, post
 from msgspec import Meta, Struct
 
 from assent.consent.statement import StatementBody, check
-from assent.core.errors import Forbidden, UnknownNamespace
+from assent.core.errors import FactRejected, Forbidden, UnknownNamespace
 from assent.core.ids import ControllerId
 from assent.core.policy import IdentifierKind, Policy
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
-from assent.http.keys import Role
-from assent.http.problems import MEDIA_TYPE
-from assent.http.wiring import AnyRequest, Service, service
+from assent.http.idempotency import once
+from assent.http.keys import Caller, Role
+from assent.http.problems import problem
+from assent.http.wiring import AnyRequest, Service
 from assent.identity.normalise import normalise
 from assent.ingest.facts import Draft, Identifier, StatedBody, make_facts
 
@@ -34,14 +36,43 @@ class ConsentsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     address: SubjectReference | None = None
 
 
+class Receipt(Struct, frozen=True, kw_only=True):
+    """One statement that counts, and the entry that proves it."""
+
+    id: str
+    purpose: str
+    state: str
+    index: int
+
+
+class RefusedStatement(Struct, frozen=True, kw_only=True):
+    """One statement that could not count: its place, a code of the wire, the article it offends."""
+
+    index: int
+    code: str
+    article: str
+    pointer: str
+
+
+class Stated(Struct, frozen=True, kw_only=True):
+    """What became of statements; `revision` is 0 when none was taken."""
+
+    revision: int
+    receipts: tuple[Receipt, ...]
+    refused: tuple[RefusedStatement, ...]
+
+
 @post("/v1/consents", status_code=201)
 async def state(request: AnyRequest) -> Response[bytes]:
     """Append statements; each is receipted, or refused with its code and the article it offends."""
-    wired = service(request)
     who = await caller(request, Role.COLLECTOR, Role.ISSUER)
     if not who.server:
         raise Forbidden
     body = await body_of(request, ConsentsBody)
+    return await once(request, who, partial(_state, who, body))
+
+
+async def _state(who: Caller, body: ConsentsBody, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     subject = identifier_of(policy, body.subject, "/subject")
     identifiers = [subject]
@@ -52,24 +83,19 @@ async def state(request: AnyRequest) -> Response[bytes]:
         stated(statement, identifiers, role=who.role.value, authenticated=body.authenticated, person=person)
         for statement in body.statements
     ]
-    document, revision = await append_statements(wired, who.controller_id, policy, drafts)
-    if not document["receipts"]:
-        # Nothing was taken: a problem document, with what a partial answer would say.
-        first = document["refused"][0]
-        places = [
-            {"pointer": f"/statements/{one['index']}{one['pointer']}", "code": one["code"]}
-            for one in document["refused"]
-        ]
-        title = "No statement could count."
-        document |= {
-            "type": "about:blank",
-            "title": title,
-            "status": 422,
-            "code": first["code"],
-            "errors": places,
-        }
-        return answer(document, status=422, media_type=MEDIA_TYPE)
-    return answer(document, status=201, headers=at_revision(revision))
+    taken = await append_statements(wired, who.controller_id, policy, drafts)
+    if not taken.receipts:
+        return _nothing_taken(taken)
+    return answer(taken, status=201, headers=at_revision(taken.revision))
+
+
+def _nothing_taken(taken: Stated) -> Response[bytes]:
+    """Return a problem document, with what a partial answer would say."""
+    places = tuple(
+        {"pointer": f"/statements/{one.index}{one.pointer}", "code": one.code} for one in taken.refused
+    )
+    title = "No statement could count."
+    return problem(422, taken.refused[0].code, title, places, refused=taken.refused, receipts=())
 
 
 def identifier_of(policy: Policy, reference: SubjectReference, pointer: str) -> Identifier:
@@ -104,10 +130,10 @@ def stated(
 
 async def append_statements(
     wired: Service, controller_id: ControllerId, policy: Policy, drafts: list[Draft]
-) -> tuple[dict[str, Any], int]:
-    """Append what may be said; return the answer's document and the revision."""
+) -> Stated:
+    """Append what may be said; return what became of each statement."""
     now = wired.clock()
-    refused: list[dict[str, Any]] = []
+    refused: list[RefusedStatement] = []
     let_in: list[tuple[int, Draft, StatementBody]] = []
     for index, draft in enumerate(drafts):
         statement = draft.body.statement if isinstance(draft.body, StatedBody) else None
@@ -118,9 +144,11 @@ async def append_statements(
             let_in.append((index, draft, statement))
         else:
             refused.append(
-                {"index": index, "code": refusal.code, "article": refusal.article, "pointer": refusal.pointer}
+                RefusedStatement(
+                    index=index, code=refusal.code, article=refusal.article, pointer=refusal.pointer
+                )
             )
-    receipts = []
+    receipts: list[Receipt] = []
     revision = 0
     if let_in:
         facts = make_facts(wired.ring, wired.random, controller_id, [draft for _, draft, _ in let_in])
@@ -128,17 +156,19 @@ async def append_statements(
         revision = appended.revision
         for (index, _, statement), outcome in zip(let_in, appended.outcomes, strict=True):
             if outcome.index is None:
-                refused.append({"index": index, "code": outcome.code, "article": "", "pointer": ""})
-                continue
-            receipts.append(
-                {
-                    "id": f"s:{outcome.index}",
-                    "purpose": statement.purpose,
-                    "state": statement.state,
-                    "index": outcome.index,
-                }
-            )
-    return {"revision": revision, "receipts": receipts, "refused": refused}, revision
+                code = outcome.code or FactRejected.code
+                refused.append(RefusedStatement(index=index, code=code, article="", pointer=""))
+            else:
+                receipts.append(
+                    Receipt(
+                        id=f"s:{outcome.index}",
+                        purpose=statement.purpose,
+                        state=statement.state,
+                        index=outcome.index,
+                    )
+                )
+    refused.sort(key=lambda one: one.index)
+    return Stated(revision=revision, receipts=tuple(receipts), refused=tuple(refused))
 
 
 HANDLERS = [state]

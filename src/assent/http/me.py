@@ -1,10 +1,11 @@
 """A person's own view: what each purpose may do, since when and why, and the means to change it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from litestar import Response, get, post, put
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from assent.consent.statement import NoticeReference, StatementBody
 from assent.core.errors import NotVerified, UnknownPurpose
@@ -12,7 +13,9 @@ from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Instant, format_time
 from assent.http.access import Subject, subject
 from assent.http.bodies import answer, at_revision, body_of
-from assent.http.consents import SubjectReference, append_statements, identifier_of, stated
+from assent.http.consents import Stated, SubjectReference, append_statements, identifier_of, stated
+from assent.http.idempotency import once
+from assent.http.problems import problem
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import Draft, Identifier, refs
 from assent.ingest.person import Standing, conflicts, find_person, standings
@@ -31,7 +34,9 @@ _NARROW: Mapping[LegalBasis, Literal["withdrawn", "objected"]] = {
 class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person chooses (API.md, Person)."""
 
-    purposes: dict[str, Literal["given", "refused", "withdrawn", "objected", "renewed"]]
+    purposes: Annotated[
+        dict[str, Literal["given", "refused", "withdrawn", "objected", "renewed"]], Meta(min_length=1)
+    ]
     scope: Literal["person", "device"] | None = None
     notice: NoticeReference | None = None
 
@@ -46,15 +51,18 @@ async def preferences(request: AnyRequest) -> Response[bytes]:
 @put("/v1/me/preferences")
 async def choose(request: AnyRequest) -> Response[bytes]:
     """Take the person's choices; when this answers, every gate has them."""
-    wired = service(request)
     found = subject(request)
     body = await body_of(request, PreferencesBody)
+    return await once(request, found, partial(_choose, found, body))
+
+
+async def _choose(found: Subject, body: PreferencesBody, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(found.controller_id)
     statements = []
     for name, state in body.purposes.items():
         purpose_id = policy.purpose_ids.get(name)
         if purpose_id is None:
-            raise UnknownPurpose(pointer=f"/purposes/{name}" if name.isidentifier() else "/purposes")
+            raise UnknownPurpose(pointer="/purposes")  # never what the caller wrote there
         statements.append(_choice(policy.purposes[purpose_id], state, body.notice, wired.clock()))
     return await _say(wired, found, policy, statements, body.scope)
 
@@ -62,8 +70,11 @@ async def choose(request: AnyRequest) -> Response[bytes]:
 @post("/v1/me/withdraw-all", status_code=200)
 async def withdraw_all(request: AnyRequest) -> Response[bytes]:
     """Say no to everything that rests on the person's choice, in one call."""
-    wired = service(request)
     found = subject(request)
+    return await once(request, found, partial(_withdraw_all, found))
+
+
+async def _withdraw_all(found: Subject, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(found.controller_id)
     statements = [
         _choice(purpose, _NARROW[purpose.legal_basis], None, wired.clock())
@@ -83,13 +94,24 @@ async def _say(
     speaking = _speaking(found, policy, scope)
     drafts: list[Draft] = []
     for identifier in speaking:
-        person = policy.namespaces[identifier.namespace].kind is IdentifierKind.PERSON
+        person = _is_person(policy, identifier)
         drafts += [
             stated(one, [identifier], role="subject", authenticated=found.verified, person=person)
             for one in statements
         ]
-    document, _ = await append_statements(wired, found.controller_id, policy, drafts)
-    return await _preferences(wired, found, document["refused"])
+    taken = await append_statements(wired, found.controller_id, policy, drafts)
+    if taken.refused and not taken.receipts:
+        return _nothing_taken(taken)
+    return await _preferences(wired, found, taken.refused)
+
+
+def _nothing_taken(taken: Stated) -> Response[bytes]:
+    """Return a problem document. A fault of the notice is pointed at; every other is of the choice itself."""
+    places = {
+        (one.pointer if one.pointer.startswith("/notice") else "/purposes", one.code) for one in taken.refused
+    }
+    errors = tuple({"pointer": pointer, "code": code} for pointer, code in sorted(places))
+    return problem(422, errors[0]["code"], "No choice could count.", errors)
 
 
 def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"] | None) -> list[Identifier]:
@@ -97,17 +119,28 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
 
     Nobody but a verified person speaks for a person.
     """
-    identifiers = _identifiers(found, policy)
-    devices = [
-        one for one in identifiers if policy.namespaces[one.namespace].kind is not IdentifierKind.PERSON
-    ]
     if scope == "person" and not found.verified:
         raise NotVerified
-    if scope == "device" or not found.verified:
-        if not devices:
+    identifiers = _asking(found, policy)
+    if scope == "device":
+        identifiers = [one for one in identifiers if not _is_person(policy, one)]
+        if not identifiers:
             raise NotVerified
-        return devices
     return identifiers
+
+
+def _asking(found: Subject, policy: Policy) -> list[Identifier]:
+    """Return the identifiers that a token may ask about: whose person nobody verified, only its devices."""
+    identifiers = _identifiers(found, policy)
+    if not found.verified:
+        identifiers = [one for one in identifiers if not _is_person(policy, one)]
+    if not identifiers:
+        raise NotVerified
+    return identifiers
+
+
+def _is_person(policy: Policy, identifier: Identifier) -> bool:
+    return policy.namespaces[identifier.namespace].kind is IdentifierKind.PERSON
 
 
 def _choice(purpose: Purpose, state: str, notice: NoticeReference | None, now: Instant) -> StatementBody:
@@ -142,7 +175,7 @@ async def _preferences(wired: Service, found: Subject, refused: Sequence[object]
     ):
         head = await read_head(connection, found.controller_id)
         policy = await wired.policies.version(found.controller_id, head.policy_version)
-        asked = refs(wired.ring, found.controller_id, _identifiers(found, policy))
+        asked = refs(wired.ring, found.controller_id, _asking(found, policy))
         now = Instant(max(wired.clock(), head.at))
         person = await find_person(connection, found.controller_id, policy, asked, now)
     document: dict[str, Any] = {

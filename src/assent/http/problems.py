@@ -61,11 +61,14 @@ def status_of(error: AssentError) -> int:
     return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
-def problem(status: int, code: str, title: str, problems: tuple[dict[str, str], ...] = ()) -> Response[bytes]:
-    """Return a problem document."""
+def problem(
+    status: int, code: str, title: str, problems: tuple[dict[str, str], ...] = (), **more: object
+) -> Response[bytes]:
+    """Return a problem document; `more` are members of its own (RFC 9457, 3.2)."""
     document: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code}
     if problems:
         document["errors"] = problems
+    document |= more
     response = Response(msgspec.json.encode(document), status_code=status, media_type=MEDIA_TYPE)
     if status in {429, 503}:
         response.headers["Retry-After"] = RETRY_AFTER_S
