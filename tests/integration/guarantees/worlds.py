@@ -1,0 +1,169 @@
+"""Two worlds: the same requests at the same instants; in one, things between that a purpose may not use."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from assent.app import ORIGIN, ring_path
+from assent.core.time import MINUTE, SECOND
+from assent.ledger.keyring import create_ring
+from tests.support.database import TestDatabase
+from tests.support.service import (
+    InProcess,
+    SteppedClock,
+    bearer,
+    in_process,
+    settings_for,
+    statement,
+    subject,
+)
+
+PEOPLE = (
+    *("anonymous_id:a1", "anonymous_id:a2", "anonymous_id:a3", "anonymous_id:a4", "anonymous_id:a5"),
+    *("user_id:u1", "user_id:u2", "email:u2@example.com"),
+)
+"""Whom the purpose is given something about, in both worlds."""
+
+OTHERS = ("anonymous_id:b1", "user_id:r1", "anonymous_id:c9", "user_id:never", "email:not an address")
+"""Whom it is given nothing about: refused, another purpose's, never seen, impossible."""
+
+AUDIENCES: dict[str, Any] = {
+    "buyers": {"op": "ge", "feature": "order_count", "value": 1},
+    "nobody_bought": {"op": "eq", "feature": "order_count", "value": 0},
+    "big": {"op": "gt", "feature": "order_value", "value": 20},
+    "recent": {"op": "ge", "feature": "orders_30d", "value": 1},
+    "not_big": {"op": "not", "of": {"op": "gt", "feature": "order_value", "value": 20}},
+}
+
+_PAIRWISE = re.compile(rb"\bk[a-z2-7]{32}\b")
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One request; `hidden` ones happen in the fuller world alone. `key` names an attribute of `Keys`."""
+
+    method: str = "POST"
+    path: str
+    key: str
+    body: dict[str, Any]
+    hidden: bool = False
+    pause: int = SECOND
+
+
+Answer = tuple[int, tuple[tuple[str, str], ...], bytes]
+"""What an engine receives: status, headers, body; its names of people renamed to how it came to know them."""
+
+
+def track(event: str, **fields: object) -> Step:
+    return Step(path="/v1/track", key="collector", body={"event": event, **fields})
+
+
+def identify(**fields: object) -> Step:
+    return Step(path="/v1/identify", key="collector", body=fields)
+
+
+def says(name: str, purpose: str, state: str, **fields: object) -> Step:
+    body = {"subject": subject(name), "statements": [statement(purpose, state, **fields)]}
+    return Step(path="/v1/consents", key="collector", body=body)
+
+
+def audience(name: str, purposes: Sequence[str], rule: object) -> Step:
+    body = {"title": name, "purposes": purposes, "rule": rule}
+    return Step(method="PUT", path=f"/v1/audiences/{name}", key="admin", body=body)
+
+
+def hidden(*steps: Step) -> list[Step]:
+    return [msgspec.structs.replace(step, hidden=True) for step in steps]
+
+
+ASK = Step(path="ask", key="engine", body={}, pause=40 * MINUTE)
+"""Everything an engine can ask, asked at once; a new session begins after it."""
+
+
+@asynccontextmanager
+async def world(database: TestDatabase, folder: Path, ring: Path) -> AsyncIterator[InProcess]:
+    """Yield a service on a database, with a copy of the ring that both worlds share."""
+    settings = settings_for(folder, database.dsn())
+    share(ring, ring_path(settings))
+    async with in_process(settings, SteppedClock()) as service:
+        yield service
+
+
+def share(ring: Path, place: Path) -> None:
+    """Copy the ring to its place, making it if there is none yet."""
+    create_ring(ring, origin=ORIGIN)
+    place.parent.mkdir(parents=True)
+    shutil.copy(ring, place)
+    place.chmod(0o600)
+
+
+async def lived(service: InProcess, purpose: str, steps: Sequence[Step], *, fuller: bool) -> list[Answer]:
+    """Return everything an engine of the purpose receives while the steps happen."""
+    received: list[Answer] = []
+    for step in steps:
+        service.clock.step(step.pause)
+        if step is ASK:
+            received += await _asked(service, purpose)
+        elif fuller or not step.hidden:
+            key = getattr(service.keys, step.key, None) or service.keys.engines[step.key]
+            sent = await service.http.request(step.method, step.path, json=step.body, headers=bearer(key))
+            # A step that is refused, whole or in part, would make the two worlds one.
+            if sent.status_code >= 300 or sent.json().get("refused"):
+                message = f"{step.path}: {sent.status_code} {sent.text}"
+                raise RuntimeError(message)
+    return received
+
+
+async def _asked(service: InProcess, purpose: str) -> list[Answer]:
+    headers = bearer(service.keys.engines[purpose])
+    answers: list[httpx.Response] = []
+
+    async def ask(path: str, **body: object) -> None:
+        answers.append(await service.http.post(path, json={"purpose": purpose, **body}, headers=headers))
+
+    for one in (*PEOPLE, *OTHERS):
+        await ask("/v1/decisions", subjects=[subject(one)])
+    names = _names(answers)
+    await ask("/v1/decisions", subjects=[subject(one) for one in (*PEOPLE, *OTHERS)], audiences=["*"])
+    await ask("/v1/decisions", purpose="advertising", subjects=[subject(PEOPLE[0])])
+    for name in (*AUDIENCES, "hot", "unheard_of"):
+        await ask(f"/v1/audiences/{name}/count")
+        await ask(f"/v1/audiences/{name}/members")
+    await ask("/v1/decisions", subjects=[subject(PEOPLE[0])], audiences=["hot"])
+    await ask("/v1/audiences/overlap", audiences=["buyers", "big"])
+    await ask("/v1/audiences/preview", rule={"op": "known", "feature": "order_mean"})
+    await ask("/v1/audiences/preview", rule={"op": "known", "feature": "unheard_of"})
+    own = {"title": "own", "purposes": [purpose], "rule": AUDIENCES["buyers"]}
+    answers.append(await service.http.put("/v1/audiences/own", json=own, headers=headers))
+    answers += [await service.http.get(path, headers=headers) for path in ("/v1/audiences", "/checkpoint")]
+    return [_received(answer, names) for answer in answers]
+
+
+def _names(answers: Sequence[httpx.Response]) -> dict[bytes, bytes]:
+    """Return each pairwise id with the place at which it was first seen."""
+    found: dict[bytes, bytes] = {}
+    for answer in answers:
+        for name in _PAIRWISE.findall(answer.content):
+            found.setdefault(name, b"person-%d" % len(found))
+    return found
+
+
+def _received(answer: httpx.Response, names: dict[bytes, bytes]) -> Answer:
+    headers = tuple(sorted((name, value) for name, value in answer.headers.items() if name != "date"))
+    body = _PAIRWISE.sub(lambda found: names.get(found[0], b"somebody-else"), answer.content)
+    # Members come in the order of their pairwise ids, which is drawn by the key.
+    *lines, last = body.splitlines(keepends=True) or [b""]
+    return answer.status_code, headers, b"".join([*sorted(lines), last])
+
+
+def differences(one: Sequence[Answer], other: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
+    """Yield the answers that tell the two worlds apart."""
+    for first, second in zip(one, other, strict=True):
+        if first != second:
+            yield first, second
