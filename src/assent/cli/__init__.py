@@ -1,0 +1,66 @@
+"""The command line: one file per command, each parses, asks and answers.
+
+A fault is one line on standard error that says what was expected: exit code 2 for what was typed wrongly,
+1 for everything else, 130 after an interruption. No traceback: its messages could quote a person. No secret
+is printed, except a new key, once.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from assent.cli.importing import import_
+from assent.cli.keys import keys
+from assent.cli.policy import policy
+from assent.cli.serving import run
+from assent.cli.upkeep import migrate, verify
+from assent.core.errors import AssentError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="assent", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Consent and identity: who agreed to what, who is who, and what may be released to whom.
+
+    Settings are read from the environment (ASSENT_FOLDER, ASSENT_PORT and others: see the README). Without
+    any, everything lies under .assent/ in the current folder, with a PostgreSQL of its own.
+    """
+
+
+for command in (run, import_, keys, policy, migrate, verify):
+    commands.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = commands.main(arguments, prog_name="assent", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "assent"
+        return _failed(f"{error.format_message()} See `{where} --help`.", 2)
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", 130)
+    except AssentError as error:
+        return _failed(str(error), 1)
+    except OSError as error:
+        return _failed(f"{error.filename or 'the system'}: {error.strerror or type(error).__name__}", 1)
+    except Exception as error:  # noqa: BLE001 a fault of ours: its kind and place, never its words
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return _failed(f"a fault in the program: {type(error).__name__} in {frame.name}:{frame.lineno}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int) -> int:
+    click.echo("assent: " + " ".join(message.split()), err=True)
+    return code
