@@ -1,12 +1,12 @@
 """The rules of audience.json: what they name, what types that asks for, and how they stand on the wire.
 
-The operators' shape on the wire is that of the rows; only what a row writes in its own units is translated: times
-that a feature of type time is compared with, the ids of profiles, and names that a policy cannot spell.
+The operators' shape on the wire is that of the rows; only what a row writes in its own units is translated:
+times that a feature of type time is compared with, the ids of profiles, and names that a policy cannot spell.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from assent.core.time import Instant, format_time
 from tests.conformance.documents import NAME
@@ -83,7 +83,9 @@ def _asked(node: Data) -> Iterator[str]:
     if node["op"] in _ASKS:
         yield _ASKS[node["op"]]
     else:
-        yield from (_type(value) for value in [*node.get("values", ()), *([node["value"]] if "value" in node else [])])
+        yield from (
+            _type(value) for value in [*node.get("values", ()), *([node["value"]] if "value" in node else [])]
+        )
 
 
 def _choose(asked: set[str], had: set[str]) -> str:
@@ -92,7 +94,7 @@ def _choose(asked: set[str], had: set[str]) -> str:
     return max(asked or had or {"text"}, key=_STRENGTH.index)
 
 
-def _type(value: Any) -> str:
+def _type(value: object) -> str:
     match value:
         case {"$v": inner}:
             return _type(inner)
@@ -124,7 +126,7 @@ def wired(
     if rule.get("feature") is not None:
         found["feature"] = spelled(rule["feature"])
         if types[rule["feature"]] == "time":
-            found |= {key: _timed(rule[key], instant) for key in ("value", "low", "high") if key in rule}
+            found |= {key: timed(rule[key], instant) for key in ("value", "low", "high") if key in rule}
     if rule["op"] == "ids":
         found["values"] = [subject(one) for one in rule["values"]]
     if "between_t" in rule:
@@ -134,6 +136,8 @@ def wired(
     return found
 
 
-def _timed(value: Any, instant: Callable[[float], Instant]) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return format_time(instant(value)) if is_number else value
+def timed(value: object, instant: Callable[[float], Instant]) -> object:
+    """Return a row's seconds as the time they mean, anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format_time(instant(value))

@@ -6,12 +6,12 @@ their names in the file, under `decoded`; any other is refused with `malformed_s
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from assent.core.time import parse_time
 from tests.conformance.documents import documents, purpose
 from tests.conformance.host import Host, activate
-from tests.conformance.rows import Row, Suite
+from tests.conformance.rows import Data, Row, Suite
 
 REFUSED: Final = "malformed_signal"
 
@@ -21,7 +21,7 @@ REFUSABLE: Final = ("rejected_by_official", "degenerate_accepted_by_official")
 BEGINNING: Final = parse_time("2026-03-01T00:00:00Z")
 
 
-def rows(carrier: str, document: Any) -> Iterator[Row]:
+def rows(carrier: str, document: Data) -> Iterator[Row]:
     """Yield the rows of a carrier's file."""
     needs = frozenset({f"carrier:{carrier}"})
     for number, data in enumerate(document["vectors"]):

@@ -1,7 +1,7 @@
 """Policy documents for a row: the least that says what the row says.
 
-Everything a document must say and a row does not (titles, notices' texts, which links may be used) is filled in
-here, the same for all.
+Everything a document must say and a row does not (titles, notices' texts, which links may be used) is filled
+in here, the same for all.
 """
 
 import re

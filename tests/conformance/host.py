@@ -1,9 +1,9 @@
 """The service on a real socket, with a clock that tests step, and one controller per row to talk to.
 
-`hosted` serves the application on 127.0.0.1 at a free port. `Host.controller` makes a controller with a policy of
-its own. All rows share the application, each has its own span of time: the clock is placed at a row's
-beginning once, and from then on moves forward alone. Nothing is asked except through HTTP; the first
-administrator's key alone is made inside, as an installation makes it.
+`hosted` serves the application on 127.0.0.1 at a free port; `Host.controller` makes a controller. All rows
+share the application, each has its own span of time: the clock is placed at a row's beginning once, and from
+then on moves forward alone. Nothing is asked except through HTTP; only the first administrator's key is made
+inside, as an installation makes it.
 """
 
 import asyncio
@@ -83,16 +83,17 @@ class Controller:
         role: str = "admin",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Ask with a key of the role, made when first used. Raises NoDoor where the service has no such path."""
+        """Ask with a key of the role, made when first used. Raises NoDoor: there is no such path."""
         if role not in self._keys:
             self.add_key(role)
         return self._host.ask(method, path, body, key=self._keys[role], headers=headers)
 
-    def post(self, path: str, body: object, *, role: str = "admin") -> Any:
+    def post(self, path: str, body: object, *, role: str = "admin") -> dict[str, Any]:
         """Post what must be taken, and return the answer's body."""
         answer = self.ask("POST", path, body, role=role)
         assert answer.status < 300, f"{path}: {answer.status} {answer.body}"
-        return answer.body
+        taken: dict[str, Any] = answer.body
+        return taken
 
     def add_key(self, role: str, **more: object) -> None:
         """Make the key that calls of the role use from now on."""
@@ -127,10 +128,11 @@ class Host(Struct, frozen=True, kw_only=True):
         response = self.client.request(
             method, path, json=body, headers={"Authorization": f"Bearer {key}", **(headers or {})}
         )
-        is_json = "json" in response.headers.get("content-type", "") and "ndjson" not in response.headers["content-type"]
-        answer = Answer(
-            status=response.status_code, body=response.json() if is_json else response.text
+        is_json = (
+            "json" in response.headers.get("content-type", "")
+            and "ndjson" not in response.headers["content-type"]
         )
+        answer = Answer(status=response.status_code, body=response.json() if is_json else response.text)
         if answer.status in {404, 405, 501} and answer.refused != "unknown_audience":
             raise NoDoor(f"{method} {path}: {answer.status}")
         return answer
@@ -156,7 +158,7 @@ def hosted(settings: Settings) -> Iterator[Host]:
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on")
     server = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
-    # Said to be TCP, or asyncio leaves Nagle's algorithm on and each answer waits 40 ms for an acknowledgement.
+    # Said to be TCP, or asyncio leaves Nagle's algorithm on and answers wait 40 ms for an acknowledgement.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     port = listening.getsockname()[1]

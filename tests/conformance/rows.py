@@ -1,8 +1,8 @@
 """Rows of a scenario folder, and what is said beforehand about some of them.
 
-A row is settled in one of three ways: it is answered as it expects; `deliberate.toml` says that it is answered
-differently on purpose, and how; or `pending.toml` says that it cannot pass yet, and then it must not. Both
-tables name rows, or what a row needs (`operator:did`), so that they speak about folders nobody has seen too.
+A row is settled in one of three ways: it is answered as it expects; `deliberate.toml` says that it is
+answered differently on purpose, and how; or `pending.toml` says that it cannot pass yet, and then it must
+not. Both tables name rows, or what a row needs (`operator:did`), so that they speak about unseen folders too.
 """
 
 import json
@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -20,6 +20,8 @@ HERE: Final = Path(__file__).parent
 DEFAULT_FOLDER: Final = HERE.parents[2] / "shared" / "scenarios"
 
 Data = dict[str, Any]
+
+Table = TypeVar("Table", "Deliberate", "Pending")
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -32,7 +34,7 @@ class Row(Struct, frozen=True, kw_only=True):
     needs: frozenset[str] = frozenset()
     """What must exist before the row can run at all, such as `action:erase` or `operator:did`."""
     foreseen: bool = True
-    """Whether the tables were written in knowledge of it. Of other rows, what they need lets us only guess."""
+    """Whether the tables were written in knowledge of it. About other rows, what they need lets us guess."""
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ class Suite(Struct, frozen=True, kw_only=True):
     """A scenario file, and how its document becomes rows."""
 
     name: str
-    rows: Callable[[Any], Iterable[Row]]
+    rows: Callable[[Data], Iterable[Row]]
 
     @property
     def file(self) -> str:
@@ -99,7 +101,7 @@ def pending() -> Pending:
     return _table("pending.toml", Pending)
 
 
-def _table(name: str, kind: type[Any]) -> Any:
+def _table(name: str, kind: type[Table]) -> Table:
     return msgspec.convert(tomllib.loads((HERE / name).read_text(encoding="utf-8")), kind)
 
 
@@ -111,7 +113,7 @@ def parameters(suite: Suite, folder: Path) -> Iterator[Any]:
         return
     for row in suite.read(folder):
         known = structs.replace(row, foreseen=is_default(folder) or row.name in _named())
-        yield pytest.param(known, id=row.id, marks=_marks(known))
+        yield pytest.param(known, id=row.id, marks=marks(known))
 
 
 def _named() -> frozenset[str]:
@@ -123,7 +125,8 @@ def is_default(folder: Path) -> bool:
     return folder.resolve() == DEFAULT_FOLDER.resolve()
 
 
-def _marks(row: Row) -> list[pytest.MarkDecorator]:
+def marks(row: Row) -> list[pytest.MarkDecorator]:
+    """Return how a pending row must fail: strictly, where the tables were written in knowledge of it."""
     reason = None if deliberate().about(row) else pending().about(row)
     if reason is None:
         return []
@@ -136,6 +139,8 @@ def settle(row: Row, answer: object) -> None:
     if difference is None or (answer == row.expected and not row.foreseen):
         assert answer == row.expected, row.data.get("why") or row.data.get("notes") or row.data.get("title")
         return
-    assert answer != row.expected, f"answered as expected: take it out of deliberate.toml ({difference.reason})"
+    assert answer != row.expected, (
+        f"answered as expected: take it out of deliberate.toml ({difference.reason})"
+    )
     if difference.answer is not None:
         assert answer == difference.answer, difference.reason

@@ -1,9 +1,9 @@
 """audience.json: who is a member, given what each profile did, has and gave?
 
-A row becomes a controller with one contract purpose, which asks, and one consent purpose for each that the row
-names. What a feature or an event needs stands in its category as `also`; what needs nothing is visible. Profiles
-give their consents years before `now`, then live their events at their own times; the rule is saved in between,
-and asked at `now`. Members come as pairwise ids, which decisions about each profile translate.
+A row becomes a controller with one contract purpose, which asks, and one consent purpose for each that the
+row names. What a feature or an event needs stands in its category as `also`; what needs nothing is visible.
+Profiles give their consents years before `now`, then live their events at their own times; the rule is saved
+in between, and asked at `now`. Members come as pairwise ids, which decisions about each profile translate.
 """
 
 import json
@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from assent.core.time import DAY, SECOND, Instant, format_time, parse_time
-from tests.conformance.audience_rules import Types, operators, referenced, spelled, types_of, wired
+from assent.core.time import DAY, SECOND, Instant, parse_time
+from tests.conformance.audience_rules import Types, operators, referenced, spelled, timed, types_of, wired
 from tests.conformance.documents import documents, purpose
 from tests.conformance.host import Controller, Documents, Host, activate
 from tests.conformance.rows import Data, Row, Suite, settle
@@ -39,12 +39,16 @@ CHOICES: Final = {
 STATED: Final = {"mechanism": "click", "channel": "web"}
 
 
-def rows(document: Any) -> Iterator[Row]:
+def rows(document: Data) -> Iterator[Row]:
     """Yield the file's rows."""
     for data in document["scenarios"]:
         needs = {need for rule in rules_of(data).values() for need in operators(rule)}
         yield Row(
-            suite="audience", id=data["id"], data=data, expected=sorted(data["expect"]), needs=frozenset(needs)
+            suite="audience",
+            id=data["id"],
+            data=data,
+            expected=sorted(data["expect"]),
+            needs=frozenset(needs),
         )
 
 
@@ -88,7 +92,7 @@ def instant(row: Data, t: float) -> Instant:
 
 
 def _story(row: Data, types: Types) -> dict[Instant, list[Data]]:
-    """Return the calls that every profile makes, by instant; what has no time of its own is said long before."""
+    """Return the calls that every profile makes, by instant; what has no time of its own is said first."""
     now = instant(row, row["now"])
     story: dict[Instant, list[Data]] = defaultdict(list, {now: []})
     for profile in row["profiles"]:
@@ -106,9 +110,8 @@ def _story(row: Data, types: Types) -> dict[Instant, list[Data]]:
     return {at: calls for at, calls in story.items() if at <= now}
 
 
-def _trait(row: Data, kind: str | None, value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return format_time(instant(row, value)) if kind == "time" and is_number else value
+def _trait(row: Data, kind: str | None, value: object) -> object:
+    return timed(value, lambda t: instant(row, t)) if kind == "time" else value
 
 
 # ---- the policy --------------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
 """consent.json: may this purpose use this data, given what was said or signalled?
 
-A row becomes a controller with the row's purposes, its history told in the order in which it became known, each
-at its own time, and one question to `POST /v1/audit/decide`. What the door refuses was never said: a ticked box
-that is refused leaves a person who said nothing. What a policy may not declare is not declared: a purpose that
-is refused naming an article of the GDPR is left out, and answers as an unknown purpose does.
+A row becomes a controller with the row's purposes, its history told in the order in which it became known,
+each at its own time, and one question to `POST /v1/audit/decide`. What the door refuses was never said: a
+ticked box that is refused leaves a person who said nothing. What a policy may not declare is not declared: a
+purpose that is refused naming an article of the GDPR is left out, and answers as an unknown purpose does.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from assent.core.time import DAY, Instant, format_time, parse_time
 from tests.conformance.documents import documents, purpose
@@ -30,7 +30,16 @@ STATES: Final = {
 
 AS_SAID: Final = frozenset(
     {
-        *("mechanism", "explicit", "categories", "actor", "channel", "jurisdiction", "expires_at", "evidence"),
+        *(
+            "mechanism",
+            "explicit",
+            "categories",
+            "actor",
+            "channel",
+            "jurisdiction",
+            "expires_at",
+            "evidence",
+        ),
         *("bundle", "conditional_on_service", "subject_age", "guardian_verified"),
     }
 )
@@ -64,7 +73,7 @@ NAMESPACES: Final = {
 _LINKING: Final = frozenset({"link", "unlink"})
 
 
-def rows(document: Any) -> Iterator[Row]:
+def rows(document: Data) -> Iterator[Row]:
     """Yield the file's rows."""
     for data in document["scenarios"]:
         needs = {f"action:{said['action']}" for said in data["history"]}
@@ -163,11 +172,13 @@ def _purpose(
 
 
 def _bases(said: Data) -> frozenset[str]:
-    return frozenset({said["legal_basis"], *(change["legal_basis"] for change in said.get("basis_changes", ()))})
+    return frozenset(
+        {said["legal_basis"], *(change["legal_basis"] for change in said.get("basis_changes", ()))}
+    )
 
 
 def _versions(said: Data, statements: list[Data]) -> list[Data]:
-    """Return the versions of a purpose's notice, the first since ever: those listed, and those people were shown.
+    """Return the versions of a purpose's notice, the first since ever: those listed, and those people saw.
 
     A composite that nobody was asked about itself has no notice: it stands on those of its parts.
     """

@@ -1,8 +1,8 @@
 """identity.json: which identifiers are one person, given what was seen together?
 
-A row becomes a controller whose namespaces are the row's and whose conflict rule is that of the system it came
-from. Its events are tracking calls with `context.externalIds`, each at its own time; clusters are read by
-`POST /v1/identities/resolve`, asked about every identifier of the row. An identifier that was never seen is alone.
+A row becomes a controller whose namespaces are the row's and whose conflict rule is that of the system it
+came from. Its events are tracking calls with `context.externalIds`, each at its own time; clusters are read
+by `POST /v1/identities/resolve`, asked about every identifier of the row. One that was never seen is alone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ DELETIONS: Final = {"delete_identity": "identity", "delete_dataset": "dataset"}
 Id = tuple[str, str]
 
 
-def rows(document: Any) -> Iterator[Row]:
+def rows(document: Data) -> Iterator[Row]:
     """Yield the file's rows; the answer is every cluster, singles included, as sorted `namespace=value`."""
     for data in document["scenarios"]:
         yield Row(suite="identity", id=data["id"], data=data, expected=_expected(data), needs=_needs(data))
@@ -107,12 +107,16 @@ def _written(clusters: Iterable[Iterable[Id]]) -> list[list[str]]:
 def _cluster(controller: Controller, one: Id, spaces: dict[str, str]) -> frozenset[Id]:
     """Return who is one person with an identifier, itself always."""
     subject = {"namespace": spaces[one[0]], "value": one[1]}
-    answer = controller.ask("POST", "/v1/identities/resolve", {"subject": subject, "purpose": None}, role="dpo")
+    answer = controller.ask(
+        "POST", "/v1/identities/resolve", {"subject": subject, "purpose": None}, role="dpo"
+    )
     if answer.refused in {"blocked_identifier", "malformed_identifier"}:
         return frozenset({one})
     assert answer.refused is None, answer.body
     names = {number: name for name, number in spaces.items()}
-    return frozenset({one, *((names[each["namespace"]], each["value"]) for each in answer.body["identifiers"])})
+    return frozenset(
+        {one, *((names[each["namespace"]], each["value"]) for each in answer.body["identifiers"])}
+    )
 
 
 # ---- the policy --------------------------------------------------------------------------------------------
@@ -139,14 +143,17 @@ def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
         _block(space, [value for name, value in config["blocked"] if name == said["name"]])
         namespaces[spaces[said["name"]]] = space
     _show_aliases(row, namespaces, spaces)
-    shipped = read_folder(policies_folder())["identity"]
-    identity = {key: list(shipped.get(key, ())) for key in ("blocked", "blocked_patterns")}
+    shipped: Data = read_folder(policies_folder())["identity"]
+    identity: Data = {key: [*shipped.get(key, ())] for key in ("blocked", "blocked_patterns")}
     _block(identity, [value for name, value in config["blocked"] if name == "*"])
     identity["conflict"] = RULES.get(row["system"], "ambiguous")
     if config.get("max_identities_per_graph"):
         identity["identifiers_per_profile"] = config["max_identities_per_graph"]
     return documents(
-        {"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=namespaces, identity=identity
+        {"service": purpose()},
+        categories={"all": {"events": ["*"]}},
+        namespaces=namespaces,
+        identity=identity,
     )
 
 
@@ -182,7 +189,7 @@ def _call(event: Data, spaces: dict[str, str]) -> Data:
 
 
 def _send(controller: Controller, calls: list[Data]) -> None:
-    """Send calls in one batch. What the door refuses is no evidence; whether that is right, the clusters say."""
+    """Send calls in one batch. What the door refuses is no evidence; if that is right, the clusters say."""
     if calls:
         controller.post("/v1/batch", {"batch": calls}, role="collector")
 

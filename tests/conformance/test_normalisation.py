@@ -1,14 +1,14 @@
 """normalisation.json: in which form is an address or a telephone number compared, and which is none?
 
-Each value goes in as the identifier of a tracking call: emails in a namespace with `email_uid2`, telephone numbers
-in one with `e164_strict`. A malformed one is refused; of any other, `POST /v1/identities/resolve` returns the form
-that is kept, whose hash is that of the row.
+Each value goes in as the identifier of a tracking call: emails in a namespace with `email_uid2`, telephone
+numbers in one with `e164_strict`. A malformed one is refused; of any other, `POST /v1/identities/resolve`
+returns the form that is kept, whose hash is that of the row.
 """
 
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from assent.core.time import parse_time
 from tests.conformance.documents import documents, purpose
@@ -25,7 +25,7 @@ NAMESPACES: Final = {
 }
 
 
-def rows(document: Any) -> Iterator[Row]:
+def rows(document: Data) -> Iterator[Row]:
     """Yield the file's rows; the answer is the value that is kept and its hash, or the refusal."""
     for number, (raw, value, digest) in enumerate(document["valid"]):
         yield _row(f"valid-{number}", "email", raw, [value, digest])
@@ -54,9 +54,7 @@ def ask(row: Data, host: Host) -> list[str] | str:
     controller = host.controller(BEGINNING)
     taken = activate(
         controller,
-        documents(
-            {"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=NAMESPACES
-        ),
+        documents({"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=NAMESPACES),
     )
     assert taken.refused is None, taken.body
     call = {"event": "seen", "context": {"externalIds": [{"type": row["namespace"], "id": row["raw"]}]}}
