@@ -36,6 +36,7 @@ from assent.http import (
     health,
     identities,
     me,
+    posthog,
     subjects,
     tracking,
 )
@@ -74,7 +75,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
             yield
 
     return Litestar(
-        route_handlers=[tracking.router(settings.tracking_prefix), *_ROUTES],
+        route_handlers=[*(calls.router(settings.tracking_prefix) for calls in (tracking, posthog)), *_ROUTES],
         lifespan=[lifespan],
         exception_handlers=dict(HANDLERS),
         logging_config=None,

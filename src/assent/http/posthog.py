@@ -1,0 +1,41 @@
+"""What PostHog's clients call: their paths and their answer around the tracking contract's one way in."""
+
+from typing import Final
+
+from litestar import Response, Router, post
+from msgspec import Struct
+
+from assent.http.bodies import answer, at_revision
+from assent.http.cross_origin import from_anywhere
+from assent.http.tracking import limits_of, take, tracking_body
+from assent.http.wiring import AnyRequest, service
+from assent.ingest.posthog import posthog_calls
+from assent.ingest.tracking import Refusal
+
+PATHS: Final = ("/batch", "/capture", "/i/v0/e")
+"""Where the clients send batches, and where their documents send one event; with or without a last slash."""
+
+
+class Captured(Struct, frozen=True, kw_only=True):
+    """PostHog's answer, `status`, and ours beside it: its clients look at the status code alone."""
+
+    status: int
+    accepted: int
+    refused: tuple[Refusal, ...]
+    revision: int
+
+
+async def capture(request: AnyRequest) -> Response[bytes]:
+    """Take PostHog's events. One faulty event is refused with its index, as in the tracking contract."""
+    limits = limits_of(service(request))
+    taken = await take(
+        request, posthog_calls(await tracking_body(request, limits.batch_bytes), limits=limits)
+    )
+    captured = Captured(status=1, accepted=taken.accepted, refused=taken.refused, revision=taken.revision)
+    return answer(captured, headers=at_revision(taken.revision))
+
+
+def router(prefix: str) -> Router:
+    """Return what takes the events, at the root and, unless it is empty, under the prefix too."""
+    paths = [before + path for before in dict.fromkeys(("", prefix)) for path in PATHS]
+    return Router("/", route_handlers=[post(paths, status_code=200)(capture)], middleware=[from_anywhere])
