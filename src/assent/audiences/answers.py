@@ -5,16 +5,17 @@ Counting runs in a thread on a consistent snapshot, so decisions keep their late
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
 
 from assent.audiences.check import Needs, check
-from assent.audiences.live import Live
+from assent.audiences.live import Live, Standing
 from assent.audiences.rule import And, Audience, Rule
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
-from assent.core.errors import UnknownAudience
+from assent.core.errors import RevisionAhead, UnknownAudience
 from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.policy import Policy
 from assent.gate.door import Door, Record
@@ -32,6 +33,8 @@ class Asking(Struct, frozen=True, kw_only=True):
     consumer: str
     exact: bool
     """Whether the key may know members; a count is floored to multiples of k otherwise."""
+    at_least: int = 0
+    """The purpose's sequence that the answer must have reached."""
 
 
 class Count(Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ class Audiences:
     async def members(self, asking: Asking, name: str) -> Members:
         """Return all members of an audience now, recorded."""
         saved, known = await self._saved(asking, name)
-        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+        async with self._standing(asking) as standing:
             question = standing.population.ask(saved.rule, standing.position.now, known)
             found = await asyncio.to_thread(question.members)
             purpose = standing.position.purpose.id
@@ -118,7 +121,7 @@ class Audiences:
     async def _count(
         self, asking: Asking, rule: Rule, known: Mapping[str, Rule], kind: str, rules: str
     ) -> Count:
-        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+        async with self._standing(asking) as standing:
             question = standing.population.ask(rule, standing.position.now, known)
             number = await asyncio.to_thread(question.count)
             k = 1 if asking.exact else standing.position.purpose.k
@@ -130,6 +133,13 @@ class Audiences:
             )
             sequence = standing.position.sequence
         return Count(count=shown, floored_to=k, sequence=sequence)
+
+    @asynccontextmanager
+    async def _standing(self, asking: Asking) -> AsyncIterator[Standing]:
+        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+            if asking.at_least > standing.position.sequence:
+                raise RevisionAhead
+            yield standing
 
     def _pairwise(
         self, asking: Asking, purpose: PurposeId, found: Mapping[ProfileId, bytes]

@@ -19,7 +19,7 @@ import structlog
 from msgspec import Struct
 
 from assent.consent.shelf import PolicyShelf
-from assent.core.errors import AssentError, OverCapacity, Unavailable, UnknownPurpose
+from assent.core.errors import AssentError, OverCapacity, RevisionAhead, Unavailable, UnknownPurpose
 from assent.core.ids import ControllerId, ProfileId
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
@@ -55,6 +55,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     rules: str = ""
     """Names and versions of the rules that will be evaluated on the answer."""
     kind: str = "decision"
+    at_least: int = 0
+    """The purpose's sequence that the answer must have reached."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -124,7 +126,7 @@ class Door:
     async def release(self, ask: Ask) -> Answer:
         """Return what the purpose may see of those asked about, recorded before it is returned.
 
-        Raises UnknownPurpose, OverCapacity, Unavailable.
+        Raises UnknownPurpose, RevisionAhead, OverCapacity, Unavailable.
         """
         queue = self._waiting[ask.controller_id]
         if len(queue) >= MOST_WAITING:
@@ -184,6 +186,11 @@ class Door:
             position = await self.stand(connection, controller_id, name)
         except UnknownPurpose as unknown:
             return [(asked, unknown) for asked in together]
+        ahead = [asked for asked in together if asked.ask.at_least > position.sequence]
+        if ahead:
+            reached = [asked for asked in together if asked not in ahead]
+            rest = await self._for_purpose(connection, name, reached) if reached else []
+            return [*((asked, RevisionAhead()) for asked in ahead), *rest]
         # (4) identifiers become profiles
         refs = [ref for asked in together for ref in asked.ask.refs if ref is not None]
         opened = await connection.fetch(

@@ -1,16 +1,18 @@
 """Controllers, keys and policies: what an administrator sets up."""
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 from litestar import Response, post
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from assent.core.errors import Forbidden, UnknownPurpose
 from assent.core.ids import ControllerId
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
-from assent.http.keys import NewKey, Role
-from assent.http.wiring import AnyRequest, service
+from assent.http.idempotency import once, refuse_key
+from assent.http.keys import Caller, NewKey, Role
+from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.activation import activate, checked
 from assent.ingest.controllers import create_controller
 
@@ -21,7 +23,7 @@ FIRST = ControllerId(1)
 class ControllerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A controller to make."""
 
-    name: str
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class PolicyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +44,7 @@ async def make_controller(request: AnyRequest) -> Response[bytes]:
     """Make a controller with an empty ledger; its first key, an administrator's, is shown once."""
     wired = service(request)
     who = await caller(request, Role.ADMIN)
+    refuse_key(request)
     if who.controller_id != FIRST:
         raise Forbidden
     body = await body_of(request, ControllerBody)
@@ -56,6 +59,7 @@ async def make_key(request: AnyRequest) -> Response[bytes]:
     """Make a key; its text is shown once."""
     wired = service(request)
     who = await caller(request, Role.ADMIN)
+    refuse_key(request)
     body = await body_of(request, NewKey)
     policy = await wired.policies.refreshed(who.controller_id)
     for place, purpose in enumerate(body.purposes):
@@ -68,23 +72,30 @@ async def make_key(request: AnyRequest) -> Response[bytes]:
 @post("/v1/keys/revoke", status_code=200)
 async def revoke_key(request: AnyRequest) -> Response[bytes]:
     """Revoke a key; it is refused everywhere within a second."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN)
     body = await body_of(request, Revocation)
+    return await once(request, who, partial(_revoke_key, who, body))
+
+
+async def _revoke_key(who: Caller, body: Revocation, wired: Service) -> Response[bytes]:
     return answer({"revoked": await wired.keys.revoke(who.controller_id, body.key_id)})
 
 
 @post("/v1/policies", status_code=200)
 async def set_policy(request: AnyRequest) -> Response[bytes]:
     """Check a policy, and put it in force when asked to."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO)
     body = await body_of(request, PolicyRequest)
+    if body.activate:
+        who.require(Role.ADMIN)
+    return await once(request, who, partial(_set_policy, who, body))
+
+
+async def _set_policy(who: Caller, body: PolicyRequest, wired: Service) -> Response[bytes]:
     async with wired.database.auditor.acquire() as connection:
         wanted = await checked(connection, who.controller_id, body.documents)
     if not body.activate:
         return answer({"valid": True, "activated": False, "version": wanted.version - 1})
-    who.require(Role.ADMIN)
     revision = await activate(
         wired.ledger, wired.ring, wired.random, who.controller_id, body.documents, who.role.value
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,7 +24,9 @@ from assent.core.errors import (
 )
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
-from assent.http.bodies import answer, at_revision, at_sequence, body_of
+from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
+from assent.http.bodies import answer, at_revision, at_sequence, body_of, revision_of
+from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
@@ -69,11 +72,14 @@ class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 @put("/v1/audiences/{audience:str}", status_code=200)
 async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Save a rule as the audience's next version, checked for each of its purposes."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
     body = await body_of(request, AudienceRequest)
     if not _NAME.fullmatch(audience):
         raise UnreadableBody("An audience's id is up to 63 lower-case letters, digits, - and _.")
+    return await once(request, who, partial(_save, who, audience, body))
+
+
+async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Service) -> Response[bytes]:
     policy = await wired.policies.refreshed(who.controller_id)
     existing = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if existing is not None and not _owns(who, existing.purposes):
@@ -93,28 +99,31 @@ async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
 @get("/v1/audiences")
 async def every(request: AnyRequest) -> Response[bytes]:
     """Return every audience that the key may ask for."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
-    found = await wired.audiences.shelf.all(who.controller_id)
-    return answer({"audiences": [_document(one) for _, one in sorted(found.items()) if _sees(who, one)]})
+    found, headers = await _saved(request, who)
+    seen = [_document(one) for _, one in sorted(found.items()) if _sees(who, one)]
+    return answer({"audiences": seen}, headers=headers)
 
 
 @get("/v1/audiences/{audience:str}")
 async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Return one audience. Another purpose's is as unknown as one that never was."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
-    found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
+    saved, headers = await _saved(request, who)
+    found = saved.get(audience)
     if found is None or not _sees(who, found):
         raise UnknownAudience
-    return answer(_document(found))
+    return answer(_document(found), headers=headers)
 
 
 @delete("/v1/audiences/{audience:str}", status_code=200)
 async def remove(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Delete an audience; its versions stay in the ledger."""
-    wired = service(request)
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    return await once(request, who, partial(_remove, who, audience))
+
+
+async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]:
     found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if found is None or not _owns(who, found.purposes):
         raise UnknownAudience
@@ -128,7 +137,7 @@ async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PurposeRequest)
-    asking = await _asking(wired, who, body.purpose)
+    asking = await _asking(request, who, body.purpose)
     counted = await wired.audiences.count(asking, audience)
     return answer(counted, headers=at_sequence(counted.sequence))
 
@@ -139,7 +148,7 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PreviewRequest)
-    asking = await _asking(wired, who, body.purpose)
+    asking = await _asking(request, who, body.purpose)
     policy = await wired.policies.current(who.controller_id)
     counted, needs = await wired.audiences.preview(asking, policy, _rule(body.rule))
     document = msgspec.to_builtins(counted) | {"needs": needs}
@@ -152,7 +161,7 @@ async def overlap(request: AnyRequest) -> Response[bytes]:
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, OverlapRequest)
-    asking = await _asking(wired, who, body.purpose)
+    asking = await _asking(request, who, body.purpose)
     counted = await wired.audiences.overlap(asking, body.audiences)
     return answer(counted, headers=at_sequence(counted.sequence))
 
@@ -164,7 +173,7 @@ async def members(request: AnyRequest, audience: FromPath[str]) -> Stream:
     who = await caller(request, Role.ENGINE)
     who.require_members()
     body = await body_of(request, MembersRequest)
-    asking = await _asking(wired, who, body.purpose)
+    asking = await _asking(request, who, body.purpose)
     if body.namespaces:
         # No purpose of this release may hand out values of identifiers.
         raise NotPermittedForPurpose(pointer="/namespaces")
@@ -192,9 +201,27 @@ async def _lines(wired: Service, asking: Asking, found: Members) -> AsyncIterato
     yield msgspec.json.encode(end) + b"\n"
 
 
-async def _asking(wired: Service, who: Caller, purpose: str) -> Asking:
-    may_use(who, await wired.policies.current(who.controller_id), purpose)
-    return Asking(controller_id=who.controller_id, purpose=purpose, consumer=who.consumer, exact=who.members)
+async def _asking(request: AnyRequest, who: Caller, purpose: str) -> Asking:
+    may_use(who, await service(request).policies.current(who.controller_id), purpose)
+    return Asking(
+        controller_id=who.controller_id,
+        purpose=purpose,
+        consumer=who.consumer,
+        exact=who.members,
+        at_least=sequence_asked(request),
+    )
+
+
+async def _saved(request: AnyRequest, who: Caller) -> tuple[dict[str, Audience], dict[str, str] | None]:
+    """Return the audiences in force, and the header of a revision that they have reached at least."""
+    wired = service(request)
+    if who.role is Role.ENGINE:
+        return await wired.audiences.shelf.all(who.controller_id), None
+    asked = revision_asked(request)
+    revision = await revision_of(wired, who.controller_id)
+    refuse_ahead(asked, revision)
+    wired.audiences.shelf.forget(who.controller_id)  # what is at hand may be a second old
+    return await wired.audiences.shelf.all(who.controller_id), at_revision(revision)
 
 
 async def _checked(

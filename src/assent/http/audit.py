@@ -13,6 +13,7 @@ from assent.core.ids import IdentifierId, PurposeId
 from assent.core.policy import Policy
 from assent.core.time import Instant, to_instant
 from assent.http.access import caller
+from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Role
@@ -58,6 +59,7 @@ async def audit_decide(request: AnyRequest) -> Response[bytes]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         head = await read_head(connection, who.controller_id)
+        refuse_ahead(revision_asked(request), head.revision)
         policy = await wired.policies.version(who.controller_id, head.policy_version)
         now = Instant(max(wired.clock(), head.at))
         named = _identifiers(policy, asked)

@@ -12,6 +12,7 @@ from assent.features.catalogue import value_to_json
 from assent.gate.door import Answer, Ask
 from assent.gate.profile import Profile
 from assent.http.access import caller, may_use
+from assent.http.at_least import sequence_asked
 from assent.http.bodies import answer, at_sequence, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Caller, Role
@@ -47,6 +48,7 @@ async def decide(request: AnyRequest) -> Response[bytes]:
             consumer=who.consumer,
             refs=tuple(_ref(wired, who, policy, subject) for subject in body.subjects),
             rules=rules.versions,
+            at_least=sequence_asked(request),
         )
     )
     decisions = [

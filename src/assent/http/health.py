@@ -5,7 +5,8 @@ from litestar import Response, get
 
 from assent.core.errors import DatabaseUnavailable
 from assent.http.access import caller
-from assent.http.bodies import answer
+from assent.http.at_least import refuse_ahead, revision_asked
+from assent.http.bodies import answer, at_revision
 from assent.http.keys import Role
 from assent.http.wiring import AnyRequest, service
 from assent.ledger.store import read_head
@@ -35,7 +36,12 @@ async def checkpoint(request: AnyRequest) -> Response[bytes]:
     who = await caller(request, Role.COLLECTOR, Role.ISSUER, Role.DPO, Role.ADMIN)
     async with wired.database.auditor.acquire() as connection:
         head = await read_head(connection, who.controller_id)
-    return Response(head.checkpoint.encode(), media_type="text/plain; charset=utf-8")
+    refuse_ahead(revision_asked(request), head.revision)
+    return Response(
+        head.checkpoint.encode(),
+        media_type="text/plain; charset=utf-8",
+        headers=at_revision(head.revision),
+    )
 
 
 HANDLERS = [live, ready, checkpoint]

@@ -1,6 +1,7 @@
 """Who belongs together, for the person who must be able to explain it; and links that somebody states."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from litestar import Response, post
@@ -11,10 +12,12 @@ from assent.core.ids import RESOLUTION, IdentifierId
 from assent.core.policy import LinkKind, Policy
 from assent.core.time import FOREVER, Instant
 from assent.http.access import caller
+from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
-from assent.http.keys import Role
-from assent.http.wiring import AnyRequest, service
+from assent.http.idempotency import once
+from assent.http.keys import Caller, Role
+from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.component import Component, resolution_of
 from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts, refs
 from assent.ingest.person import find_person, values_of
@@ -55,6 +58,7 @@ async def show(request: AnyRequest) -> Response[bytes]:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         head = await read_head(connection, who.controller_id)
+        refuse_ahead(revision_asked(request), head.revision)
         policy = await wired.policies.version(who.controller_id, head.policy_version)
         view = RESOLUTION
         if body.purpose is not None:
@@ -81,9 +85,12 @@ async def show(request: AnyRequest) -> Response[bytes]:
 @post("/v1/identities/links", status_code=201)
 async def state_links(request: AnyRequest) -> Response[bytes]:
     """State that identifiers are, or are not, one person. A denial voids what linked them so far."""
-    wired = service(request)
     who = await caller(request, Role.DPO, Role.ADMIN)
     body = await body_of(request, LinksBody)
+    return await once(request, who, partial(_state_links, who, body))
+
+
+async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     drafts = []
     for place, link in enumerate(body.links):

@@ -12,6 +12,7 @@ from assent.core.errors import NotVerified, UnknownPurpose
 from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Instant, format_time
 from assent.http.access import Subject, subject
+from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import Stated, SubjectReference, append_statements, identifier_of, stated
 from assent.http.idempotency import once
@@ -44,8 +45,7 @@ class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 @get("/v1/me/preferences")
 async def preferences(request: AnyRequest) -> Response[bytes]:
     """Return where the person stands with every purpose, and why."""
-    wired = service(request)
-    return await _preferences(wired, subject(request))
+    return await _preferences(service(request), subject(request), at_least=revision_asked(request))
 
 
 @put("/v1/me/preferences")
@@ -168,12 +168,15 @@ def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
     return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
 
 
-async def _preferences(wired: Service, found: Subject, refused: Sequence[object] = ()) -> Response[bytes]:
+async def _preferences(
+    wired: Service, found: Subject, refused: Sequence[object] = (), *, at_least: int = 0
+) -> Response[bytes]:
     async with (
         wired.database.auditor.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         head = await read_head(connection, found.controller_id)
+        refuse_ahead(at_least, head.revision)
         policy = await wired.policies.version(found.controller_id, head.policy_version)
         asked = refs(wired.ring, found.controller_id, _asking(found, policy))
         now = Instant(max(wired.clock(), head.at))
