@@ -1,5 +1,7 @@
 """`assent keys`: make, list and revoke the keys of the wire; show the public keys of the logs."""
 
+from typing import Literal
+
 import click
 from rich.table import Table
 
@@ -38,7 +40,13 @@ def keys() -> None:
     "--consumer", default="", metavar="NAME", help="Whom releases are recorded for; the role's name."
 )
 def create(
-    controller: str, *, role: str, purposes: tuple[str, ...], trust: str, members: bool, consumer: str
+    controller: str,
+    *,
+    role: str,
+    purposes: tuple[str, ...],
+    trust: Literal["browser", "server"],
+    members: bool,
+    consumer: str,
 ) -> None:
     """Make a key and print it. It is shown this once: only its digest is kept."""
     wanted = NewKey(role=Role(role), consumer=consumer, purposes=purposes, trust=trust, members=members)

@@ -7,9 +7,9 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from assent.core.errors import Forbidden, Unauthorized
 from assent.core.ids import ControllerId
@@ -61,9 +61,10 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a key is to be."""
 
     role: Role
-    consumer: str = ""
+    consumer: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{0,64}$")] = ""
+    """Who asks; one word, since a release's leaf names it among other words. Empty: the role."""
     purposes: tuple[str, ...] = ()
-    trust: str = "server"
+    trust: Literal["browser", "server"] = "server"
     members: bool = False
 
 
