@@ -31,6 +31,7 @@ from assent.http import (
     admin,
     audiences,
     audit,
+    audit_summary,
     consents,
     decisions,
     health,
@@ -53,7 +54,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
-_ROUTES += [*audit.HANDLERS, *identities.HANDLERS]
+_ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS]
 
 
 ORIGIN = "assent.local"

@@ -1,0 +1,37 @@
+"""The counts an officer begins with: people per tier, consent per purpose, what was not kept."""
+
+import msgspec
+from litestar import Response, get
+
+from assent.core.time import Instant, format_time
+from assent.http.access import caller
+from assent.http.bodies import answer, at_revision
+from assent.http.keys import Role
+from assent.http.wiring import AnyRequest, service
+from assent.ingest.report import report
+from assent.ledger.store import read_head
+
+
+@get("/v1/audit/summary")
+async def summary(request: AnyRequest) -> Response[bytes]:
+    """Return the counts of the key's controller, all of one moment. No row is about one person."""
+    wired = service(request)
+    who = await caller(request, Role.DPO, Role.ADMIN)
+    async with (
+        wired.database.auditor.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        head = await read_head(connection, who.controller_id)
+        policy = await wired.policies.version(who.controller_id, head.policy_version)
+        now = Instant(max(wired.clock(), head.at))
+        counted = await report(connection, who.controller_id, policy, now)
+    document = {
+        "at": format_time(now),
+        "entries": head.revision,
+        "policy_version": head.policy_version,
+        **msgspec.to_builtins(counted),
+    }
+    return answer(document, headers=at_revision(head.revision))
+
+
+HANDLERS = [summary]
