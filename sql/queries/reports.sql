@@ -49,7 +49,8 @@ FROM (
     SELECT DISTINCT ON (profile_id, s.purpose_id)
         coalesce(c.profile_id, s.identifier_id) AS profile_id,
         s.purpose_id,
-        s.state
+        s.state,
+        s.state = ANY($3::text []) AS is_negative
     FROM statement AS s
     LEFT JOIN cluster AS c
         ON
@@ -64,7 +65,7 @@ FROM (
         profile_id ASC,
         s.purpose_id ASC,
         s.acted_at DESC,
-        (s.state = ANY($3::text [])) DESC,
+        is_negative DESC,
         s.entry_index DESC
 ) AS n
 GROUP BY n.purpose_id, n.state;
