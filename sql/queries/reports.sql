@@ -50,7 +50,7 @@ FROM (
         coalesce(c.profile_id, s.identifier_id) AS profile_id,
         s.purpose_id,
         s.state,
-        s.state = ANY($3::text []) AS is_negative
+        array_position($3::text [], s.state) IS NOT NULL AS is_negative
     FROM statement AS s
     LEFT JOIN cluster AS c
         ON
