@@ -1,5 +1,5 @@
 -- name: people
--- People of the one resolution, counted by what they hold: an identifier of the namespaces $2, several identifiers.
+-- People of the one resolution, counted by whether they hold an identifier of the namespaces $2, and several.
 SELECT
     p.is_named,
     p.holds_several,
@@ -50,7 +50,7 @@ FROM (
         coalesce(c.profile_id, s.identifier_id) AS profile_id,
         s.purpose_id,
         s.state,
-        array_position($3::text [], s.state) IS NOT NULL AS is_negative
+        s.state = ANY($3::text []) AS is_negative
     FROM statement AS s
     LEFT JOIN cluster AS c
         ON
