@@ -146,15 +146,14 @@ def time_of(body: Body, name: str) -> Instant | None:
 def event_time(call: Call, *, received_at: Instant) -> Instant:
     """Return when the call happened, by our clock: shifted by receivedAt - sentAt, never after receipt.
 
-    `originalTimestamp` is what the client's clock said and is shifted; `timestamp` beside it was corrected by
-    whoever forwarded the call. Alone, each is the client's. Without `sentAt` nothing is known of that clock.
+    `timestamp` or `originalTimestamp` alone is what the client's clock said, and is shifted. Beside
+    `originalTimestamp`, `timestamp` is not: whoever forwarded the call corrected it, or whoever made it
+    meant another time than its making (RudderStack's clients stamp every call with an `originalTimestamp`).
+    Without `sentAt` nothing is known of that clock.
     """
-    if call.sent_at is None:
-        said = call.timestamp if call.timestamp is not None else call.original_timestamp
-        shift = 0
-    else:
-        said = call.original_timestamp if call.original_timestamp is not None else call.timestamp
-        shift = received_at - call.sent_at
+    said = call.timestamp if call.timestamp is not None else call.original_timestamp
+    both = call.timestamp is not None and call.original_timestamp is not None
+    shift = 0 if both or call.sent_at is None else received_at - call.sent_at
     if said is None:
         return received_at
     return Instant(max(_EARLIEST, min(said + shift, received_at)))

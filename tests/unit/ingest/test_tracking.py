@@ -267,6 +267,8 @@ def test_a_gzipped_batch_is_read() -> None:
         # Forwarded: `timestamp` was corrected already, `originalTimestamp` was not.
         ({"timestamp": -HOUR, "original_timestamp": DAY - HOUR, "sent_at": DAY}, NOON - HOUR),
         ({"timestamp": -HOUR, "original_timestamp": DAY}, NOON - HOUR),
+        # Stated by the caller of a client that stamps `originalTimestamp` itself.
+        ({"timestamp": -HOUR, "original_timestamp": 0, "sent_at": SECOND}, NOON - HOUR),
     ],
 )
 def test_event_time_is_the_client_s_interval_on_our_clock(times: dict[str, int], expected: Instant) -> None:
