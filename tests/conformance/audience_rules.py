@@ -15,8 +15,6 @@ from tests.conformance.rows import Data
 Types = Mapping[str, str]
 """The type of each feature that a rule names."""
 
-GROUPS: Final = frozenset({"and", "or", "at_least"})
-
 _ASKS: Final = {
     **dict.fromkeys(("lt", "le", "gt", "ge", "between"), "number"),
     "has": "set",
@@ -44,7 +42,7 @@ def operators(rule: Data) -> Iterator[str]:
     for node in nodes(rule):
         yield f"operator:{node['op']}"
         yield from (f"{node['op']}:{key}" for key in ("last", "from", "between_t", "where") if key in node)
-        if node["op"] in GROUPS and not node["of"]:
+        if any(node.get(key) == [] for key in ("of", "values", "steps")):
             yield "rule:empty_group"
 
 

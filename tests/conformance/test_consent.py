@@ -64,11 +64,19 @@ AS_DECLARED: Final = frozenset(
 
 CONSENT: Final = ("consent", "explicit_consent")
 
+ORDINARY: Final = "ordinary"
+"""A category that is not special, so that "every category" is never none."""
+
 NAMESPACES: Final = {
     "known": {"kind": "person", "priority": 1},
     "address": {"kind": "person", "priority": 2},
     "anon": {"kind": "cookie", "priority": 3},
 }
+
+ACTIONS: Final = frozenset(
+    {*STATES, *("link", "unlink", "restrict", "erase", "gpc_signal", "tc_string", "policy_finding")}
+)
+"""Everything that a history may tell."""
 
 _LINKING: Final = frozenset({"link", "unlink"})
 
@@ -136,7 +144,7 @@ def policy_of(row: Data) -> Documents:
     unknown = policy.keys() - {"purposes", "special_categories", "tcf"}
     assert not unknown, f"the policy says what we do not read: {sorted(unknown)}"
     special = frozenset(policy.get("special_categories", ()))
-    named = {row["question"]["feature_category"], *special}
+    named = {ORDINARY, row["question"]["feature_category"], *special}
     for each in policy["purposes"].values():
         named.update(each.get("categories", ()))
     stated = [said for said in row["history"] if said["action"] in STATES]

@@ -17,11 +17,11 @@ from tests.conformance.rows import Data, Row, Suite, settle
 
 RULES: Final = {
     "AEP": "last_authenticated",
-    "mParticle IDSync": "last_authenticated",
-    "Segment Unify": "first_owner",
+    "mParticle": "last_authenticated",
+    "Segment": "first_owner",
     "PostHog": "first_owner",
 }
-"""The conflict rule of each system; `ambiguous`, which is Snowplow's and the default, for all others."""
+"""The conflict rule of a system by its first word; `ambiguous`, which is the default, for all others."""
 
 BEGINNING: Final = parse_time("2026-03-01T00:00:00Z")
 
@@ -72,7 +72,7 @@ def ask(row: Data, host: Host) -> list[list[str]]:
             _delete(controller, event, spaces)
             waiting = []
         else:
-            waiting.append(_call(event, spaces))
+            waiting.append(_call(event, spaces, aliased=bool(_alias_paths(row))))
     _send(controller, waiting)
     return _written(_cluster(controller, one, spaces) for one in _ids(row))
 
@@ -142,11 +142,12 @@ def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
         space: Data = {"kind": "person", "priority": number} | ({} if limit is None else {"limit": limit})
         _block(space, [value for name, value in config["blocked"] if name == said["name"]])
         namespaces[spaces[said["name"]]] = space
-    _show_aliases(row, namespaces, spaces)
+    for path, name in _alias_paths(row).items():
+        namespaces[spaces[name]].setdefault("from", []).append(path)
     shipped: Data = read_folder(policies_folder())["identity"]
     identity: Data = {key: [*shipped.get(key, ())] for key in ("blocked", "blocked_patterns")}
     _block(identity, [value for name, value in config["blocked"] if name == "*"])
-    identity["conflict"] = RULES.get(row["system"], "ambiguous")
+    identity["conflict"] = RULES.get(row["system"].split()[0], "ambiguous")
     if config.get("max_identities_per_graph"):
         identity["identifiers_per_profile"] = config["max_identities_per_graph"]
     return documents(
@@ -163,24 +164,21 @@ def _block(table: Data, values: list[str]) -> None:
         table.setdefault(key, []).append(text)
 
 
-def _show_aliases(row: Data, namespaces: dict[str, Data], spaces: dict[str, str]) -> None:
-    """Let the namespaces of alias calls stand where such a call has its two identifiers."""
-    paths: dict[str, str] = {}
-    for event in row["events"]:
-        if event.get("op") == ALIAS:
-            for path, raw in zip(("userId", "previousId"), event["ids"], strict=True):
-                owner = paths.setdefault(path, spaces[raw[0]])
-                assert owner == spaces[raw[0]], "one namespace for each end of the row's alias calls"
-    for path, owner in paths.items():
-        namespaces[owner].setdefault("from", []).append(path)
+def _alias_paths(row: Data) -> dict[str, str]:
+    """Return the namespace at each end of the row's alias calls; none where they disagree about it."""
+    ends = {tuple(raw[0] for raw in event["ids"]) for event in row["events"] if event.get("op") == ALIAS}
+    if len(ends) != 1 or len(end := ends.pop()) != 2:
+        return {}
+    return {"userId": end[0], "previousId": end[1]}
 
 
 # ---- events ------------------------------------------------------------------------------------------------
 
 
-def _call(event: Data, spaces: dict[str, str]) -> Data:
+def _call(event: Data, spaces: dict[str, str], *, aliased: bool) -> Data:
+    """Return the call that shows the event's identifiers; without paths for them, an alias is such a call too."""
     time = format_time(Instant(BEGINNING + event["t"] * SECOND))
-    if event.get("op") == ALIAS:
+    if event.get("op") == ALIAS and aliased:
         (_, kept), (_, merged) = map(_id, event["ids"])
         return {"type": "alias", "userId": kept, "previousId": merged, "timestamp": time}
     ids = [{"type": spaces[namespace], "id": value} for namespace, value in map(_id, event["ids"])]
