@@ -163,7 +163,9 @@ def processes(folder: Path, database_url: str | None, *faults: str | None) -> It
             one.wait()
         yield started
     finally:
-        for one in started:
+        for one, fault in zip(started, faults, strict=True):
+            if fault is not None:
+                one.kill()  # nobody cares how it ends
             one.stop()
 
 
