@@ -236,7 +236,8 @@ def test_the_other_documents_are_checked_too(document: str, toml: str, message: 
 
 def test_a_document_nobody_knows_is_refused() -> None:
     message = (
-        "unknown document; expected one of features, identity, purposes, signals or notices/<id>.<language>"
+        "unknown document; expected one of features, identity, purposes, signals, notices/<id>.<language> or "
+        "events/<name>"
     )
     assert str(refused({**shipped(), "notices/x": notice()})) == message
     assert str(refused({**shipped(), "purpose": {}})) == message
