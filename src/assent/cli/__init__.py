@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from assent.cli.demo import demo
 from assent.cli.importing import import_
 from assent.cli.keys import keys
 from assent.cli.policy import policy
@@ -29,7 +30,7 @@ def commands() -> None:
     """
 
 
-for command in (run, import_, keys, policy, migrate, verify):
+for command in (run, demo, import_, keys, policy, migrate, verify):
     commands.add_command(command)
 
 
