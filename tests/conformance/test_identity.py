@@ -176,7 +176,7 @@ def _alias_paths(row: Data) -> dict[str, str]:
 
 
 def _call(event: Data, spaces: dict[str, str], *, aliased: bool) -> Data:
-    """Return the call that shows the event's identifiers; without paths for them, an alias is such a call too."""
+    """Return the call that shows the event's identifiers, which an alias without paths for them is too."""
     time = format_time(Instant(BEGINNING + event["t"] * SECOND))
     if event.get("op") == ALIAS and aliased:
         (_, kept), (_, merged) = map(_id, event["ids"])
