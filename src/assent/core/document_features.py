@@ -1,17 +1,19 @@
 """From `features.toml` to categories and features, each feature in the category of what it is made of.
 
-What is refused: an event or trait that two categories claim; a feature of an event or trait that no category
-claims, or of another category than it says; keys that its aggregate cannot use; a type that its aggregate
-cannot give; a window longer than the category keeps its data.
+What is refused: an event, trait or context field that two categories claim; a context field that nobody may
+claim, because it is an identifier; a feature of what no category claims, or of another category than it says;
+of an event and a context field that are not of one category; keys that its aggregate cannot use; a type that
+its aggregate cannot give; a window longer than the category keeps its data.
 
 Pure. Raises PolicyInvalid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
+from assent.core.context_fields import ELSEWHERE, PREFIX, expanded, members_of
 from assent.core.document_places import Place, longest, one_of, read, read_optional_duration, shortest
 from assent.core.document_shapes import CategoryShape, FeatureShape
 from assent.core.ids import CategoryId, FeatureId, PurposeId
@@ -37,17 +39,26 @@ _WITHOUT_PATH: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST_TIME, Aggrega
 
 
 def read_categories(place: Place, tables: Mapping[str, object]) -> dict[str, CategoryShape]:
-    """Return the categories' tables as shapes; every event and trait belongs to one of them at most."""
+    """Return the categories' tables as shapes; what one claims belongs to no other."""
     shapes = {name: read(place.at(name), table, CategoryShape) for name, table in tables.items()}
-    for kind in ("events", "traits"):
+    for kind in ("events", "traits", "context"):
         owners: dict[str, str] = {}
         for name, shape in shapes.items():
-            for number, member in enumerate(getattr(shape, kind)):
-                if owners.setdefault(member, name) != name:
-                    raise place.at(name, kind, number).fault(
-                        f"expected one category; {owners[member]} has it"
-                    )
+            for number, claim in enumerate(getattr(shape, kind)):
+                at = place.at(name, kind, number)
+                for member in _fields(at, claim) if kind == "context" else (claim,):
+                    if owners.setdefault(member, name) != name:
+                        raise at.fault(f"expected one category; {owners[member]} has it")
     return shapes
+
+
+def check_context(place: Place, shapes: Mapping[str, CategoryShape], sources: Collection[str]) -> None:
+    """Refuse a context field that is a namespace's: an identifier is kept as one, never as content."""
+    for name, shape in shapes.items():
+        for number, claim in enumerate(shape.context):
+            at = place.at(name, "context", number)
+            if any(PREFIX + field in sources for field in _fields(at, claim)):
+                raise at.fault("expected no identifier: identity.toml reads this path")
 
 
 def read_features(place: Place, tables: Mapping[str, object]) -> dict[str, FeatureShape]:
@@ -67,6 +78,11 @@ def category(
         name=name,
         events=frozenset(shape.events),
         traits=frozenset(shape.traits),
+        context=frozenset(
+            field
+            for number, claim in enumerate(shape.context)
+            for field in _fields(place.at("context", number), claim)
+        ),
         special=shape.special,
         also=tuple(PurposeId(purposes[purpose]) for purpose in dict.fromkeys(shape.also)),
         retention=read_optional_duration(place.at("retention"), shape.retention),
@@ -109,7 +125,8 @@ def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
     else:
         aggregate = shape.aggregate
         allowed = {"event", "window"} if aggregate in _WITHOUT_PATH else {"event", "path", "window"}
-        for key in sorted(allowed - {"window"}):
+        needed = {"path"} if "path" in allowed and _of_context(shape) else allowed - {"window"}
+        for key in sorted(needed):
             if getattr(shape, key) is None:
                 raise place.at(key).fault(f"missing; expected it beside aggregate {aggregate.value}")
     for key in ("event", "path", "window"):
@@ -119,16 +136,44 @@ def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
 
 
 def _owner(place: Place, shape: FeatureShape, categories: Mapping[str, Category]) -> Category:
-    """Return the category that claims the event or trait. A feature cannot move data into another one."""
+    """Return the category of what the feature is made of: a feature cannot move data into another one."""
     kind, member = ("trait", shape.trait) if shape.event is None else ("event", shape.event)
-    claims = {name: each.traits if kind == "trait" else each.events for name, each in categories.items()}
-    owner = next((name for name, claimed in claims.items() if member in claimed), None)
-    owner = owner or next((name for name, claimed in claims.items() if "*" in claimed), None)
-    if owner is None or member == "*":
+    if _of_context(shape):
+        kind, member = "path", (shape.path or "").removeprefix(PREFIX)
+    owner = _claimant(kind, member, categories)
+    if owner is None:
         raise place.at(kind).fault(f"expected one that a category of this file claims as {kind}")
     if shape.category not in (None, owner):
         raise place.at("category").fault(f"expected {owner}, which claims this {kind}")
+    if kind == "path" and shape.event is not None and _claimant("event", shape.event, categories) != owner:
+        # Elsewhere the context stands alone, without the event's name, which is data of another category.
+        raise place.at("event").fault(f"expected an event of {owner}, which claims this path, or none")
     return categories[owner]
+
+
+def _claimant(kind: str, member: str | None, categories: Mapping[str, Category]) -> str | None:
+    """Return the name of the category that claims an event, a trait or the field at a path."""
+    field = {"event": "events", "trait": "traits", "path": "context"}[kind]
+    claims: dict[str, frozenset[str]] = {name: getattr(each, field) for name, each in categories.items()}
+    if member == "*":
+        return None
+    named = next((name for name, claimed in claims.items() if member in claimed), None)
+    return named or next((name for name, claimed in claims.items() if "*" in claimed), None)
+
+
+def _of_context(shape: FeatureShape) -> bool:
+    return shape.path is not None and shape.path.startswith(PREFIX)
+
+
+def _fields(place: Place, claim: str) -> tuple[str, ...]:
+    """Return the fields of a call's context that a category claims."""
+    group = claim.partition(".")[0]
+    if group in ELSEWHERE:
+        raise place.fault(f"expected a field of the context: {group} is claimed elsewhere")
+    fields = expanded(claim)
+    if fields is None:
+        raise place.fault(one_of((group, *members_of(group))))
+    return fields
 
 
 def _type(place: Place, stated: ValueType | None, aggregate: Aggregate) -> ValueType:

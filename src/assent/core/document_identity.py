@@ -2,7 +2,8 @@
 
 What is refused: two namespaces of one priority, because an event belongs to its identifier of highest
 priority and a conflict is cut at the lowest; a device or cookie that outranks a person; one path read into
-two namespaces; patterns that do not compile; a region where no telephone number is read.
+two namespaces; a network address, which names nobody and is not kept; patterns that do not compile; a region
+where no telephone number is read.
 
 Pure. Raises PolicyInvalid.
 """
@@ -11,6 +12,7 @@ import re
 import warnings
 from collections.abc import Mapping
 
+from assent.core.context_fields import ADDRESSES
 from assent.core.document_places import Place, read, read_optional_duration
 from assent.core.document_shapes import IdentityShape, NamespaceShape
 from assent.core.ids import NamespaceId
@@ -24,6 +26,8 @@ def read_namespaces(place: Place, tables: Mapping[str, object]) -> dict[str, Nam
     paths: dict[str, str] = {}
     for name, shape in shapes.items():
         for number, path in enumerate(shape.sources):
+            if path.rpartition(".")[2] in ADDRESSES:
+                raise place.at(name, "from", number).fault("expected no network address: it names nobody")
             if paths.setdefault(path, name) != name:
                 raise place.at(name, "from", number).fault(f"expected its own path; {paths[path]} has it")
     return shapes

@@ -51,9 +51,8 @@ class Place(Struct, frozen=True):
     def fault(self, expected: str) -> PolicyInvalid:
         """Return the error to raise: which file, which key, what was expected there."""
         where = ".".join(_written(key) for key in self.keys)
-        message = (
-            f"{self.document}.toml: {where}: {expected}" if where else f"{self.document}.toml: {expected}"
-        )
+        file = f"{self.document}.{'json' if self.document.startswith('events/') else 'toml'}"
+        message = f"{file}: {where}: {expected}" if where else f"{file}: {expected}"
         return PolicyInvalid(message, pointer=self.pointer)
 
     @property

@@ -106,13 +106,14 @@ class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     events: tuple[Word, ...] = ()
     traits: tuple[Word, ...] = ()
+    context: tuple[Path, ...] = ()
     special: bool = False
     also: tuple[Reference, ...] = ()
     retention: Span | None = None
 
 
 class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[features.<name>]` of features.toml: a trait, or an aggregate of one event."""
+    """`[features.<name>]` of features.toml: a trait, or an aggregate of one event or of a context field."""
 
     category: Reference | None = None
     type: ValueType | None = None

@@ -5,7 +5,8 @@ Steps of `parse_policy`:
 1. every document is known and says which format it has;
 2. every table has the shape of `core/document_shapes.py`;
 3. names get their numbers, which later versions keep;
-4. categories, features, namespaces, purposes and signals are compiled and checked against each other.
+4. categories, features, namespaces, purposes, signals and event schemas are compiled and checked against
+   each other.
 
 Pure. Raises PolicyInvalid alone, whose message names document, key and what was expected, and whose pointer
 leads into the mapping of documents.
@@ -18,6 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
+from assent.core import document_events as described
 from assent.core import document_features as made
 from assent.core import document_identity as found
 from assent.core import document_purposes as stated
@@ -35,12 +37,14 @@ from assent.core.document_shapes import (
     SignalsShape,
 )
 from assent.core.errors import PolicyInvalid
+from assent.core.event_schema import EventSchema
 from assent.core.ids import HIGHEST_BIT, FeatureId, PurposeId, ViewId
 from assent.core.names import EMPTY, NameBook, NameKind
 from assent.core.policy import Category, Feature, Namespace, Notice, Policy, Purpose, Signal
 
 Documents = Mapping[str, Mapping[str, object]]
-"""Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `notices/<id>.<language>`."""
+"""Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `notices/<id>.<language>`,
+`events/<name>`."""
 
 Shape = TypeVar("Shape", bound=Struct)
 
@@ -72,6 +76,7 @@ class _Shapes(Struct, frozen=True, kw_only=True):
     identity: IdentityShape
     signals: SignalsShape
     notices: dict[str, dict[str, Notice]]
+    schemas: dict[str, EventSchema]
 
 
 def parse_policy(
@@ -88,8 +93,12 @@ def _check_documents(documents: object) -> None:
     if not isinstance(documents, Mapping):
         raise PolicyInvalid("expected documents by name")
     for name, document in documents.items():
-        if not isinstance(name, str) or not (name in _NAMES or _NOTICE.fullmatch(name)):
-            raise PolicyInvalid(f"unknown document; {one_of(_NAMES)} or notices/<id>.<language>")
+        if not isinstance(name, str) or not (
+            name in _NAMES or _NOTICE.fullmatch(name) or described.NAME.fullmatch(name)
+        ):
+            raise PolicyInvalid(
+                f"unknown document; {one_of(_NAMES)}, notices/<id>.<language> or events/<name>"
+            )
         if not isinstance(document, Mapping):
             raise Place(name).fault("expected a table")
     for name in sorted(_NEEDED - documents.keys()):
@@ -104,14 +113,19 @@ def _shapes(documents: Documents) -> _Shapes:
     purposes = _document(documents, "purposes", PurposesShape)
     features = _document(documents, "features", FeaturesShape)
     identity = _document(documents, "identity", IdentityShape)
+    categories = made.read_categories(_CATEGORIES, _named(_CATEGORIES, features.categories))
+    namespaces = found.read_namespaces(_NAMESPACES, _named(_NAMESPACES, identity.namespaces))
+    sources = {source for shape in namespaces.values() for source in shape.sources}
+    made.check_context(_CATEGORIES, categories, sources)
     return _Shapes(
         purposes=stated.read_purposes(_PURPOSES, _named(_PURPOSES, purposes.purposes)),
-        categories=made.read_categories(_CATEGORIES, _named(_CATEGORIES, features.categories)),
+        categories=categories,
         features=made.read_features(_FEATURES, _named(_FEATURES, features.features)),
-        namespaces=found.read_namespaces(_NAMESPACES, _named(_NAMESPACES, identity.namespaces)),
+        namespaces=namespaces,
         identity=identity,
         signals=_document(documents, "signals", SignalsShape) if "signals" in documents else _SILENT,
         notices=_notices(documents),
+        schemas=described.read_schemas(documents),
     )
 
 
@@ -193,6 +207,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         namespace_ids={each.name: each.id for each in namespaces},
         notices=shapes.notices,
         signals=signals,
+        schemas=shapes.schemas,
     )
     return policy, book
 

@@ -96,6 +96,10 @@ class WrongType(Refused):
     code = "wrong_type"
 
 
+class UnfitCall(WrongType):
+    """The call is not what the schema of its event describes."""
+
+
 class RuleTooDeep(Refused):
     """The rule is deeper or larger than the limit."""
 

@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
+from assent.core.event_schema import EventSchema
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, NamespaceId, PurposeId, ViewId
 from assent.core.time import Duration, Instant
 
@@ -137,13 +138,15 @@ class Purpose(Struct, frozen=True, kw_only=True):
 
 
 class Category(Struct, frozen=True, kw_only=True):
-    """A category of personal data: which events and traits it is, and what else must permit it."""
+    """A category of personal data: which events, traits and context it is, and what else must permit it."""
 
     id: CategoryId
     name: str
     events: frozenset[str] = frozenset()
     """Event names; `*` stands for every event that no other category names."""
     traits: frozenset[str] = frozenset()
+    context: frozenset[str] = frozenset()
+    """Fields of a call's context by their paths in it (`page.path`), groups resolved into their members."""
     special: bool = False
     also: tuple[PurposeId, ...] = ()
     retention: Duration | None = None
@@ -186,7 +189,10 @@ class Feature(Struct, frozen=True, kw_only=True):
     trait: str | None = None
     event: str | None = None
     path: str | None = None
-    """Where the value stands in the event's properties, members joined by dots."""
+    """Where the value stands in the event's properties or, after `context.`, in its context.
+
+    Dots join members. A feature of the context that names no event is made of every call.
+    """
     window: Duration | None = None
 
     @property
@@ -237,6 +243,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The texts in force, by notice id and language; every notice a consent refers to is there in English."""
     signals: Mapping[str, Signal] = {}
     """What machine signals state, by the signal's name (`sec_gpc`)."""
+    schemas: Mapping[str, EventSchema] = {}
+    """What calls of an event must look like, by its name. An event without one may say anything."""
 
     def category_of_event(self, name: str) -> CategoryId | None:
         """Return the category of an event by its name, the catch-all's for a name none claims, else None."""

@@ -1,6 +1,6 @@
 """Make the fact of a call, the same for whoever brings it: a tracking request, or a record of a file.
 
-Pure. Raises what `identifiers_of.found` raises.
+Pure. Raises what `fitting.check_fit` and `identifiers_of.found` raise.
 """
 
 from typing import Final
@@ -9,6 +9,7 @@ from assent.core.policy import IdentifierKind, LinkKind, Policy
 from assent.core.time import Instant
 from assent.ingest.contents import contents
 from assent.ingest.facts import Draft, EventBody, Identifier
+from assent.ingest.fitting import check_fit
 from assent.ingest.identifiers_of import found
 from assent.ingest.tracking import Call, CallType, event_time
 from assent.ledger.append import Reading
@@ -29,6 +30,7 @@ def event_draft(
     reading: Reading | None = None,
 ) -> Draft:
     """Return the fact that a call makes. `server`: said by somebody who keeps a secret, not by a browser."""
+    check_fit(call, policy)
     identifiers = found(call, policy)
     # What happened by now, by our own clock, happened at the commit: no earlier than what was said before it.
     at = event_time(call, received_at=received_at)
