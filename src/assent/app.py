@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.openapi.config import OpenAPIConfig
 
 from assent.audiences.answers import Audiences
 from assent.audiences.live import Live
@@ -24,6 +23,7 @@ from assent.consent.shelf import PolicyShelf
 from assent.core.ids import ControllerId
 from assent.core.time import Instant
 from assent.database.pool import Database, open_database
+from assent.database.pulse import Pulse
 from assent.database.statements import load
 from assent.gate.door import Door
 from assent.gate.sealer import sealing
@@ -38,11 +38,13 @@ from assent.http import (
     identities,
     me,
     posthog,
+    schema,
     subjects,
     tracking,
 )
 from assent.http.claims import Answers
 from assent.http.keys import Keys
+from assent.http.patience import patient
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
@@ -53,7 +55,7 @@ from assent.ledger.witness import Witness, refuse_rollback
 _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
-_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS]
 
 
@@ -80,7 +82,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
         lifespan=[lifespan],
         exception_handlers=dict(HANDLERS),
         logging_config=None,
-        openapi_config=OpenAPIConfig(title="Assent", version="1", path="/schema"),
+        middleware=[patient],
+        openapi_config=None,
         request_max_body_size=max(settings.body_limit_bytes, settings.batch_limit_bytes),
         state=State(),
     )
@@ -93,6 +96,8 @@ async def open_service(
     """Yield the wired service; the command line uses it as the application does."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
+        pulse = Pulse(database.eraser)
+        stack.push_async_callback(pulse.stop)
         ring = await _ring(settings, database)
         trees = Trees(ring)
         witness = _witnesses(settings.folder)
@@ -104,6 +109,7 @@ async def open_service(
         yield Service(
             settings=settings,
             database=database,
+            pulse=pulse,
             ring=ring,
             clock=clock,
             random=random,

@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from assent.core.errors import AssentError
 from assent.core.ids import ControllerId
 from assent.core.time import Instant, format_time
 from assent.database.pool import Database
@@ -48,6 +49,9 @@ async def sealing(
                 await seal_all(database, trees, witness, clock)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 _log.warning("releases wait to be sealed", error=type(error).__name__)
+                # Here somebody notices that the embedded server died even while nobody writes.
+                with suppress(AssentError, OSError):
+                    await database.revive()
 
     task = asyncio.create_task(work(), name="sealer")
     try:

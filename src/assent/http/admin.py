@@ -12,6 +12,7 @@ from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.idempotency import once, refuse_key
 from assent.http.keys import Caller, NewKey, Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.activation import activate, checked
 from assent.ingest.controllers import create_controller
@@ -39,7 +40,11 @@ class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_id: int
 
 
-@post("/v1/controllers", status_code=201)
+@post(
+    "/v1/controllers",
+    status_code=201,
+    opt=shape(by="admin of the installation", body=ControllerBody, answer=dict[str, str | int]),
+)
 async def make_controller(request: AnyRequest) -> Response[bytes]:
     """Make a controller with an empty ledger; its first key, an administrator's, is shown once."""
     wired = service(request)
@@ -54,7 +59,7 @@ async def make_controller(request: AnyRequest) -> Response[bytes]:
     return answer({"controller": controller_id, "name": body.name, "key_id": key_id, "key": key}, status=201)
 
 
-@post("/v1/keys", status_code=201)
+@post("/v1/keys", status_code=201, opt=shape(by="admin", body=NewKey, answer=dict[str, str | int]))
 async def make_key(request: AnyRequest) -> Response[bytes]:
     """Make a key; its text is shown once."""
     wired = service(request)
@@ -69,7 +74,11 @@ async def make_key(request: AnyRequest) -> Response[bytes]:
     return answer({"key_id": key_id, "key": key}, status=201)
 
 
-@post("/v1/keys/revoke", status_code=200)
+@post(
+    "/v1/keys/revoke",
+    status_code=200,
+    opt=shape(by="admin", body=Revocation, answer=dict[str, bool], once=True),
+)
 async def revoke_key(request: AnyRequest) -> Response[bytes]:
     """Revoke a key; it is refused everywhere within a second."""
     who = await caller(request, Role.ADMIN)
@@ -81,7 +90,11 @@ async def _revoke_key(who: Caller, body: Revocation, wired: Service) -> Response
     return answer({"revoked": await wired.keys.revoke(who.controller_id, body.key_id)})
 
 
-@post("/v1/policies", status_code=200)
+@post(
+    "/v1/policies",
+    status_code=200,
+    opt=shape(by="admin; dpo to check", body=PolicyRequest, answer=dict[str, bool | int], once=True),
+)
 async def set_policy(request: AnyRequest) -> Response[bytes]:
     """Check a policy, and put it in force when asked to."""
     who = await caller(request, Role.ADMIN, Role.DPO)

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Response, delete, get, post, put
+from litestar import Response, delete, post, put
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
-from assent.audiences.answers import Asking, Members
+from assent.audiences.answers import Asking, Count, Members
 from assent.audiences.check import Needs, check
 from assent.audiences.rule import Rule, parse, unparse
 from assent.audiences.shelf import Audience
@@ -25,12 +25,14 @@ from assent.core.errors import (
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
 from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
-from assent.http.bodies import answer, at_revision, at_sequence, body_of, revision_of
+from assent.http.bodies import answer, at_revision, at_sequence, body_of, reading, revision_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
 
+_KEEPERS: Final = "admin, dpo, engine"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -69,7 +71,11 @@ class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     audiences: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
 
 
-@put("/v1/audiences/{audience:str}", status_code=200)
+@put(
+    "/v1/audiences/{audience:str}",
+    status_code=200,
+    opt=shape(by=_KEEPERS, body=AudienceRequest, answer=dict[str, Any], once=True),
+)
 async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Save a rule as the audience's next version, checked for each of its purposes."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -96,7 +102,7 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
     return answer(document, headers=_written(who, revision))
 
 
-@get("/v1/audiences")
+@reading("/v1/audiences", opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True))
 async def every(request: AnyRequest) -> Response[bytes]:
     """Return every audience that the key may ask for."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -105,7 +111,7 @@ async def every(request: AnyRequest) -> Response[bytes]:
     return answer({"audiences": seen}, headers=headers)
 
 
-@get("/v1/audiences/{audience:str}")
+@reading("/v1/audiences/{audience:str}", opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True))
 async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Return one audience. Another purpose's is as unknown as one that never was."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -116,7 +122,11 @@ async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     return answer(_document(found), headers=headers)
 
 
-@delete("/v1/audiences/{audience:str}", status_code=200)
+@delete(
+    "/v1/audiences/{audience:str}",
+    status_code=200,
+    opt=shape(by=_KEEPERS, answer=dict[str, Any], once=True),
+)
 async def remove(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Delete an audience; its versions stay in the ledger."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
@@ -131,7 +141,11 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
     return answer({"id": audience, "deleted": True}, headers=_written(who, revision))
 
 
-@post("/v1/audiences/{audience:str}/count", status_code=200)
+@post(
+    "/v1/audiences/{audience:str}/count",
+    status_code=200,
+    opt=shape(by="engine", body=PurposeRequest, answer=Count, at_least=True),
+)
 async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Count the members of an audience."""
     wired = service(request)
@@ -142,7 +156,11 @@ async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]
     return answer(counted, headers=at_sequence(counted.sequence))
 
 
-@post("/v1/audiences/preview", status_code=200)
+@post(
+    "/v1/audiences/preview",
+    status_code=200,
+    opt=shape(by="engine", body=PreviewRequest, answer=dict[str, Any], at_least=True),
+)
 async def preview(request: AnyRequest) -> Response[bytes]:
     """Count those for whom a rule is true that is not saved."""
     wired = service(request)
@@ -155,7 +173,11 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     return answer(document, headers=at_sequence(counted.sequence))
 
 
-@post("/v1/audiences/overlap", status_code=200)
+@post(
+    "/v1/audiences/overlap",
+    status_code=200,
+    opt=shape(by="engine", body=OverlapRequest, answer=Count, at_least=True),
+)
 async def overlap(request: AnyRequest) -> Response[bytes]:
     """Count the common members of several audiences."""
     wired = service(request)
@@ -166,7 +188,17 @@ async def overlap(request: AnyRequest) -> Response[bytes]:
     return answer(counted, headers=at_sequence(counted.sequence))
 
 
-@post("/v1/audiences/{audience:str}/members", status_code=200)
+@post(
+    "/v1/audiences/{audience:str}/members",
+    status_code=200,
+    opt=shape(
+        by="engine with the members right",
+        body=MembersRequest,
+        answer=dict[str, Any],
+        media_type="application/x-ndjson",
+        at_least=True,
+    ),
+)
 async def members(request: AnyRequest, audience: FromPath[str]) -> Stream:
     """Stream all members, in order of their pairwise ids; only a last line says that they are complete."""
     wired = service(request)

@@ -17,6 +17,7 @@ from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.facts import Identifier, refs
 from assent.ingest.person import Person, find_person
@@ -48,7 +49,11 @@ class DecideBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     question: QuestionBody
 
 
-@post("/v1/audit/decide", status_code=200)
+@post(
+    "/v1/audit/decide",
+    status_code=200,
+    opt=shape(by="dpo, admin", body=DecideBody, answer=dict[str, str | int | None], at_least=True),
+)
 async def audit_decide(request: AnyRequest) -> Response[bytes]:
     """Return the decision with its reason, step, article and the entry that decided."""
     wired = service(request)

@@ -1,10 +1,11 @@
 """Read the bodies we define, strictly, and write answers: one encoder, one set of headers."""
 
 import re
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Response
+from litestar.handlers import HTTPRouteHandler
 
 from assent.core.errors import BodyTooLarge, UnreadableBody
 from assent.core.ids import ControllerId
@@ -17,6 +18,11 @@ _WHERE: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def reading(path: str, **options: Any) -> HTTPRouteHandler:  # noqa: ANN401 - what the framework takes
+    """Return the decorator of a handler that only reads: HEAD asks for the same without the body."""
+    return HTTPRouteHandler(path, http_method=["GET", "HEAD"], status_code=200, **options)
 
 
 async def body_of(request: AnyRequest, kind: type[T]) -> T:

@@ -15,6 +15,7 @@ from assent.http.bodies import answer, at_revision, body_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
 from assent.http.problems import problem
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service
 from assent.identity.normalise import normalise
 from assent.ingest.facts import Draft, Identifier, StatedBody, make_facts
@@ -62,7 +63,11 @@ class Stated(Struct, frozen=True, kw_only=True):
     refused: tuple[RefusedStatement, ...]
 
 
-@post("/v1/consents", status_code=201)
+@post(
+    "/v1/consents",
+    status_code=201,
+    opt=shape(by="collector with trust server, issuer", body=ConsentsBody, answer=Stated, once=True),
+)
 async def state(request: AnyRequest) -> Response[bytes]:
     """Append statements; each is receipted, or refused with its code and the article it offends."""
     who = await caller(request, Role.COLLECTOR, Role.ISSUER)

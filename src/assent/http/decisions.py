@@ -16,6 +16,7 @@ from assent.http.at_least import sequence_asked
 from assent.http.bodies import answer, at_sequence, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Caller, Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ledger.append import Ref
 
@@ -32,7 +33,11 @@ class DecisionsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     audiences: tuple[str, ...] = ()
 
 
-@post("/v1/decisions", status_code=200)
+@post(
+    "/v1/decisions",
+    status_code=200,
+    opt=shape(by="engine", body=DecisionsBody, answer=dict[str, Any], at_least=True),
+)
 async def decide(request: AnyRequest) -> Response[bytes]:
     """Return what the purpose may use of each subject; recorded before it leaves."""
     wired = service(request)

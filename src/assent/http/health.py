@@ -1,34 +1,49 @@
-"""Whether the service lives, and whether it can serve; the newest checkpoint, for anyone."""
+"""Whether the service lives and can serve; its newest checkpoint; what it does about privacy signals."""
 
-import asyncpg
-from litestar import Response, get
+from typing import Final
+
+from litestar import Response
 
 from assent.core.errors import DatabaseUnavailable
 from assent.http.access import caller
 from assent.http.at_least import refuse_ahead, revision_asked
-from assent.http.bodies import answer, at_revision
+from assent.http.bodies import answer, at_revision, reading
 from assent.http.keys import Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 from assent.ledger.store import read_head
 
+GPC: Final = {"gpc": False, "lastUpdate": "2026-03-01"}
+"""Global Privacy Control, section 4: whether this server abides by `Sec-GPC`, and since when it says so.
 
-@get("/health/live")
+False until collection calls do: saying more than is done would itself mislead.
+"""
+
+
+@reading("/health/live", opt=shape(answer=dict[str, str]))
 async def live() -> Response[bytes]:
     """Answer: the process runs."""
     return answer({"status": "live"})
 
 
-@get("/health/ready")
+@reading("/health/ready", opt=shape(answer=dict[str, str]))
 async def ready(request: AnyRequest) -> Response[bytes]:
     """Answer once the database answers."""
-    try:
-        await service(request).database.reader.fetchval("SELECT 1", timeout=2.0)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailable from error
+    if not await service(request).pulse.beats():
+        raise DatabaseUnavailable
     return answer({"status": "ready"})
 
 
-@get("/checkpoint")
+@reading("/.well-known/gpc.json", opt=shape(answer=dict[str, bool | str]))
+async def gpc() -> Response[bytes]:
+    """Return what this server does about Global Privacy Control."""
+    return answer(GPC)
+
+
+@reading(
+    "/checkpoint",
+    opt=shape(by="collector, issuer, dpo, admin", answer=str, media_type="text/plain", at_least=True),
+)
 async def checkpoint(request: AnyRequest) -> Response[bytes]:
     """Return the newest signed checkpoint of the key's controller (C2SP tlog-checkpoint)."""
     wired = service(request)
@@ -44,4 +59,4 @@ async def checkpoint(request: AnyRequest) -> Response[bytes]:
     )
 
 
-HANDLERS = [live, ready, checkpoint]
+HANDLERS = [live, ready, gpc, checkpoint]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from litestar import Response, post
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.component import Component, resolution_of
 from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts, refs
@@ -47,7 +48,11 @@ class LinksBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     links: Annotated[tuple[LinkStatement, ...], Meta(min_length=1, max_length=100)]
 
 
-@post("/v1/identities/resolve", status_code=200)
+@post(
+    "/v1/identities/resolve",
+    status_code=200,
+    opt=shape(by="dpo, admin", body=ResolveBody, answer=dict[str, Any], at_least=True),
+)
 async def show(request: AnyRequest) -> Response[bytes]:
     """Return the identifiers held to be one person with the subject, and those that are nobody's."""
     wired = service(request)
@@ -82,7 +87,11 @@ async def show(request: AnyRequest) -> Response[bytes]:
     return answer(document, headers=at_revision(head.revision))
 
 
-@post("/v1/identities/links", status_code=201)
+@post(
+    "/v1/identities/links",
+    status_code=201,
+    opt=shape(by="dpo, admin", body=LinksBody, answer=dict[str, Any], once=True),
+)
 async def state_links(request: AnyRequest) -> Response[bytes]:
     """State that identifiers are, or are not, one person. A denial voids what linked them so far."""
     who = await caller(request, Role.DPO, Role.ADMIN)

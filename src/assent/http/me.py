@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from litestar import Response, get, post, put
+from litestar import Response, post, put
 from msgspec import Meta, Struct
 
 from assent.consent.statement import NoticeReference, StatementBody
@@ -13,10 +13,11 @@ from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Instant, format_time
 from assent.http.access import Subject, subject
 from assent.http.at_least import refuse_ahead, revision_asked
-from assent.http.bodies import answer, at_revision, body_of
+from assent.http.bodies import answer, at_revision, body_of, reading
 from assent.http.consents import Stated, SubjectReference, append_statements, identifier_of, stated
 from assent.http.idempotency import once
 from assent.http.problems import problem
+from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import Draft, Identifier, refs
 from assent.ingest.person import Standing, conflicts, find_person, standings
@@ -42,13 +43,13 @@ class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     notice: NoticeReference | None = None
 
 
-@get("/v1/me/preferences")
+@reading("/v1/me/preferences", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
 async def preferences(request: AnyRequest) -> Response[bytes]:
     """Return where the person stands with every purpose, and why."""
     return await _preferences(service(request), subject(request), at_least=revision_asked(request))
 
 
-@put("/v1/me/preferences")
+@put("/v1/me/preferences", opt=shape(by=PERSON, body=PreferencesBody, answer=dict[str, Any], once=True))
 async def choose(request: AnyRequest) -> Response[bytes]:
     """Take the person's choices; when this answers, every gate has them."""
     found = subject(request)
@@ -67,7 +68,7 @@ async def _choose(found: Subject, body: PreferencesBody, wired: Service) -> Resp
     return await _say(wired, found, policy, statements, body.scope)
 
 
-@post("/v1/me/withdraw-all", status_code=200)
+@post("/v1/me/withdraw-all", status_code=200, opt=shape(by=PERSON, answer=dict[str, Any], once=True))
 async def withdraw_all(request: AnyRequest) -> Response[bytes]:
     """Say no to everything that rests on the person's choice, in one call."""
     found = subject(request)

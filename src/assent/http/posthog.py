@@ -1,12 +1,13 @@
 """What PostHog's clients call: their paths and their answer around the tracking contract's one way in."""
 
-from typing import Final
+from typing import Any, Final
 
 from litestar import Response, Router, post
 from msgspec import Struct
 
 from assent.http.bodies import answer, at_revision
 from assent.http.cross_origin import from_anywhere
+from assent.http.schema import shape
 from assent.http.tracking import limits_of, take, tracking_body
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.posthog import posthog_calls
@@ -38,4 +39,6 @@ async def capture(request: AnyRequest) -> Response[bytes]:
 def router(prefix: str) -> Router:
     """Return what takes the events, at the root and, unless it is empty, under the prefix too."""
     paths = [before + path for before in dict.fromkeys(("", prefix)) for path in PATHS]
-    return Router("/", route_handlers=[post(paths, status_code=200)(capture)], middleware=[from_anywhere])
+    said = shape(by="collector; also api_key in the body", body=dict[str, Any], answer=Captured)
+    taking = post(paths, status_code=200, opt=said)
+    return Router("/", route_handlers=[taking(capture)], middleware=[from_anywhere])

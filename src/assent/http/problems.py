@@ -3,8 +3,10 @@
 A problem names codes and JSON pointers into the caller's own body; never a path, an identifier or a value.
 """
 
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -23,6 +25,8 @@ from assent.core.errors import AssentError
 MEDIA_TYPE: Final = "application/problem+json"
 
 RETRY_AFTER_S: Final = "1"
+
+_FRAMES: Final = 8
 
 LOST: Final = (
     OSError,  # no server at the address; a time-out, which is one of them
@@ -109,8 +113,13 @@ def on_lost(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 
 
 def on_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer a fault of ours: say nothing, log its kind."""
-    _log.error("fault", error=type(error).__name__, exc_info=error)
+    """Answer a fault of ours: say nothing, log its kind and where it came from.
+
+    Neither its message nor a traceback is logged: both may hold what people sent.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    places = [f"{Path(frame.filename).stem}:{frame.lineno}" for frame in frames]
+    _log.error("fault", error=type(error).__name__, places=places)
     return problem(500, "unavailable", "The service failed; nothing acknowledged is lost.")
 
 

@@ -11,6 +11,7 @@ from assent.http.access import LONGEST_TOKEN, Subject, caller, mint
 from assent.http.bodies import answer, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Role
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 
 
@@ -22,7 +23,7 @@ class TokenBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lifetime: str = "PT15M"
 
 
-@post("/v1/subjects/token", status_code=201)
+@post("/v1/subjects/token", status_code=201, opt=shape(by="issuer", body=TokenBody, answer=dict[str, str]))
 async def mint_token(request: AnyRequest) -> Response[bytes]:
     """Return a token that lets a person see and change what concerns these identifiers."""
     wired = service(request)

@@ -1,5 +1,7 @@
 """The tracking contract: one handler for all its paths, by content whatever the Content-Type."""
 
+from typing import Any
+
 from litestar import Response, Router, post
 from msgspec import Struct
 
@@ -10,6 +12,7 @@ from assent.http.access import collector
 from assent.http.bodies import answer, at_revision, revision_of
 from assent.http.cross_origin import from_anywhere
 from assent.http.keys import Caller
+from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.body import Body, read_body
 from assent.ingest.drafts import event_draft
@@ -112,4 +115,6 @@ def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at:
 def router(prefix: str) -> Router:
     """Return what takes the calls, under `/v1` and, unless it is empty, under the prefix too."""
     paths = [f"{before}/v1/{path}" for before in dict.fromkeys(("", prefix)) for path in PATHS]
-    return Router("/", route_handlers=[post(paths, status_code=200)(track)], middleware=[from_anywhere])
+    said = shape(by="collector; also Basic, or writeKey in the body", body=dict[str, Any], answer=Taken)
+    taking = post(paths, status_code=200, opt=said)
+    return Router("/", route_handlers=[taking(track)], middleware=[from_anywhere])

@@ -11,6 +11,7 @@ from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
 from assent.core.time import Instant
 from assent.database.pool import Database
+from assent.database.pulse import Pulse
 from assent.gate.door import Door
 from assent.http.claims import Answers
 from assent.http.keys import Keys
@@ -27,6 +28,7 @@ class Service(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     database: Database
+    pulse: Pulse
     ring: KeyRing
     clock: Clock
     random: Random
