@@ -5,6 +5,7 @@ from the running service, over HTTP.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -35,11 +36,13 @@ def demo(data: Path, *, keep: bool) -> None:
     began = time.monotonic()
     folder = settings().folder.absolute() / "demo"
 
-    async def shown() -> None:
+    async def shown() -> Mapping[str, str]:
         async with running_service(folder, keep=keep) as service:
             await tell(Demonstrated(service=service, data=data, mapping=_IMPORTS / "online-retail.toml"))
+            return service.keys
 
-    finish(shown())
+    keys = finish(shown())
     out.print(f"\nDone in {time.monotonic() - began:.0f} seconds; the service and its database have ended.")
     if keep:
-        out.print(f"The same service again: ASSENT_FOLDER={folder} assent run", soft_wrap=True)
+        click.echo(f"Start the same service again with ASSENT_FOLDER={folder}; its keys:\n")
+        click.echo("\n".join(f"export {name}={key}" for name, key in keys.items()))

@@ -38,8 +38,8 @@ class RunningService:
     def __init__(
         self, client: httpx.AsyncClient, keys: Mapping[str, str], environment: dict[str, str]
     ) -> None:
+        self.keys = keys
         self._client = client
-        self._keys = keys
         self._environment = environment
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -47,16 +47,19 @@ class RunningService:
         self, method: str, path: str, key: str, body: object = None, *, token: str | None = None
     ) -> httpx.Response:
         """Ask with one of the keys, or with a subject token, and return the answer. Raises DemoFailed."""
-        headers = {"Authorization": f"Bearer {token or self._keys[key]}"}
+        headers = {"Authorization": f"Bearer {token or self.keys[key]}"}
         async with self._slots:
             response = await self._client.request(method, path, json=body, headers=headers)
         if response.is_error:
             raise DemoFailed(f"{method} {path} was answered {response.status_code}: {response.text[:300]}")
         return response
 
-    async def read(self, method: str, path: str, key: str, body: object = None, **also: Any) -> Any:
+    async def read(
+        self, method: str, path: str, key: str, body: object = None, *, token: str | None = None
+    ) -> dict[str, Any]:
         """Ask, and return the JSON of the answer."""
-        return (await self.ask(method, path, key, body, **also)).json()
+        document: dict[str, Any] = (await self.ask(method, path, key, body, token=token)).json()
+        return document
 
     async def command(self, *arguments: str) -> None:
         """Run another command of ours beside the service. Raises DemoFailed when it fails."""

@@ -1,7 +1,7 @@
-"""The demo's chapters, in the order of a life: consent, orders, people, audiences, a visitor, a withdrawal, proof.
+"""The demo's chapters: consent, orders, a visitor, people, audiences, a withdrawal, proof.
 
-Everything that is said of people is asked of the running service. Only the customers' numbers are read from the
-file itself, since somebody has to say whom consent is about.
+Everything that is said of people is asked of the running service. Only the customers' numbers are read from
+the file itself, since somebody has to say whom consent is about.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any, Final
 from rich.table import Table
 
 from assent.cli.demo.rule import choices, rule_text, statement
-from assent.cli.demo.service import Demonstrated, RunningService
-from assent.cli.demo.visitor import visit
+from assent.cli.demo.service import DemoFailed, Demonstrated, RunningService
+from assent.cli.demo.visitor import come_back, visit
 from assent.cli.running import out
 from assent.core.documents import parse_policy
 from assent.core.policy import Policy
@@ -68,12 +68,18 @@ def _orders(shown: Demonstrated) -> Counter[str]:
 def _regular(orders: Counter[str]) -> str:
     """Return the customer who ordered most often among those who agreed to both purposes."""
     agreed = [one for one in orders if all(choices(one).get(purpose) == "given" for purpose in PURPOSES)]
+    if not agreed:
+        raise DemoFailed("expected order lines of at least a few customers")
     return max(agreed, key=lambda one: (orders[one], one))
 
 
 async def _consents(service: RunningService, policy: Policy, customers: list[str]) -> None:
     _chapter(1, "Consent, before anything is collected")
     out.print(f"Nobody was asked in 2010, so a rule answers, and each statement says so: {rule_text()}.\n")
+    out.print(
+        "They are yesterday's: consent lapses after a year here. The contract keeps the orders, and the two "
+        "purposes shown below may reach back to them; analytics and advertising begin with what comes now.\n"
+    )
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
     async def state(customer: str) -> int:
@@ -98,6 +104,8 @@ async def _import(shown: Demonstrated) -> None:
 async def _visitor(service: RunningService, policy: Policy) -> None:
     _chapter(3, "A visitor, through the tracking API")
     out.print(await visit(service, policy))
+    await come_back(service, policy)
+    out.print("A second visitor agrees, comes back the same way, and never signs in.")
 
 
 async def _people(service: RunningService) -> None:
