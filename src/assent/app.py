@@ -44,6 +44,7 @@ from assent.http import (
 )
 from assent.http.claims import Answers
 from assent.http.keys import Keys
+from assent.http.metrics import Metrics, counting
 from assent.http.patience import patient
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
@@ -82,7 +83,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
         lifespan=[lifespan],
         exception_handlers=dict(HANDLERS),
         logging_config=None,
-        middleware=[patient],
+        middleware=[counting, patient],
         openapi_config=None,
         request_max_body_size=max(settings.body_limit_bytes, settings.batch_limit_bytes),
         state=State(),
@@ -119,6 +120,7 @@ async def open_service(
             door=door,
             audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
             answers=Answers(database.writer, ring, clock),
+            metrics=Metrics(database),
         )
 
 

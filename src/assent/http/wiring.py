@@ -15,6 +15,7 @@ from assent.database.pulse import Pulse
 from assent.gate.door import Door
 from assent.http.claims import Answers
 from assent.http.keys import Keys
+from assent.http.metrics import Metrics
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
 
@@ -38,6 +39,7 @@ class Service(Struct, frozen=True, kw_only=True):
     door: Door
     audiences: Audiences
     answers: Answers
+    metrics: Metrics
 
 
 def service(request: AnyRequest) -> Service:
