@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from assent.config import Settings
 from assent.core.errors import DatabaseUnavailable
-from assent.database.embedded import EmbeddedPostgres, embedded_postgres
+from assent.database.embedded import EmbeddedPostgres
 from assent.database.migrate import migrate
 from assent.database.roles import Role, refuse_unsafe_role
 from assent.database.types import Pool
@@ -70,8 +70,9 @@ async def open_database(
     async with AsyncExitStack() as stack:
         server = None
         if settings.database_url is None:
-            server = await asyncio.to_thread(embedded_postgres, settings.folder)
+            server = EmbeddedPostgres(settings.folder)
             stack.callback(server.stop)
+            await _running(server)
             address = server.dsn()
         else:
             address = settings.database_url.reveal()
@@ -96,6 +97,16 @@ async def open_database(
             eraser=pools[Role.ERASER],
             server=server,
         )
+
+
+async def _running(server: EmbeddedPostgres) -> None:
+    """Start the server. Who is cancelled meanwhile waits: what has half started could not be stopped."""
+    starting = asyncio.create_task(asyncio.to_thread(server.ensure_running))
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.gather(starting, return_exceptions=True)
+        raise
 
 
 def as_role(address: str, role: Role) -> str:
