@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from assent.audiences.engine import Population
 from assent.audiences.live import Live, _Held
 from assent.core.errors import AssentError
+from assent.core.ids import EntryIndex, Revision
 from assent.database.types import Connection
 from assent.gate.door import Door, Position, _Asked
+from assent.ingest import batch
+from assent.ingest.committer import Committer, _Item
+from assent.ledger.append import Outcome
 
 
 def stale_population() -> None:
@@ -25,14 +29,14 @@ def kept_snapshot() -> None:
     kept: list[Connection] = []
     alone = asyncio.Lock()
 
-    async def release(door: Door, batch: Sequence[_Asked]) -> None:
+    async def release(door: Door, waiting: Sequence[_Asked]) -> None:
         async with alone:
             if not kept:
                 connection = await door._database.reader.acquire()
                 await connection.transaction(isolation="repeatable_read").start()
                 kept.append(connection)
             by_purpose = defaultdict(list)
-            for asked in batch:
+            for asked in waiting:
                 by_purpose[asked.ask.purpose].append(asked)
             for purpose, together in by_purpose.items():
                 for asked, answer in await door._for_purpose(kept[0], purpose, together):
@@ -44,6 +48,28 @@ def kept_snapshot() -> None:
     Door._release = release  # type: ignore[method-assign, assignment]
 
 
+def early_answer() -> None:
+    """Acknowledge facts first and commit them a moment later."""
+    sound = Committer._commit
+
+    async def commit(committer: Committer, items: Sequence[_Item]) -> None:
+        for item in items:
+            item.waiting.answer(item.place, Outcome(), Revision(1))
+        await asyncio.sleep(0.3)
+        await sound(committer, items)
+
+    Committer._commit = commit  # type: ignore[method-assign, assignment]
+
+
+def no_message_keys() -> None:
+    """Take a message whether or not it was taken before."""
+
+    async def messages_seen(*_: object) -> dict[bytes, EntryIndex]:
+        return {}
+
+    batch.messages_seen = messages_seen  # type: ignore[attr-defined, assignment]
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (stale_population, kept_snapshot)
+    fault.__name__: fault for fault in (stale_population, kept_snapshot, early_answer, no_message_keys)
 }

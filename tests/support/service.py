@@ -141,6 +141,7 @@ class Process:
         """End it as kill -9 does: no line of its code runs any more."""
         self.popen.kill()
         self.popen.wait()
+        self._close()
 
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
@@ -150,6 +151,9 @@ class Process:
             self.popen.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._close()
+
+    def _close(self) -> None:
         if self.popen.stdout is not None:
             self.popen.stdout.close()
 

@@ -1,8 +1,4 @@
-"""Two worlds that differ only in what a purpose may not use look alike to its engine, byte for byte.
-
-Pairwise ids are compared up to renaming: they are keyed hashes of places in the ledger, drawn anew in every
-world, and say nothing but who is the same as whom.
-"""
+"""Two worlds that differ only in what a purpose may not use look alike to its engine, byte for byte."""
 
 import shutil
 from collections.abc import Iterator

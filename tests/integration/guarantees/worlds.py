@@ -1,6 +1,5 @@
 """Two worlds: the same requests at the same instants; in one, things between that a purpose may not use."""
 
-import re
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -42,8 +41,6 @@ AUDIENCES: dict[str, Any] = {
     "not_big": {"op": "not", "of": {"op": "gt", "feature": "order_value", "value": 20}},
 }
 
-_PAIRWISE = re.compile(rb"\bk[a-z2-7]{32}\b")
-
 
 class Step(Struct, frozen=True, kw_only=True):
     """One request; `hidden` ones happen in the fuller world alone. `key` names an attribute of `Keys`."""
@@ -57,7 +54,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 Answer = tuple[int, tuple[tuple[str, str], ...], bytes]
-"""What an engine receives: status, headers, body; its names of people renamed to how it came to know them."""
+"""What an engine receives: status, headers but the date, body."""
 
 
 def track(event: str, **fields: object) -> Step:
@@ -129,7 +126,6 @@ async def _asked(service: InProcess, purpose: str) -> list[Answer]:
 
     for one in (*PEOPLE, *OTHERS):
         await ask("/v1/decisions", subjects=[subject(one)])
-    names = _names(answers)
     await ask("/v1/decisions", subjects=[subject(one) for one in (*PEOPLE, *OTHERS)], audiences=["*"])
     await ask("/v1/decisions", purpose="advertising", subjects=[subject(PEOPLE[0])])
     for name in (*AUDIENCES, "hot", "unheard_of"):
@@ -142,24 +138,12 @@ async def _asked(service: InProcess, purpose: str) -> list[Answer]:
     own = {"title": "own", "purposes": [purpose], "rule": AUDIENCES["buyers"]}
     answers.append(await service.http.put("/v1/audiences/own", json=own, headers=headers))
     answers += [await service.http.get(path, headers=headers) for path in ("/v1/audiences", "/checkpoint")]
-    return [_received(answer, names) for answer in answers]
+    return [_received(answer) for answer in answers]
 
 
-def _names(answers: Sequence[httpx.Response]) -> dict[bytes, bytes]:
-    """Return each pairwise id with the place at which it was first seen."""
-    found: dict[bytes, bytes] = {}
-    for answer in answers:
-        for name in _PAIRWISE.findall(answer.content):
-            found.setdefault(name, b"person-%d" % len(found))
-    return found
-
-
-def _received(answer: httpx.Response, names: dict[bytes, bytes]) -> Answer:
+def _received(answer: httpx.Response) -> Answer:
     headers = tuple(sorted((name, value) for name, value in answer.headers.items() if name != "date"))
-    body = _PAIRWISE.sub(lambda found: names.get(found[0], b"somebody-else"), answer.content)
-    # Members come in the order of their pairwise ids, which is drawn by the key.
-    *lines, last = body.splitlines(keepends=True) or [b""]
-    return answer.status_code, headers, b"".join([*sorted(lines), last])
+    return answer.status_code, headers, answer.content
 
 
 def differences(one: Sequence[Answer], other: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
