@@ -59,10 +59,19 @@ class Case(Struct, frozen=True, kw_only=True):
         return said.address in (self.question.address, self.source)
 
     def is_own(self, said: Statement) -> bool:
-        """Return whether the source itself said it: permissions do not travel."""
+        """Return whether the source itself said it: what one identifier permits does not travel."""
         if said.address is None:
             return said.identifier == self.source
         return self.binds(said) and said.identifier in (self.source, said.address)
+
+    def speaks_for_source(self, said: Statement) -> bool:
+        """Return whether the person, authenticated, spoke for all that was theirs, the source among it."""
+        return (
+            said.authenticated
+            and said.person_scope
+            and said.address is None
+            and self.source in self.history.person(said.identifier, self.at, said.acted_at)
+        )
 
     def is_whole(self, said: Statement) -> bool:
         """Return whether a statement about some categories answers one about the purpose as a whole."""

@@ -99,13 +99,9 @@ def _overrides(basis: LegalBasis, purpose: Purpose, state: State) -> bool:
 
 
 def _lifts(case: Case, purpose: Purpose, give: Statement, denial: Statement) -> bool:
-    """Return whether the person, authenticated, gave after the denial and after the link that carries it.
-
-    Only what travels here is lifted; the source's own denial is for the source to take back.
-    """
+    """Return whether the person, authenticated, gave after the denial and after the link that carries it."""
     return (
-        denial.identifier != case.source
-        and give.authenticated
+        give.authenticated
         and give.person_scope
         and give.address is None
         and denial.address is None

@@ -39,14 +39,17 @@ def answer(case: Case) -> Decision:
 
 
 def own_gives(case: Case) -> list[Statement]:
-    """Return what the source gave for the purpose or an ancestor since it last denied."""
+    """Return what was given for the source's data, the purpose or an ancestor, since the source last denied.
+
+    By the source itself, or by the person, authenticated, once the source was linked to them.
+    """
     denied = own_denial(case)
     return [
         said
         for said in case.said
         if said.state in WIDENING
         and said.purpose is not None
-        and case.is_own(said)
+        and (case.is_own(said) or case.speaks_for_source(said))
         and case.is_whole(said)
         and (denied is None or said.acted_at > denied)
     ]

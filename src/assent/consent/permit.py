@@ -116,14 +116,15 @@ def _by_member(
     """Yield the spans of one purpose for every member, with all the categories that share each.
 
     `silence_opens`: whether the purpose has permits without any statement. Where it has none, a member who
-    said nothing has none either, because permissions are each identifier's own.
+    said nothing has none either, unless the person, authenticated, spoke for all that is theirs.
     """
     heard = [said for number in terms.about for said in known.about.get(number, ())]
     breakpoints = _breakpoints(heard, known, terms)
     classes = split(terms.classes, {said.categories for said in heard if said.categories})
     speakers = {said.identifier for said in heard}
+    spoken_for = any(said.authenticated and said.person_scope for said in heard)
     for identifier in known.cluster.members:
-        if not silence_opens and identifier not in speakers:
+        if not (silence_opens or spoken_for or identifier in speakers):
             continue
         alike: dict[Span, int] = {}
         for categories in classes:

@@ -7,6 +7,7 @@ same order give the same board, live or in a rebuild. Pure: it reads no database
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,7 @@ from assent.core.ids import (
     PurposeId,
     PurposeMask,
     ViewId,
+    mask,
 )
 from assent.core.names import NameBook
 from assent.core.policy import ConflictRule, LinkKind, Policy
@@ -201,8 +203,8 @@ class Board:
     def _event(self, index: EntryIndex, fact: Fact, body: EventBody, *, replaying: bool) -> Taken | None:
         at = min(body.at, self.now)
         joined = _Joined(self, index, fact.refs)
-        for other in joined.ids[1:]:
-            joined.link(joined.ids[0], other, body.link, at)
+        for one, other in combinations(joined.ids, 2):
+            joined.link(one, other, body.link, at)
         after = joined.derived()
         kept = tuple(self._collect(index, fact.contents, joined.ids, after, at))
         if not kept and not replaying:
@@ -227,7 +229,9 @@ class Board:
         """
         denied = 0
         for one in ids:
-            denied |= self.denies.get(one, 0)
+            permitted = mask(permit.purpose for permit in after.permits[one] if self._open(permit))
+            # What it denied and the person, authenticated, gave since, is denied no longer.
+            denied |= self.denies.get(one, 0) & ~permitted
         owner = ids[0]
         number = 0
         for part in parts:
@@ -253,7 +257,13 @@ class Board:
             message = "a content part carries a ContentBody"
             raise TypeError(message)
         content = Content(
-            category=kept.category, kind=body.kind, name=body.name, at=at, entry=index, data=body.data
+            category=kept.category,
+            kind=body.kind,
+            name=body.name,
+            at=at,
+            entry=index,
+            data=body.data,
+            context=body.context,
         )
         owner, key = kept.identifier, (kept.category, kept.basis)
         states = self.states.setdefault(owner, {})

@@ -136,12 +136,18 @@ class TestResolution:
         assert yes(ask(history, 95, person=TOGETHER))
         assert no(ask(history, 120, person=TOGETHER), 7, Reason.REFUSED, 0)
 
-    def test_the_persons_word_does_not_open_who_refused_itself(self) -> None:
-        history = [
-            *(said("given", 0, by=COOKIE), said("refused", 10, by=COOKIE)),
-            said("given", 90, authenticated=True, person_scope=True),
-        ]
-        assert no(ask(history, 120, of=COOKIE, person=TOGETHER), 7, Reason.REFUSED, 1000)
+    def test_the_persons_word_after_the_link_speaks_for_all_that_is_theirs(self) -> None:
+        """S62 asks about the data of every identifier of the person, one of which had refused."""
+        word = said("given", 90, authenticated=True, person_scope=True)
+        refused = [said("given", 0, by=COOKIE), said("refused", 10, by=COOKIE)]
+        assert yes(ask([*refused, word], 120, of=COOKIE, person=TOGETHER))
+        assert yes(ask([word], 120, of=COOKIE, person=TOGETHER)), "a silent device is theirs too"
+        parted = cluster(linked(PERSON, COOKIE, 31, until=100))
+        assert not ask([*refused, word], 120, of=COOKIE, person=parted).allowed
+        later = cluster(linked(PERSON, COOKIE, 100))
+        assert not ask([word], 120, of=COOKIE, person=later).allowed, "said before the device was theirs"
+        unproven = said("given", 90)
+        assert not ask([unproven], 120, of=COOKIE, person=TOGETHER).allowed
 
     def test_a_silent_device_stays_closed_and_poisons_nobody(self) -> None:
         """Segment consent-in-unify: never collected is false; AEP is stricter."""
