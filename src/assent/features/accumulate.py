@@ -12,7 +12,9 @@ from typing import Final, Literal, NamedTuple, assert_never
 
 from msgspec import Struct
 
+from assent.core.context_fields import PREFIX
 from assent.core.ids import CategoryId, EntryIndex, FeatureId
+from assent.core.per_policy import PerPolicy
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import (
@@ -58,15 +60,17 @@ __all__ = [
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """The content of one category in one entry: an event's properties, or traits."""
+    """The content of one category in one entry: an event's properties, traits, or context alone."""
 
     category: CategoryId
-    kind: Literal["event", "traits"]
+    kind: Literal["event", "traits", "context"]
     name: str
-    """The event's name; empty for traits."""
+    """The event's name; empty for traits and for context alone."""
     at: Instant
     entry: EntryIndex
     data: Mapping[str, object]
+    context: Mapping[str, object] = {}
+    """The fields of the event's context that are of this category."""
 
 
 def absorb(policy: Policy, state: State, content: Content) -> State:
@@ -79,7 +83,7 @@ def absorb(policy: Policy, state: State, content: Content) -> State:
     partials = dict(state.partials)
     grown = False
     for plan in plans:
-        partial = plan.begin(_found(content.data, plan.path), at, content.entry)
+        partial = plan.begin(_said(content, plan), at, content.entry)
         if partial is None:
             continue
         held = partials.get(plan.feature)
@@ -93,7 +97,7 @@ def items(policy: Policy, content: Content) -> tuple[Item, ...]:
     """Return what windowed and distinct features keep of `content`."""
     kept: list[Item] = []
     for plan in _index(policy).plans(content, itemised=True):
-        value = plan.fit(_found(content.data, plan.path))
+        value = plan.fit(_said(content, plan))
         if value is not None:
             kept.append(Item(feature=plan.feature, at=content.at, entry=content.entry, value=value))
     return tuple(kept)
@@ -110,58 +114,61 @@ class _Plan(NamedTuple):
     path: tuple[str, ...]
     fit: Fit
     begin: Begin
+    of_context: bool
+
+
+_Plans = list[_Plan]
 
 
 class _Index:
-    """The plans of one policy by what they wait for: an event's name, any event of a category, or traits."""
+    """The plans of one policy by what they wait for.
+
+    That is an event's name, any event of a category, traits, or the context of any call.
+    """
 
     def __init__(self, policy: Policy) -> None:
-        self._named: dict[tuple[bool, CategoryId, str], list[_Plan]] = {}
-        self._any: dict[tuple[bool, CategoryId], list[_Plan]] = {}
-        self._traits: dict[tuple[bool, CategoryId], list[_Plan]] = {}
+        self._named: dict[tuple[bool, CategoryId, str], _Plans] = {}
+        self._any: dict[tuple[bool, CategoryId], _Plans] = {}
+        self._traits: dict[tuple[bool, CategoryId], _Plans] = {}
+        self._context: dict[tuple[bool, CategoryId], _Plans] = {}
         for feature in policy.features.values():
             plan, kept = _plan(feature), feature.itemised
             if feature.trait is not None:
                 self._traits.setdefault((kept, feature.category), []).append(plan)
-            elif feature.event is None:
-                self._any.setdefault((kept, feature.category), []).append(plan)
-            else:
+            elif feature.event is not None:
                 self._named.setdefault((kept, feature.category, feature.event), []).append(plan)
+            elif plan.of_context:
+                self._context.setdefault((kept, feature.category), []).append(plan)
+            else:
+                self._any.setdefault((kept, feature.category), []).append(plan)
         for (kept, category, _), plans in self._named.items():
             plans.extend(self._any.get((kept, category), ()))
 
-    def plans(self, content: Content, *, itemised: bool) -> list[_Plan]:
+    def plans(self, content: Content, *, itemised: bool) -> _Plans:
         """Return the plans that `content` concerns, of features kept as items or of all others."""
-        if content.kind == "traits":
-            return self._traits.get((itemised, content.category), [])
-        named = self._named.get((itemised, content.category, content.name))
-        return self._any.get((itemised, content.category), []) if named is None else named
+        key = (itemised, content.category)
+        match content.kind:
+            case "traits":
+                return self._traits.get(key, [])
+            case "context":
+                return self._context.get(key, [])
+            case "event":
+                named = self._named.get((itemised, content.category, content.name))
+                plans = self._any.get(key, []) if named is None else named
+                return plans + self._context.get(key, []) if content.context else plans
+        assert_never(content.kind)
 
 
-_INDEXES_KEPT: Final = 1024
-_indexes: dict[int, tuple[Policy, _Index]] = {}
-
-
-def _index(policy: Policy) -> _Index:
-    # By identity, since a policy holds mappings and has no hash; the entry keeps its policy alive, so that
-    # the identity cannot be another's. Bounded: each controller has a policy of its own.
-    known = _indexes.get(id(policy))
-    if known is not None:
-        return known[1]
-    while len(_indexes) >= _INDEXES_KEPT:
-        _indexes.pop(next(iter(_indexes)), None)
-    index = _Index(policy)
-    _indexes[id(policy)] = (policy, index)
-    return index
-
+_index: Final = PerPolicy(_Index)
 
 _MISSING: Final = object()
 
 
-def _found(data: Mapping[str, object], path: tuple[str, ...]) -> object:
+def _said(content: Content, plan: _Plan) -> object:
+    path = plan.path
     if not path:
         return _MISSING
-    found = data.get(path[0], _MISSING)
+    found = (content.context if plan.of_context else content.data).get(path[0], _MISSING)
     for member in path[1:]:
         if not isinstance(found, dict):
             return _MISSING
@@ -170,9 +177,11 @@ def _found(data: Mapping[str, object], path: tuple[str, ...]) -> object:
 
 
 def _plan(feature: Feature) -> _Plan:
-    where = feature.trait if feature.trait is not None else feature.path
+    where = feature.trait if feature.trait is not None else feature.path or ""
+    of_context = feature.trait is None and where.startswith(PREFIX)
+    path = tuple(where.removeprefix(PREFIX if of_context else "").split(".")) if where else ()
     fit = _fit(feature)
-    return _Plan(feature.id, tuple(where.split(".")) if where else (), fit, _begin(feature.aggregate, fit))
+    return _Plan(feature.id, path, fit, _begin(feature.aggregate, fit), of_context)
 
 
 def _fit(feature: Feature) -> Fit:
@@ -182,9 +191,9 @@ def _fit(feature: Feature) -> Fit:
         case Aggregate.SUM | Aggregate.MEAN:
             return millionths
         case Aggregate.DISTINCT:
-            return _said(_scalar if feature.type is ValueType.NUMBER else FITTERS[ValueType.TEXT])
+            return _unless_empty(_scalar if feature.type is ValueType.NUMBER else FITTERS[ValueType.TEXT])
         case Aggregate.TRAIT | Aggregate.LOW | Aggregate.HIGH | Aggregate.FIRST | Aggregate.LAST:
-            return _said(FITTERS[feature.type])
+            return _unless_empty(FITTERS[feature.type])
     assert_never(feature.aggregate)
 
 
@@ -196,7 +205,7 @@ def _scalar(raw: object) -> Value | None:
     return raw if isinstance(raw, bool | str) else millionths(raw)
 
 
-def _said(fit: Fit) -> Fit:
+def _unless_empty(fit: Fit) -> Fit:
     """Hold an empty text or set for nothing said."""
 
     def fitted(raw: object) -> Value | None:

@@ -1,49 +1,115 @@
-"""What a call says about its owner, by category: the event's properties, and traits.
+"""What a call says about its owner, by category: the event's properties, its context, and traits.
 
-What no category of the policy claims is not among the contents, and so is never stored. Of `context` only the
-traits count, since no category names the rest (addresses, user agents, pages).
+What no category of the policy claims is not among the contents, and so is never stored.
 
 - Every call is one event under its name's category; only track, page and screen have properties. So
   `$identify` and `$alias` are content too: having been identified, where a policy names it.
+- The context of an event that a category names stands under the categories that claim its fields: beside the
+  event where that is the event's own, else by itself, without the event's name, which is the other one's
+  datum.
 - Each trait of identify, and of `context.traits` of any call, stands under its own category; a trait of
   the call itself beats one of its context. `null` takes a trait back and is kept.
 - The traits of a group are one trait `group` of the person, with the group's `id` in it, so that a
   company's name never becomes a person's.
+- A network address is taken out of properties and traits. A trait that a category claims by such a name is
+  the network.
 
 Pure. Raises nothing.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
+from assent.core.context_fields import ADDRESSES
 from assent.core.ids import CategoryId
+from assent.core.per_policy import PerPolicy
 from assent.core.policy import Policy
+from assent.ingest.context import NOTHING, Fields, network, without_queries
 from assent.ingest.facts import ContentBody
 from assent.ingest.tracking import Call, CallType
 
 
-def contents(call: Call, policy: Policy) -> tuple[tuple[CategoryId, ContentBody], ...]:
-    """Return what the call says, lowest category first, of one category the event before the traits."""
+def contents(
+    call: Call, policy: Policy, declared: Mapping[str, str] = NOTHING
+) -> tuple[tuple[CategoryId, ContentBody], ...]:
+    """Return what the call says, lowest category first; of one category event, context, traits in this order.
+
+    `declared` is the channel and the source that the call's key declares, for a call that names none.
+    """
+    claims = _claims(policy)
     said: list[tuple[CategoryId, ContentBody]] = []
-    category = policy.category_of_event(call.name)
+    category = claims.events.get(call.name, claims.any_event)
     if category is not None:
-        said.append((category, ContentBody(kind="event", name=call.name, data=call.properties)))
-    by_category: dict[CategoryId, dict[str, object]] = {}
-    for name, value in _traits(call).items():
-        category = policy.category_of_trait(name)
-        if category is not None:
-            by_category.setdefault(category, {})[name] = value
-    said += [(one, ContentBody(kind="traits", name="", data=data)) for one, data in by_category.items()]
+        context = claims.fields.read(call, declared)
+        own = context.pop(category, _NONE)
+        said.append(
+            (category, ContentBody(kind="event", name=call.name, data=_properties(call), context=own))
+        )
+        for one, fields in context.items():
+            said.append((one, ContentBody(kind="context", name="", data=_NONE, context=fields)))
+    traits = _traits(call)
+    if traits:
+        for one, data in claims.traits_of(traits).items():
+            said.append((one, ContentBody(kind="traits", name="", data=data)))
     # A stable sort: of one category, the event stays before the traits.
-    return tuple(sorted(said, key=lambda content: content[0]))
+    return tuple(sorted(said, key=_category) if len(said) > 1 else said)
+
+
+class _Claims:
+    """Whose is what, for one policy."""
+
+    __slots__ = ("_any_trait", "_traits", "any_event", "events", "fields")
+
+    def __init__(self, policy: Policy) -> None:
+        categories = policy.categories.values()
+        self.events = {name: each.id for each in categories for name in each.events}
+        self._traits = {name: each.id for each in categories for name in each.traits}
+        self.any_event = self.events.pop("*", None)
+        self._any_trait = self._traits.pop("*", None)
+        self.fields = Fields(policy)
+
+    def traits_of(self, traits: Mapping[str, object]) -> dict[CategoryId, dict[str, object]]:
+        """Return the claimed traits by category."""
+        found: dict[CategoryId, dict[str, object]] = {}
+        for name, value in traits.items():
+            if name in ADDRESSES:
+                category, value = self._traits.get(name), network(value)  # noqa: PLW2901 never as it was sent
+            else:
+                category = self._traits.get(name, self._any_trait)
+            if category is not None:
+                found.setdefault(category, {})[name] = value
+        return found
+
+
+_claims: Final = PerPolicy(_Claims)
+
+_NONE: Final[dict[str, object]] = {}
+
+
+def _category(content: tuple[CategoryId, ContentBody]) -> CategoryId:
+    return content[0]
+
+
+def _properties(call: Call) -> Mapping[str, object]:
+    properties = call.properties
+    if call.type is CallType.PAGE:
+        properties = without_queries(properties)
+    return _without_addresses(properties)
+
+
+def _without_addresses(said: Mapping[str, object]) -> Mapping[str, object]:
+    if ADDRESSES.isdisjoint(said):
+        return said
+    return {name: value for name, value in said.items() if name not in ADDRESSES}
 
 
 def _traits(call: Call) -> Mapping[str, object]:
     context = call.context.get("traits")
-    traits = dict(context) if isinstance(context, dict) else {}
+    traits: Mapping[str, object] = context if isinstance(context, dict) else _NONE
     match call.type:
         case CallType.GROUP:
             named = {} if call.group_id is None else {"id": call.group_id}
-            return {**traits, "group": {**named, **call.traits}}
+            return {**traits, "group": {**named, **_without_addresses(call.traits)}}
         case CallType.IDENTIFY:
             return {**traits, **call.traits}
         case CallType.TRACK | CallType.PAGE | CallType.SCREEN | CallType.ALIAS:

@@ -92,12 +92,14 @@ KINDS: Mapping[type, EntryKind] = {
 }
 
 
-class ContentBody(Struct, frozen=True, kw_only=True):
-    """What an event said in one category: properties, or traits. Numbers are int or Decimal, exact."""
+class ContentBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a call said in one category: properties, traits, or context alone. Numbers are int or Decimal."""
 
-    kind: Literal["event", "traits"]
+    kind: Literal["event", "traits", "context"]
     name: str
     data: Mapping[str, object]
+    context: Mapping[str, object] = {}
+    """The fields of the event's context that are of this category."""
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
