@@ -27,8 +27,7 @@ def configure() -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(logging.WARNING)
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_Handler(logging.WARNING)], level=logging.WARNING)
 
 
 def without_words(_logger: object, _method: str, event: Event) -> Event:

@@ -11,8 +11,9 @@ and PolicyInvalid.
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
@@ -22,6 +23,10 @@ from assent.cli.first_start import Made, make_controller
 from assent.cli.running import collect_less_often, controller_option, finish, settings
 from assent.config import Settings
 from assent.core.errors import StartupRefused
+from assent.http.metrics import metrics_app
+
+if TYPE_CHECKING:
+    from assent.http.wiring import Service
 
 DRAIN_S = 10
 """How long answers under way may take after a signal; orchestrators kill after 30 seconds."""
@@ -33,7 +38,7 @@ SERVING = "Assent serves on "
 @click.command()
 @controller_option
 def run(controller: str) -> None:
-    """Serve the HTTP API on ASSENT_HOST and ASSENT_PORT.
+    """Serve the HTTP API on ASSENT_HOST and ASSENT_PORT, metrics on ASSENT_ADMIN_PORT.
 
     The first start makes the controller, puts the folder of policies in force (ASSENT_POLICIES) and prints
     one key per role as lines for a shell. They are shown once: only their digests are kept. SIGTERM and
@@ -43,50 +48,68 @@ def run(controller: str) -> None:
 
 
 async def _serve(settings: Settings, controller: str) -> None:
-    # The port first: nothing is made when nobody could be served.
-    listening = _bound(settings.host, settings.port)
+    # The ports first: nothing is made when nobody could be served.
+    listening = _bound(settings.host, settings.port, "ASSENT_PORT")
+    listening_admin = _bound(settings.host, settings.admin_port, "ASSENT_ADMIN_PORT")
     app = create_app(settings)
     async with app.lifespan():
-        made = await make_controller(app.state["service"], controller)
+        wired: Service = app.state["service"]
+        made = await make_controller(wired, controller)
         if made is not None:
             _show(made)
-        config = uvicorn.Config(
-            app,
-            lifespan="off",  # opened above, so that its refusals are ours to tell
-            http="httptools",
-            ws="none",
-            access_log=False,  # it would hold addresses of people
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
+        admin = _Server(_config(metrics_app(wired)))
+        server = _Server(_config(app), says=f"{SERVING}{_address(settings)}")
+        _stop_on_signal(server, admin)
         collect_less_often()
-        await _Server(config, _address(settings)).serve(sockets=[listening])
+        await asyncio.gather(
+            server.serve(sockets=[listening]),
+            admin.serve(sockets=[listening_admin]),
+        )
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says where it serves, and that a signal ends with 0: its own way repeats the signal."""
+    """Uvicorn without its signals: its own way repeats the signal at the end, so that no end is in order."""
 
-    def __init__(self, config: uvicorn.Config, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, says: str = "") -> None:
         super().__init__(config)
-        self._address = address
+        self._says = says
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests, and say so."""
         await super().startup(sockets)
-        click.echo(f"{SERVING}{self._address}")
+        if self._says:
+            click.echo(self._says)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on the first signal, at once on the second."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+        """Leave signals to `_stop_on_signal`."""
         yield
 
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
+
+def _stop_on_signal(*servers: uvicorn.Server) -> None:
+    """Stop on the first signal, without waiting for answers on the second."""
+
+    def stop() -> None:
+        for server in servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _config(app: Callable[..., Any]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",  # opened by the caller, so that its refusals are ours to tell
+        http="httptools",
+        ws="none",
+        access_log=False,  # it would hold addresses of people
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
 
 
 def _address(settings: Settings) -> str:
@@ -94,14 +117,14 @@ def _address(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, setting: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
     except OSError as error:
-        message = f"cannot serve on {host}:{port} ({error.strerror}): set ASSENT_HOST or ASSENT_PORT"
+        message = f"cannot serve on {host}:{port} ({error.strerror}): set ASSENT_HOST or {setting}"
         raise StartupRefused(message) from error
     return listening
 

@@ -212,10 +212,10 @@ async def _count_refusals(connection: Connection, controller_id: ControllerId, b
 async def _save_progress(connection: Connection, controller_id: ControllerId, facts: Sequence[Fact]) -> None:
     """Move the progress of files that facts are read from, unless something before them is not durable."""
     read: dict[bytes, tuple[int, int]] = {}
-    for fact in facts:
-        if fact.reading is not None:
-            first, _ = read.get(fact.reading.file, (fact.reading.first, 0))
-            read[fact.reading.file] = first, fact.reading.next
+    for reading in (fact.reading for fact in facts if fact.reading is not None):
+        first, following = read.get(reading.file, (reading.first, reading.first))
+        if reading.first <= following:
+            read[reading.file] = first, max(following, reading.next)
     for file, (first, following) in sorted(read.items()):
         await connection.execute(_IMPORTS.move_progress, controller_id, file, first, following)
 

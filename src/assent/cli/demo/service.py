@@ -86,7 +86,11 @@ async def running_service(folder: Path, *, keep: bool) -> AsyncIterator[RunningS
     _empty(folder)
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSENT_")}
-    environment |= {"ASSENT_FOLDER": str(folder), "ASSENT_PORT": str(port)}
+    environment |= {
+        "ASSENT_FOLDER": str(folder),
+        "ASSENT_PORT": str(port),
+        "ASSENT_ADMIN_PORT": str(_free_port()),
+    }
     process = await _started(("run",), environment, stdout=asyncio.subprocess.PIPE)
     try:
         keys = await _announced(process)
