@@ -7,7 +7,13 @@ from litestar import Response, post
 from msgspec import Meta, Struct
 
 from assent.consent.statement import StatementBody, check
-from assent.core.errors import FactRejected, Forbidden, UnknownNamespace
+from assent.core.errors import (
+    BlockedIdentifier,
+    FactRejected,
+    Forbidden,
+    MalformedIdentifier,
+    UnknownNamespace,
+)
 from assent.core.ids import ControllerId
 from assent.core.policy import IdentifierKind, Policy
 from assent.http.access import caller
@@ -103,13 +109,26 @@ def _nothing_taken(taken: Stated) -> Response[bytes]:
     return problem(422, taken.refused[0].code, title, places, refused=taken.refused, receipts=())
 
 
-def identifier_of(policy: Policy, reference: SubjectReference, pointer: str) -> Identifier:
-    """Return a normalised identifier. Raises UnknownNamespace, MalformedIdentifier, BlockedIdentifier."""
+def identifier_of(
+    policy: Policy,
+    reference: SubjectReference,
+    pointer: str,
+    *,
+    members: tuple[str, str] = ("namespace", "value"),
+) -> Identifier:
+    """Return a normalised identifier; `pointer` says where it stands, `members` where in it its parts do.
+
+    Raises UnknownNamespace, MalformedIdentifier, BlockedIdentifier.
+    """
     number = policy.namespace_ids.get(reference.namespace)
     namespace = None if number is None else policy.namespaces.get(number)
     if namespace is None:
-        raise UnknownNamespace(pointer=f"{pointer}/namespace")
-    return Identifier(namespace.id, normalise(namespace, reference.value))
+        raise UnknownNamespace(pointer=f"{pointer}/{members[0]}")
+    try:
+        return Identifier(namespace.id, normalise(namespace, reference.value))
+    except (MalformedIdentifier, BlockedIdentifier) as refusal:
+        refusal.pointer = f"{pointer}/{members[1]}"
+        raise
 
 
 def stated(

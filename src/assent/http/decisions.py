@@ -51,7 +51,7 @@ async def decide(request: AnyRequest) -> Response[bytes]:
             controller_id=who.controller_id,
             purpose=body.purpose,
             consumer=who.consumer,
-            refs=tuple(_ref(wired, who, policy, subject) for subject in body.subjects),
+            refs=tuple(_ref(wired, who, policy, *one) for one in enumerate(body.subjects)),
             rules=rules.versions,
             at_least=sequence_asked(request),
         )
@@ -87,10 +87,10 @@ def features(released: Answer, profile: Profile) -> dict[str, object]:
     }
 
 
-def _ref(wired: Service, who: Caller, policy: Policy, subject: SubjectReference) -> Ref | None:
+def _ref(wired: Service, who: Caller, policy: Policy, place: int, subject: SubjectReference) -> Ref | None:
     """Return whom a subject names; None when its value could name nobody, which is answered as nobody."""
     try:
-        identifier = identifier_of(policy, subject, "")
+        identifier = identifier_of(policy, subject, f"/subjects/{place}")
     except (MalformedIdentifier, BlockedIdentifier):
         return None
     return Ref(

@@ -31,7 +31,8 @@ async def mint_token(request: AnyRequest) -> Response[bytes]:
     body = await body_of(request, TokenBody)
     policy = await wired.policies.current(who.controller_id)
     for place, (namespace, value) in enumerate(body.sub_ids):
-        identifier_of(policy, SubjectReference(namespace=namespace, value=value), f"/sub_ids/{place}")
+        reference = SubjectReference(namespace=namespace, value=value)
+        identifier_of(policy, reference, f"/sub_ids/{place}", members=("0", "1"))
     try:
         lifetime = shifted(Instant(0), parse_duration(body.lifetime))
     except ValueError as error:

@@ -14,9 +14,14 @@ from tests.support.service import SteppedClock, bearer, statement, subject
 Json: TypeAlias = Any
 """What stands in a body."""
 
-CODES: Final = frozenset(
-    ["unknown_purpose", "purpose_not_bound", "unknown_feature", "wrong_type", "not_permitted_for_purpose", "rule_too_deep", "empty_group", "unknown_audience", "cyclic_audience", "ambiguous_identifier", "blocked_identifier", "malformed_identifier", "unknown_namespace", "stale_notice", "invalid_mechanism", "bundled_consent", "future_time", "malformed_signal", "fact_rejected", "unreadable_body", "body_too_large", "unauthorized", "forbidden", "not_verified", "idempotency_mismatch", "idempotency_in_flight", "revision_ahead", "over_capacity", "unavailable", "key_mismatch", "ledger_rolled_back", "erased"]
-)
+_CODES: Final = """
+unknown_purpose purpose_not_bound unknown_feature wrong_type not_permitted_for_purpose rule_too_deep
+empty_group unknown_audience cyclic_audience ambiguous_identifier blocked_identifier malformed_identifier
+unknown_namespace stale_notice invalid_mechanism bundled_consent future_time malformed_signal
+fact_rejected unreadable_body body_too_large unauthorized forbidden not_verified idempotency_mismatch
+idempotency_in_flight revision_ahead over_capacity unavailable key_mismatch ledger_rolled_back erased
+"""
+CODES: Final = frozenset(_CODES.split())
 """Every code of the wire."""
 
 _TELLING: Final = 6
