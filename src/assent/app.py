@@ -20,6 +20,7 @@ from assent.audiences.live import Live
 from assent.audiences.shelf import AudienceShelf
 from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
+from assent.core.errors import LedgerRolledBack
 from assent.core.ids import ControllerId
 from assent.core.time import Instant
 from assent.database.pool import Database, open_database
@@ -51,7 +52,7 @@ from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
-from assent.ledger.witness import Witness, refuse_rollback
+from assent.ledger.witness import Witness, kept_controllers, refuse_rollback
 
 _SQL = load("ledger")
 
@@ -62,6 +63,9 @@ _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS]
 
 ORIGIN = "assent.local"
 """Begins the names of an installation's logs; fixed when its key ring is made."""
+
+CHECKPOINTS = "checkpoints"
+"""Where checkpoints are kept, beside the key ring's folder."""
 
 
 def system_clock() -> Instant:
@@ -102,7 +106,7 @@ async def open_service(
         ring = await _ring(settings, database)
         trees = Trees(ring)
         witness = _witnesses(settings.folder)
-        await _refuse_rollback(database, trees, witness)
+        await _refuse_rollback(settings.folder, database, trees, witness)
         policies = PolicyShelf(database.writer, clock)
         committer = await stack.enter_async_context(Committer(database, trees, witness, clock, random))
         await stack.enter_async_context(sealing(database, trees, witness, clock))
@@ -142,21 +146,26 @@ async def _ring(settings: Settings, database: Database) -> KeyRing:
 def _witnesses(folder: Path) -> Callable[[ControllerId, Log], Witness]:
     @cache
     def witness(controller_id: ControllerId, log: Log) -> Witness:
-        return Witness(folder / "checkpoints", str(controller_id), log.name.lower())
+        return Witness(folder / CHECKPOINTS, str(controller_id), log.name.lower())
 
     return witness
 
 
 async def _refuse_rollback(
-    database: Database, trees: Trees, witness: Callable[[ControllerId, Log], Witness]
+    folder: Path, database: Database, trees: Trees, witness: Callable[[ControllerId, Log], Witness]
 ) -> None:
+    # What was kept is read before the heads are: a service beside this one may commit in between.
+    named = kept_controllers(folder / CHECKPOINTS)
     async with database.auditor.acquire() as connection:
-        # What was kept is read before the heads are: a service beside this one may commit in between.
+        known = [row["controller_id"] for row in await connection.fetch(_SQL.controllers)]
+        if named - {str(controller_id) for controller_id in known}:
+            message = "the database does not know a controller whose checkpoints are kept"
+            raise LedgerRolledBack(message)
         kept = {
-            (row["controller_id"], log): witness(row["controller_id"], log).latest(
-                trees.signer(row["controller_id"], log).verifier
+            (controller_id, log): witness(controller_id, log).latest(
+                trees.signer(controller_id, log).verifier
             )
-            for row in await connection.fetch(_SQL.controllers)
+            for controller_id in known
             for log in Log
         }
         for row in await connection.fetch(_SQL.controllers):

@@ -73,6 +73,11 @@ class Witness:
         return None
 
 
+def kept_controllers(checkpoints: Path) -> frozenset[str]:
+    """Return the names of the controllers of which any checkpoint is kept."""
+    return frozenset(day.parents[1].name for day in checkpoints.glob(f"*/*/{_DAY}"))
+
+
 def refuse_rollback(kept: Checkpoint | None, *, head_size: int, root_at_kept: bytes | None) -> None:
     """Return when the database still holds all that the kept checkpoint commits to.
 
