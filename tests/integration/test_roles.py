@@ -18,7 +18,7 @@ from assent.database.embedded import EmbeddedPostgres, embedded_postgres
 from assent.database.migrate import migrate
 from assent.database.roles import Role, create_roles, refuse_unsafe_role, scram_verifier
 from assent.database.types import Connection
-from tests.support.database import TestDatabase, run
+from tests.support.database import TestDatabase, ask, run
 
 EVERYTHING_GRANTED = """
 SELECT array_agg(kind || ' ' || replace(name, '"', ''))
@@ -190,3 +190,135 @@ def test_one_column_granted_too_many_is_found(fresh_database: TestDatabase) -> N
 def test_no_role_may_change_or_delete_an_entry(fresh_database: TestDatabase, role: Role) -> None:
     question = f"SELECT has_table_privilege('{role}', 'ledger.entry', 'UPDATE, DELETE, TRUNCATE')"
     assert run(fresh_database.dsn(), question) == [False]
+
+
+PRIVILEGES = """
+assent_meta.migration       -                       -  -  -
+gate.member                 -                       -  -  -
+gate.question               -                       -  -  -
+gate.released               -                       s  -  -
+ledger.api_key              si u(revoked_at)        -  s  -
+ledger.batch                si                      -  s  -
+ledger.change               sid                     -  s  si
+ledger.content              sid u(basis)            -  s  sd
+ledger.controller           si                      -  s  -
+ledger.entry                si                      -  s  -
+ledger.head                 siu                     -  s  su
+ledger.idempotency          siud                    -  s  -
+ledger.import_progress      siu                     -  s  -
+ledger.message              sid u(entry_index,seen_at)  -  s  -
+ledger.payload              si                      -  s  sd
+ledger.purpose_head         siu                     -  s  su
+ledger.refusal              siu                     -  s  -
+ledger.release              si u(leaf_index)        -  s  -
+ledger.release_entry        si                      -  s  -
+ledger.release_head         siu                     -  s  -
+ledger.tile                 si                      -  s  -
+projection.audience         siud                    -  s  sud
+projection.cluster          siud                    -  s  sud
+projection.denied_link      siud                    -  s  sud
+projection.feature_item     siud                    -  s  sud
+projection.feature_state    siud                    -  s  sud
+projection.identifier       siud                    -  s  sud
+projection.link             siud                    -  s  sud
+projection.permit           siud                    -  s  sud
+projection.policy           siud                    -  s  sud
+projection.purpose          siud                    -  s  sud
+projection.statement        siud                    -  s  sud
+"""
+"""Writer, reader, auditor, eraser: (s)elect, (i)nsert, (u)pdate, (d)elete; of single columns in brackets.
+
+Nobody changes or deletes an entry, a tile, a batch or a release; nobody but the writer and the eraser changes
+anything.
+"""
+
+EVERY_PRIVILEGE = """
+WITH relation AS (
+    SELECT c.oid, c.oid::regclass::text AS name
+    FROM pg_class AS c
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND c.relnamespace::regnamespace::text IN ('assent_meta', 'gate', 'ledger', 'projection', 'public')
+)
+SELECT r.name, p.role, k.kind, NULL AS attname
+FROM relation AS r
+CROSS JOIN unnest($1::text []) AS p (role)
+CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text []) AS k (kind)
+WHERE has_table_privilege(p.role, r.oid, k.kind)
+UNION ALL
+SELECT r.name, p.role, k.kind, a.attname
+FROM relation AS r
+INNER JOIN pg_attribute AS a ON r.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped
+CROSS JOIN unnest($1::text []) AS p (role)
+CROSS JOIN unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text []) AS k (kind)
+WHERE has_column_privilege(p.role, r.oid, a.attnum, k.kind) AND NOT has_table_privilege(p.role, r.oid, k.kind)
+UNION ALL
+SELECT r.name, NULL, NULL, NULL FROM relation AS r
+"""
+
+LETTERS = {"SELECT": "s", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
+
+
+async def privileges(dsn: str) -> dict[str, tuple[str, ...]]:
+    """Return what each role may do with each table, as `PRIVILEGES` says it."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(EVERY_PRIVILEGE, [role.value for role in Role])
+    await connection.close()
+    whole: dict[tuple[str, str], set[str]] = {}
+    partly: dict[tuple[str, str, str], set[str]] = {}
+    for name, role, kind, column in rows:
+        if column is not None:
+            partly.setdefault((name, role, LETTERS.get(kind, kind)), set()).add(column)
+        elif kind is not None:
+            whole.setdefault((name, role), set()).add(LETTERS.get(kind, kind))
+    return {
+        name: tuple(
+            " ".join(
+                [
+                    "".join(sorted(whole.get((name, role), ()), key="siud".find)),
+                    *(
+                        f"{kind}({','.join(sorted(columns))})"
+                        for (where, who, kind), columns in sorted(partly.items())
+                        if (where, who) == (name, role)
+                    ),
+                ]
+            ).strip()
+            or "-"
+            for role in Role
+        )
+        for name in {row[0] for row in rows}
+    }
+
+
+def expected_privileges() -> dict[str, tuple[str, ...]]:
+    lines = [line.split("  ") for line in PRIVILEGES.strip().splitlines()]
+    return {line[0]: tuple(part.strip() for part in line[1:] if part.strip()) for line in lines}
+
+
+async def test_each_role_may_do_with_each_table_exactly_what_is_written_down(
+    fresh_database: TestDatabase,
+) -> None:
+    assert await privileges(fresh_database.dsn()) == expected_privileges()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "GRANT DELETE ON ledger.entry TO assent_writer",
+        "GRANT UPDATE (leaf) ON ledger.entry TO assent_eraser",
+        "GRANT SELECT ON gate.member TO assent_auditor",
+        "GRANT TRUNCATE ON projection.permit TO assent_writer",
+        "GRANT SELECT ON assent_meta.migration TO public",
+        "REVOKE DELETE ON ledger.payload FROM assent_eraser",
+        "CREATE TABLE ledger.more ()",
+    ],
+)
+async def test_a_privilege_more_or_less_is_found(fresh_database: TestDatabase, fault: str) -> None:
+    await ask(fresh_database.dsn(), fault)
+    assert await privileges(fresh_database.dsn()) != expected_privileges()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_role_may_make_anything(fresh_database: TestDatabase, role: Role) -> None:
+    question = f"SELECT count(*) FROM pg_namespace WHERE has_schema_privilege('{role}', oid, 'CREATE')"
+    assert run(fresh_database.dsn(), question) == [0]
+    assert run(fresh_database.dsn(), "GRANT CREATE ON SCHEMA gate TO public", question)[1] == 1

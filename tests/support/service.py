@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from assent.app import create_app, open_service
 from assent.config import Secret, Settings
+from assent.core.ids import ControllerId
 from assent.core.time import SECOND, Instant, parse_time
 from assent.http.keys import NewKey, Role
 from assent.http.wiring import Service
@@ -47,7 +48,7 @@ class SteppedClock:
 class Keys(Struct, frozen=True, kw_only=True):
     """The keys of one controller: `collector` is a server's, `browser` is public."""
 
-    controller: int
+    controller: ControllerId
     admin: str
     dpo: str
     collector: str
@@ -98,14 +99,17 @@ class InProcess(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def in_process(
-    settings: Settings, clock: SteppedClock, documents: Documents | None = None
+    settings: Settings,
+    clock: SteppedClock,
+    documents: Documents | None = None,
+    keys: Keys | None = None,
 ) -> AsyncIterator[InProcess]:
-    """Yield a service in this process, set up."""
+    """Yield a service in this process, set up; with `keys`, one that was set up before."""
     app = create_app(settings, clock)
     transport = httpx.ASGITransport(app=cast("Any", app))
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://service") as http:
         service: Service = app.state["service"]
-        keys = await set_up(service, documents=documents)
+        keys = keys or await set_up(service, documents=documents)
         yield InProcess(service=service, http=http, keys=keys, clock=clock)
 
 

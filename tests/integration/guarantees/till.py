@@ -181,7 +181,7 @@ async def faults_of(connection: Connection, ring: KeyRing, keys: Keys) -> list[s
     batches = await connection.fetch("SELECT first_index, size FROM ledger.batch ORDER BY first_index")
     payloads = await connection.fetch("SELECT entry_index FROM ledger.payload ORDER BY entry_index")
     (head,) = await connection.fetch("SELECT revision, checkpoint FROM ledger.head")
-    verifier = Trees(ring).signer(keys.controller, Log.FACTS).verifier  # type: ignore[arg-type]
+    verifier = Trees(ring).signer(keys.controller, Log.FACTS).verifier
     checkpoint = open_checkpoint(head["checkpoint"].encode(), verifier)
     tree = Frontier().append(leaf_hash(row["leaf"]) for row in entries)
     claims = {
