@@ -1,0 +1,29 @@
+"""posthog-node against the service's adapter."""
+
+import json
+
+import pytest
+
+from tests.integration.clients.matrix import (
+    node_client,
+    retries_apply_nothing_twice,
+    the_story_makes_the_profile,
+)
+from tests.integration.clients.serving import Served
+
+pytestmark = pytest.mark.usefixtures("node_modules")
+
+CLIENT = node_client("posthog-node", "posthog_node.mjs")
+
+
+async def test_the_story_it_tells_makes_the_one_profile(served: Served) -> None:
+    seen = await the_story_makes_the_profile(served, CLIENT)
+    assert {request.path for request in seen} == {"/batch/"}
+    events = [event for request in seen for event in json.loads(request.body)["batch"]]
+    (alias,) = [event for event in events if event["event"] == "$create_alias"]
+    assert alias["distinct_id"].startswith("user-")
+    assert alias["properties"]["alias"].startswith("other-")
+
+
+async def test_what_it_sends_again_counts_once(served: Served) -> None:
+    await retries_apply_nothing_twice(served, CLIENT, fetchRetryDelay=300)
