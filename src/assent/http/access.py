@@ -5,6 +5,7 @@ Raises Unauthorized, Forbidden, NotVerified.
 
 import base64
 import binascii
+import re
 from typing import Final
 
 import jwt
@@ -23,6 +24,7 @@ ALGORITHM: Final = "EdDSA"
 LONGEST_TOKEN: Final = 15 * MINUTE
 
 _AUDIENCE: Final = "assent:controller:"
+_CONTROLLER: Final = re.compile(rf"{_AUDIENCE}([1-9][0-9]{{0,17}})", re.ASCII)
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ def subject(request: AnyRequest) -> Subject:
             algorithms=[ALGORITHM],
             options=options,
         )
-        controller_id = int(str(claims["aud"]).removeprefix(_AUDIENCE))
+        controller_id = _controller(claims["aud"])
         identifiers = tuple((str(namespace), str(value)) for namespace, value in claims["sub_ids"])
         expires = int(claims["exp"]) * SECOND
     except (jwt.InvalidTokenError, ValueError, TypeError) as error:
@@ -106,6 +108,13 @@ def mint(wired: Service, found: Subject, lifetime: int) -> str:
         "verified": found.verified,
     }
     return jwt.encode(claims, wired.ring.subject_token_key(), algorithm=ALGORITHM)
+
+
+def _controller(audience: object) -> int:
+    found = _CONTROLLER.fullmatch(audience) if isinstance(audience, str) else None
+    if found is None:
+        raise Unauthorized
+    return int(found[1])
 
 
 def _bearer(request: AnyRequest) -> str:

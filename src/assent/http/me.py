@@ -8,7 +8,7 @@ from litestar import Response, post, put
 from msgspec import Meta, Struct
 
 from assent.consent.statement import NoticeReference, StatementBody
-from assent.core.errors import NotVerified, UnknownPurpose
+from assent.core.errors import NotVerified, Refused, UnknownPurpose
 from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Instant, format_time
 from assent.http.access import Subject, subject
@@ -161,10 +161,14 @@ def _choice(purpose: Purpose, state: str, notice: NoticeReference | None, now: I
 
 def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
     """Return the token's identifiers, persons first: the first is whom the answer is about."""
-    identifiers = [
-        identifier_of(policy, SubjectReference(namespace=namespace, value=value), "")
-        for namespace, value in found.identifiers
-    ]
+    try:
+        identifiers = [
+            identifier_of(policy, SubjectReference(namespace=namespace, value=value), "")
+            for namespace, value in found.identifiers
+        ]
+    except Refused as refusal:
+        refusal.pointer = ""  # it stands in the token, not in the body
+        raise
     kinds = list(IdentifierKind)
     return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
 

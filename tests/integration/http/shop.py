@@ -24,7 +24,7 @@ idempotency_in_flight revision_ahead over_capacity unavailable key_mismatch ledg
 CODES: Final = frozenset(_CODES.split())
 """Every code of the wire."""
 
-_TELLING: Final = 6
+_TELLING: Final = 8
 """From this length on, a text that was sent and comes back was echoed."""
 
 
