@@ -67,8 +67,9 @@ class Summary(Struct, kw_only=True):
     earlier: int = 0
     """Records that an earlier run settled."""
     kept: int = 0
+    """Records that are entries of the ledger: this run's, or one's that took them at the same time."""
     not_kept: int = 0
-    """No purpose permitted them when they happened, or another import was taking them at the same time."""
+    """No purpose permitted them when they happened, or permits them now."""
     refused: Counter[str] = msgspec.field(default_factory=Counter)
     """Records whose fact was refused, by code."""
     rejected: Counter[str] = msgspec.field(default_factory=Counter)
