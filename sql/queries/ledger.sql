@@ -83,13 +83,6 @@ ON CONFLICT (controller_id, message_key) DO UPDATE
         seen_at = excluded.seen_at,
         entry_index = excluded.entry_index;
 
--- name: forget_messages
--- Messages older than the window within which a retry is recognised.
-DELETE FROM ledger.message AS m
-WHERE
-    m.controller_id = $1
-    AND m.seen_at < $2;
-
 -- name: insert_entries
 INSERT INTO ledger.entry (controller_id, entry_index, leaf)
 SELECT
