@@ -1,0 +1,307 @@
+"""Audiences: rules that are saved or refused, counts that are floored, members that need a right."""
+
+import json
+import re
+
+import httpx
+import pytest
+
+from tests.integration.http.shop import Json, Shop, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PURPOSE = "personalisation"
+BUYERS = {"op": "ge", "feature": "order_count", "value": 1}
+ITALIANS = {"op": "eq", "feature": "country", "value": "IT"}
+
+
+async def people(shop: Shop, numbers: range) -> None:
+    """Let people consent and buy once."""
+    for number in numbers:
+        await shop.given(f"user_id:buyer-{number}", PURPOSE)
+        await shop.bought(f"user_id:buyer-{number}", 10)
+
+
+async def asked(shop: Shop, what: str, by: str = f"engine:{PURPOSE}", **body: Json) -> httpx.Response:
+    return await shop.ask("POST", f"/v1/audiences/{what}", {"purpose": PURPOSE, **body}, by=by)
+
+
+def lines(response: httpx.Response) -> list[Json]:
+    assert response.headers["content-type"].startswith("application/x-ndjson")
+    assert response.content.endswith(b"\n")
+    return [json.loads(line) for line in response.content.splitlines()]
+
+
+# Saving.
+
+
+async def test_an_audience_is_saved_in_versions(shop: Shop) -> None:
+    first = await shop.save("buyers", BUYERS, PURPOSE)
+    assert first.status_code == 200
+    assert first.json() == {
+        "id": "buyers",
+        "version": 1,
+        "needs": {"features": ["order_count"], "categories": ["orders"]},
+    }
+    assert first.headers["assent-revision"] == str(await shop.revision())
+    assert (await shop.save("buyers", ITALIANS, PURPOSE)).json()["version"] == 2
+    found = await shop.ask("GET", "/v1/audiences/buyers", by="dpo")
+    assert found.json() == {
+        "id": "buyers",
+        "version": 2,
+        "title": "an audience",
+        "purposes": [PURPOSE],
+        "rule": ITALIANS,
+    }
+    assert found.headers["assent-revision"] == str(await shop.revision())
+    listed = await shop.ask("GET", "/v1/audiences")
+    assert listed.json() == {"audiences": [found.json()]}
+
+
+async def test_a_deleted_audience_is_unknown(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    deleted = await shop.ask("DELETE", "/v1/audiences/buyers")
+    assert (deleted.status_code, deleted.json()) == (200, {"id": "buyers", "deleted": True})
+    assert deleted.headers["assent-revision"] == str(await shop.revision())
+    refused(await shop.ask("GET", "/v1/audiences/buyers"), 404, "unknown_audience")
+    refused(await shop.ask("DELETE", "/v1/audiences/buyers"), 404, "unknown_audience")
+    refused(await asked(shop, "buyers/count"), 404, "unknown_audience")
+    assert (await shop.ask("GET", "/v1/audiences")).json() == {"audiences": []}
+    assert (await shop.save("buyers", BUYERS, PURPOSE)).json()["version"] == 3
+
+
+def deep(levels: int) -> Json:
+    rule: Json = BUYERS
+    for _ in range(levels):
+        rule = {"op": "not", "of": rule}
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "pointer"),
+    [
+        ({"op": "ge", "feature": "shoe_size", "value": 1}, "unknown_feature", "/rule/feature"),
+        (
+            {"op": "and", "of": [BUYERS, {"op": "known", "feature": "shoe_size"}]},
+            "unknown_feature",
+            "/rule/of/1/feature",
+        ),
+        ({"op": "ge", "feature": "order_count", "value": "many orders"}, "wrong_type", "/rule/value"),
+        ({"op": "ge", "feature": "country", "value": 1}, "wrong_type", None),
+        ({"op": "eq", "feature": "country", "value": True}, "wrong_type", "/rule/value"),
+        ({"op": "in", "feature": "country", "values": ["IT", 7]}, "wrong_type", "/rule/values/1"),
+        ({"op": "and", "of": []}, "empty_group", "/rule/of"),
+        ({"op": "or", "of": [BUYERS, {"op": "or", "of": []}]}, "empty_group", "/rule/of/1/of"),
+        (deep(8), "rule_too_deep", None),
+        (deep(200), "rule_too_deep", "/rule"),
+        ({"op": "or", "of": [BUYERS] * 64}, "rule_too_deep", None),
+        ({"op": "audience", "audience": "never_was"}, "unknown_audience", "/rule/audience"),
+        ({"op": "audience", "audience": "itself"}, "cyclic_audience", "/rule/audience"),
+        (
+            {"op": "gt", "feature": "products_viewed", "value": 1},
+            "not_permitted_for_purpose",
+            "/rule/feature",
+        ),
+    ],
+)
+async def test_a_rule_that_means_nothing_is_refused_where_it_is_wrong(
+    shop: Shop, rule: Json, code: str, pointer: str | None
+) -> None:
+    before = await shop.revision()
+    # `service` never sees browsing; all else is the same for both.
+    purposes = ["service"] if code == "not_permitted_for_purpose" else [PURPOSE]
+    if code == "cyclic_audience":
+        await shop.save("itself", BUYERS, *purposes)
+        before += 1
+    response = await shop.save("itself", rule, *purposes)
+    status = 404 if code == "unknown_audience" else 422
+    refused(response, status, code, pointer)
+    assert await shop.revision() == before
+    engine = {"purpose": purposes[0], "rule": rule}
+    if code != "cyclic_audience":
+        preview = await shop.ask("POST", "/v1/audiences/preview", engine, by=f"engine:{purposes[0]}")
+        refused(preview, status, code, pointer)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"op": "wish", "feature": "order_count"},
+        {"op": "ge", "feature": "order_count"},
+        {"op": "ge", "feature": "order_count", "value": 1, "unless": "raining"},
+        {"op": "not", "of": []},
+        {"feature": "order_count"},
+        ["and"],
+        None,
+        17,
+    ],
+)
+async def test_what_has_not_the_shape_of_a_rule_is_unreadable(shop: Shop, rule: Json) -> None:
+    refused(await shop.save("buyers", rule, PURPOSE), 400, "unreadable_body")
+
+
+async def test_a_cycle_through_another_audience_is_found(shop: Shop) -> None:
+    await shop.save("one", BUYERS, PURPOSE)
+    await shop.save("two", {"op": "audience", "audience": "one"}, PURPOSE)
+    response = await shop.save("one", {"op": "not", "of": {"op": "audience", "audience": "two"}}, PURPOSE)
+    refused(response, 422, "cyclic_audience", "/rule/of/audience")
+
+
+@pytest.mark.parametrize(
+    "name", ["Buyers", "-buyers", "b" * 64, "b.u", "b%20b", "b\u00fcyers", "anna@example.org"]
+)
+async def test_an_id_is_a_plain_word(shop: Shop, name: str) -> None:
+    refused(await shop.save(name, BUYERS, PURPOSE), 400, "unreadable_body")
+
+
+async def test_purposes_of_an_audience_must_be_declared(shop: Shop) -> None:
+    refused(
+        await shop.save("buyers", BUYERS, PURPOSE, "world_domination"), 422, "unknown_purpose", "/purposes/1"
+    )
+    refused(await shop.save("buyers", BUYERS), 400, "unreadable_body", "/purposes")
+
+
+async def test_an_engine_saves_for_its_own_purposes_and_learns_no_revision(shop: Shop) -> None:
+    by = f"engine:{PURPOSE}"
+    saved = await shop.save("buyers", BUYERS, PURPOSE, by=by)
+    assert saved.status_code == 200
+    assert "assent-revision" not in saved.headers
+    listed = await shop.ask("GET", "/v1/audiences", by=by)
+    assert "assent-revision" not in listed.headers
+    assert "assent-revision" not in (await shop.ask("DELETE", "/v1/audiences/buyers", by=by)).headers
+    response = await shop.save("buyers", BUYERS, PURPOSE, "analytics", by=by)
+    refused(response, 403, "purpose_not_bound")
+
+
+async def test_another_purposes_audience_is_as_unknown_as_one_that_never_was(shop: Shop) -> None:
+    await shop.save("elsewhere", BUYERS, "analytics")
+    by = f"engine:{PURPOSE}"
+    for method, what, body in [
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("POST", "/count", {"purpose": PURPOSE}),
+        ("POST", "/members", {"purpose": PURPOSE}),
+    ]:
+        other = await shop.ask(method, f"/v1/audiences/elsewhere{what}", body, by=by)
+        never = await shop.ask(method, f"/v1/audiences/never_was{what}", body, by=by)
+        refused(other, 404, "unknown_audience")
+        assert (other.content, other.headers) == (never.content, never.headers)
+    assert (await shop.ask("GET", "/v1/audiences", by=by)).json() == {"audiences": []}
+
+
+async def test_collectors_and_issuers_know_no_audiences(shop: Shop) -> None:
+    for by in ("collector", "browser", "issuer"):
+        for method, path in [
+            ("GET", "/v1/audiences"),
+            ("GET", "/v1/audiences/x"),
+            ("PUT", "/v1/audiences/x"),
+            ("DELETE", "/v1/audiences/x"),
+            ("POST", "/v1/audiences/x/count"),
+            ("POST", "/v1/audiences/x/members"),
+            ("POST", "/v1/audiences/preview"),
+            ("POST", "/v1/audiences/overlap"),
+        ]:
+            refused(await shop.ask(method, path, {}, by=by), 403, "forbidden")
+
+
+# Counting.
+
+
+async def test_without_the_right_to_members_counts_are_floored(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    shown: list[tuple[int, int]] = []
+    for buyers in (range(9), range(9, 10), range(10, 15)):
+        await people(shop, buyers)
+        exact = (await asked(shop, "buyers/count")).json()
+        floored = (await asked(shop, "buyers/count", by=f"counting:{PURPOSE}")).json()
+        assert (exact["floored_to"], floored["floored_to"]) == (1, 10)
+        shown.append((exact["count"], floored["count"]))
+    assert shown == [(9, 0), (10, 10), (15, 10)]
+    by = f"counting:{PURPOSE}"
+    assert (await asked(shop, "preview", by=by, rule=BUYERS)).json()["count"] == 10
+    assert (await asked(shop, "overlap", by=by, audiences=["buyers"])).json()["count"] == 10
+
+
+async def test_a_count_says_of_which_sequence_it_is(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(2))
+    counted = await asked(shop, "buyers/count")
+    assert counted.json().keys() == {"count", "floored_to", "sequence"}
+    assert counted.headers["assent-sequence"] == str(counted.json()["sequence"])
+    assert "assent-revision" not in counted.headers
+    await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
+    after = (await asked(shop, "buyers/count")).json()
+    assert after["count"] == 1
+    assert after["sequence"] > counted.json()["sequence"]
+
+
+async def test_a_rule_can_be_tried_without_saving_it(shop: Shop) -> None:
+    await people(shop, range(2))
+    before = await shop.revision()
+    tried = (await asked(shop, "preview", rule={"op": "not", "of": BUYERS})).json()
+    assert (tried["count"], tried["needs"]) == (0, {"features": ["order_count"], "categories": ["orders"]})
+    assert await shop.revision() == before
+
+
+async def test_an_overlap_counts_the_members_of_all(shop: Shop) -> None:
+    await people(shop, range(2))
+    await shop.bought("user_id:buyer-0", 90)
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await shop.save("big_spenders", {"op": "ge", "feature": "order_value", "value": 100}, PURPOSE)
+    overlap = await asked(shop, "overlap", audiences=["buyers", "big_spenders"])
+    assert overlap.json()["count"] == 1
+    refused(
+        await asked(shop, "overlap", audiences=["buyers", "never_was"]),
+        404,
+        "unknown_audience",
+        "/audiences/1",
+    )
+    refused(await asked(shop, "overlap", audiences=[]), 400, "unreadable_body", "/audiences")
+    refused(await asked(shop, "overlap", audiences=["buyers"] * 17), 400, "unreadable_body", "/audiences")
+
+
+# Members.
+
+
+async def test_members_are_told_in_order_and_completely(shop: Shop) -> None:
+    await people(shop, range(5))
+    await shop.save("buyers", BUYERS, PURPOSE)
+    response = await asked(shop, "buyers/members")
+    *members, end = lines(response)
+    names = [member["subject"] for member in members]
+    assert names == sorted(set(names))
+    assert all(member["identifiers"] == {} for member in members)
+    assert end.items() >= {"end": True, "members": 5}.items()
+    assert response.headers["assent-sequence"] == str(end["sequence"])
+    assert re.fullmatch(r"r:\d+", end["release"])
+    assert "buyer-" not in response.text
+    # The same name as in a decision for the same consumer.
+    assert (await shop.decision(PURPOSE, "user_id:buyer-0"))["subject"] in names
+
+
+async def test_an_empty_audience_is_complete_too(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    (end,) = lines(await asked(shop, "buyers/members"))
+    assert end.items() >= {"end": True, "members": 0}.items()
+
+
+async def test_members_need_the_right_to_them(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    refused(await asked(shop, "buyers/members", by=f"counting:{PURPOSE}"), 403, "forbidden")
+    refused(await asked(shop, "buyers/members", by="dpo"), 403, "forbidden")
+    refused(await asked(shop, "buyers/members", by="admin"), 403, "forbidden")
+
+
+async def test_values_of_identifiers_are_not_handed_out(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    response = await asked(shop, "buyers/members", namespaces=["email"])
+    refused(response, 422, "not_permitted_for_purpose", "/namespaces")
+
+
+@pytest.mark.parametrize("what", ["buyers/count", "buyers/members", "preview", "overlap"])
+async def test_a_purpose_must_be_known_and_the_keys_own(shop: Shop, what: str) -> None:
+    bodies: Json = {"preview": {"rule": BUYERS}, "overlap": {"audiences": ["buyers"]}}
+    more = bodies.get(what, {})
+    refused(await asked(shop, what, purpose="world_domination", **more), 422, "unknown_purpose", "/purpose")
+    refused(await asked(shop, what, purpose="analytics", **more), 403, "purpose_not_bound", "/purpose")
+    refused(await asked(shop, what, purpose=None, **more), 400, "unreadable_body", "/purpose")
