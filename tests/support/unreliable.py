@@ -9,7 +9,7 @@ import asyncio
 import gzip
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -35,7 +35,12 @@ FAILURES: Final = 2
 """Requests that fail before one does not."""
 
 _WORD: Final = re.compile(rb"fault:(lost|500|429|503):[A-Za-z0-9-]+")
+_ID: Final = re.compile(rb'"(?:messageId|uuid)": ?"([^"]+)"')
 _HOP: Final = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding", b"accept-encoding"})
+_FROM_ANYWHERE: Final = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "Retry-After"),
+)
 _GZIP_BEGINS: Final = b"\x1f\x8b"
 
 
@@ -73,12 +78,20 @@ class Unreliable:
         self._upstream = upstream
         self._failed: Counter[bytes] = Counter()
         self._settled: set[bytes] = set()
+        self._arrived: set[bytes] = set()
         self._changed = asyncio.Event()
 
     async def settled(self, words: set[str], within_s: float) -> None:
         """Return once an event with each of these words has met its faults and was answered after all."""
+        await self._until(lambda: self._settled.issuperset(word.encode() for word in words), within_s)
+
+    async def arrived(self, events: int, within_s: float) -> None:
+        """Return once so many events, told apart by the ids that clients give them, were answered well."""
+        await self._until(lambda: len(self._arrived) >= events, within_s)
+
+    async def _until(self, holds: Callable[[], bool], within_s: float) -> None:
         async with asyncio.timeout(within_s):
-            while not self._settled.issuperset(word.encode() for word in words):
+            while not holds():
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -131,6 +144,7 @@ class Unreliable:
         )
         if faulty is None and answer is not None and answer.is_success:
             self._settled.update(words)
+            self._arrived.update(_ID.findall(unpacked(body)))
         self._changed.set()
         return answer
 
@@ -181,7 +195,7 @@ def _failure(fault: Fault, origin: bytes | None) -> httpx.Response | None:
     """Return the answer that a failing server, or a balancer before it, gives; None for none."""
     if fault is Fault.LOST:
         return None
-    headers = {} if origin is None else {"Access-Control-Allow-Origin": "*"}
+    headers = {} if origin is None else dict(_FROM_ANYWHERE)
     if fault is not Fault.FAILED:
         headers["Retry-After"] = "1"
     return httpx.Response(int(fault), headers=headers, content=b"{}")

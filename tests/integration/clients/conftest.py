@@ -1,6 +1,5 @@
 """One service for all clients of a run's worker, and the packages of those that run on Node."""
 
-import asyncio
 import fcntl
 import shutil
 import subprocess
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from assent.database.embedded import EmbeddedPostgres
-from tests.integration.clients.serving import HERE, Served
+from tests.integration.clients.serving import HERE, Served, serving
 from tests.support.database import clone
-from tests.support.service import processes, set_up_once
 
 pytest.register_assert_rewrite("tests.integration.clients.matrix")
 
@@ -26,10 +24,8 @@ def served(postgres: EmbeddedPostgres, template_database: str) -> Iterator[Serve
     """A service on a socket, with a controller set up."""
     folder = Path(tempfile.mkdtemp(prefix="assent-clients-"))
     try:
-        with clone(postgres, template_database) as database:
-            keys = asyncio.run(set_up_once(database.settings(folder)))
-            with processes(folder, database.dsn(), None) as [service]:
-                yield Served(url=service.url, keys=keys)
+        with clone(postgres, template_database) as database, serving(database, folder) as served:
+            yield served
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

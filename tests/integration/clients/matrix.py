@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -24,7 +24,7 @@ from tests.integration.clients.story import (
     told,
 )
 from tests.support.service import CHECKOUT, bearer, statement, subject
-from tests.support.unreliable import FAILURES, Fault, Seen, unreliable
+from tests.support.unreliable import FAILURES, Fault, Seen, Unreliable, unreliable
 
 WITHIN_S: Final = 40.0
 """Longer than any client takes to give up; a test that waits this long has failed."""
@@ -39,6 +39,8 @@ class Work(Struct, frozen=True, kw_only=True):
     key: str
     groups: list[list[Act]]
     options: Mapping[str, Any] = {}
+    delivered: asyncio.Event | None = None
+    """Set once everything has arrived: for a client that cannot say so itself, a page that lies open."""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -109,11 +111,12 @@ async def the_story_makes_the_profile(
     """Let a client tell the story, compare what the purposes see of it; return the client's requests."""
     who, now = people(client.name), right_now()
     await _consent(served, who, now)
+    acts = story(who, now)
     async with unreliable(served.url) as proxy:
-        work = Work(
-            url=proxy.url, key=key or served.keys.collector, groups=[story(who, now)], options=options
+        arrived = proxy.arrived(len(acts), WITHIN_S)
+        ended = await _sent(
+            client, proxy, arrived, key=key or served.keys.collector, groups=[acts], options=options
         )
-        ended = await client.send(work)
     assert ended.status == 0, ended.errors
     for purpose in purposes:
         # A browser alone opens nobody's orders: the service asks for the account.
@@ -131,15 +134,33 @@ async def retries_apply_nothing_twice(
     await _consent(served, who, now)
     groups, words = faulty(who, now)
     async with unreliable(served.url) as proxy:
-        work = Work(url=proxy.url, key=key or served.keys.collector, groups=groups, options=options)
-        sending = asyncio.create_task(client.send(work))
-        await proxy.settled(words, WITHIN_S)
-        ended = await sending
+        settled = proxy.settled(words, WITHIN_S)
+        ended = await _sent(
+            client, proxy, settled, key=key or served.keys.collector, groups=groups, options=options
+        )
     assert ended.status == 0, ended.errors
     (features,) = await _decided(served, who.subjects[:1], "analytics")
     assert (features["order_count"], features["order_value"]) == (len(Fault), 2 ** len(Fault) - 1)
     assert len([seen for seen in proxy.seen if seen.status != 200]) >= FAILURES * len(Fault)
     return proxy.seen
+
+
+async def _sent(
+    client: Client,
+    proxy: Unreliable,
+    everything_arrived: Awaitable[None],
+    *,
+    key: str,
+    groups: list[list[Act]],
+    options: Mapping[str, object],
+) -> Ended:
+    """Let a client send, see that everything arrives, and then that the client ends."""
+    delivered = asyncio.Event()
+    work = Work(url=proxy.url, key=key, groups=groups, options=options, delivered=delivered)
+    sending = asyncio.create_task(client.send(work))
+    await everything_arrived
+    delivered.set()
+    return await sending
 
 
 async def _consent(served: Served, who: People, now: datetime) -> None:
