@@ -4,11 +4,12 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from litestar import Litestar
@@ -19,6 +20,7 @@ from assent.database.embedded import EmbeddedPostgres
 from assent.http.keys import NewKey, Role
 from assent.http.wiring import Service
 from assent.ingest.controllers import create_controller
+from assent.ledger.append import Append
 from tests.integration.http.shop import Shop, a_name
 from tests.support.database import clone
 from tests.support.policy_documents import Documents
@@ -30,13 +32,26 @@ OpenShop = Callable[[Documents], Awaitable[Shop]]
 class Installation:
     """The running service, and the key of its own administrator, who makes the controllers."""
 
-    def __init__(
-        self, http: httpx.AsyncClient, service: Service, clock: SteppedClock, admin_key: str
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, app: Litestar, clock: SteppedClock, admin_key: str) -> None:
         self.http = http
-        self.service = service
+        self.app = app
         self.clock = clock
         self.admin_key = admin_key
+
+    @property
+    def service(self) -> Service:
+        service: Service = self.app.state["service"]
+        return service
+
+    @contextmanager
+    def appending(self, ledger: Append) -> Iterator[None]:
+        """Hand handlers another way into the ledger for a while."""
+        service = self.service
+        self.app.state["service"] = msgspec.structs.replace(service, ledger=ledger)
+        try:
+            yield
+        finally:
+            self.app.state["service"] = service
 
     async def controller(self) -> Shop:
         """Return a new controller without a policy."""
@@ -88,7 +103,7 @@ async def installation(settings: Settings) -> AsyncIterator[Installation]:
         async with service.database.writer.acquire() as connection:
             first = await create_controller(connection, service.ring, "first", clock())
         key = (await service.keys.create(first, NewKey(role=Role.ADMIN)))[1]
-        yield Installation(http, service, clock, key)
+        yield Installation(http, app, clock, key)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

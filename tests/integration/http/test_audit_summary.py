@@ -53,7 +53,8 @@ async def test_people_are_counted_by_tier_over_the_whole_resolution(shop: Shop) 
     await viewed(shop, 0.3, anonymousId="once")
     await viewed(shop, 3, anonymousId="again")
     await viewed(shop, anonymousId="again")
-    # Two devices, seen together once.
+    # Two devices, seen together once; the event is the tablet's.
+    await said(shop, "device_id:tablet-1", "given")
     await viewed(shop, anonymousId="owner", context={"device": {"id": "tablet-1"}})
     # A person, with the browser they signed in on: one person. The browser alone had come back.
     await viewed(shop, 3, anonymousId="signed-in")
