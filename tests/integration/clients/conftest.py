@@ -15,6 +15,7 @@ from tests.support.database import clone
 
 pytest.register_assert_rewrite("tests.integration.clients.matrix")
 
+_NODE = 20
 _INSTALL_WITHIN_S = 180
 _NPM = ("npm", "ci", "--ignore-scripts", "--omit=optional", "--loglevel=error")
 
@@ -36,6 +37,11 @@ def node_modules() -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"NOT TESTED: {program} is not installed; the clients for Node and browsers need it")
+    version = subprocess.run(("node", "--version"), check=True, capture_output=True, text=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < _NODE:
+        pytest.skip(
+            f"NOT TESTED: node {_NODE} or newer is not installed; node {version} is too old for clients"
+        )
     folder = HERE / "node"
     lock, stamp = folder / "package-lock.json", folder / "node_modules" / ".installed"
     with lock.open("rb") as waiting:
