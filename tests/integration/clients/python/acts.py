@@ -22,6 +22,20 @@ def at(act: Act) -> datetime:
     return datetime.fromisoformat(act["at"])
 
 
-def who(act: Act) -> dict[str, Any]:
-    """Return who acted, and when, as Segment's and RudderStack's clients call it."""
-    return {"user_id": act.get("user"), "anonymous_id": act.get("anonymous"), "timestamp": at(act)}
+def say(client: Any, acts: list[Act]) -> Callable[[], None]:  # noqa: ANN401 neither is typed
+    """Make the calls that Segment's client and RudderStack's name alike; return what waits for the end."""
+    for act in acts:
+        who = {"user_id": act.get("user"), "anonymous_id": act.get("anonymous"), "timestamp": at(act)}
+        match act["call"]:
+            case "page":
+                client.page(name=act["name"], properties=act["properties"], **who)
+            case "track":
+                client.track(event=act["event"], properties=act["properties"], **who)
+            case "identify":
+                client.identify(traits=act["traits"], **who)
+            case "alias":
+                client.alias(previous_id=act["previous"], user_id=act["user"], timestamp=at(act))
+            case other:
+                raise ValueError(other)
+    wait: Callable[[], None] = client.shutdown
+    return wait

@@ -1,0 +1,23 @@
+"""segment-analytics-python against the service."""
+
+import pytest
+
+from tests.integration.clients.matrix import (
+    python_client,
+    retries_apply_nothing_twice,
+    the_story_makes_the_profile,
+)
+from tests.integration.clients.serving import Served
+
+CLIENT = python_client("segment-python", "segment_python")
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+async def test_the_story_it_tells_makes_the_one_profile(served: Served, gzip: bool) -> None:
+    seen = await the_story_makes_the_profile(served, CLIENT, gzip=gzip)
+    assert {request.path for request in seen} == {"/v1/batch"}
+    assert {request.headers.get("content-encoding") for request in seen} == {"gzip" if gzip else None}
+
+
+async def test_what_it_sends_again_counts_once(served: Served) -> None:
+    await retries_apply_nothing_twice(served, CLIENT)
