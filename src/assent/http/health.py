@@ -54,7 +54,7 @@ async def checkpoint(request: AnyRequest) -> Response[bytes]:
     refuse_ahead(revision_asked(request), head.revision)
     return Response(
         head.checkpoint.encode(),
-        media_type="text/plain; charset=utf-8",
+        media_type="text/plain",
         headers=at_revision(head.revision),
     )
 
