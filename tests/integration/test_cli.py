@@ -61,9 +61,10 @@ class Serving:
     """A running `assent run`, and what it printed before it served."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "assent.cli", "run"],
-            env=dict(environment),
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -119,6 +120,7 @@ def test_the_first_start_shows_a_key_of_every_role_and_they_work(serving: Servin
         "COLLECTOR_KEY",
         "BROWSER_KEY",
         "ENGINE_KEY",
+        "URL",
     }
     ada = subject("user_id:ada")
     consents = {"subject": ada, "statements": [statement("personalisation", "given")]}

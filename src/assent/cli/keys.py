@@ -3,6 +3,7 @@
 from typing import Literal
 
 import click
+import msgspec
 from rich.table import Table
 
 from assent.cli.running import controller_option, out, with_controller
@@ -39,6 +40,13 @@ def keys() -> None:
 @click.option(
     "--consumer", default="", metavar="NAME", help="Whom releases are recorded for; the role's name."
 )
+@click.option("--source", default="", metavar="NAME", help="A collector's: which of your systems it is for.")
+@click.option(
+    "--channel",
+    default="",
+    metavar="WORD",
+    help="A collector's: where it happens, such as web, app, store, call_centre, chat, social or email.",
+)
 def create(
     controller: str,
     *,
@@ -47,9 +55,19 @@ def create(
     trust: Literal["browser", "server"],
     members: bool,
     consumer: str,
+    source: str,
+    channel: str,
 ) -> None:
     """Make a key and print it. It is shown this once: only its digest is kept."""
-    wanted = NewKey(role=Role(role), consumer=consumer, purposes=purposes, trust=trust, members=members)
+    wanted = NewKey(
+        role=Role(role),
+        consumer=consumer,
+        purposes=purposes,
+        trust=trust,
+        members=members,
+        source=source,
+        channel=channel,
+    )
     _refuse_pointless(wanted)
 
     async def made(wired: Service, controller_id: ControllerId) -> tuple[int, str]:
@@ -72,7 +90,7 @@ def list_(controller: str) -> None:
     """List keys: what each may do, never what it is."""
 
     async def read(wired: Service, controller_id: ControllerId) -> Table:
-        table = Table("id", "role", "consumer", "purposes", "members", "made", "revoked")
+        table = Table("id", "role", "consumer", "purposes", "source", "members", "made", "revoked")
         for row in await wired.database.auditor.fetch(_SQL.keys_of, controller_id):
             role = row["role"]
             table.add_row(
@@ -80,6 +98,7 @@ def list_(controller: str) -> None:
                 f"{role} ({row['trust']})" if role == Role.COLLECTOR else role,
                 row["consumer"],
                 " ".join(row["purposes"]),
+                " ".join(word for word in (row["source"], row["channel"] and f"({row['channel']})") if word),
                 ("yes" if row["members"] else "no") if role == Role.ENGINE else "",
                 format_time(row["created_at"])[:10],
                 format_time(row["revoked_at"])[:10] if row["revoked_at"] else "",
@@ -118,6 +137,12 @@ def public(controller: str) -> None:
 
 def _refuse_pointless(wanted: NewKey) -> None:
     """Refuse what would silently mean nothing: purposes bind engines alone, trust tells collectors apart."""
+    try:
+        msgspec.convert(msgspec.to_builtins(wanted), NewKey)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(f"Not a key: {error}.") from error
+    if wanted.role not in (Role.COLLECTOR, Role.ISSUER) and (wanted.source or wanted.channel):
+        raise click.UsageError("--source and --channel are for collectors' and issuers' keys.")
     if wanted.role is Role.ENGINE and not wanted.purposes:
         raise click.UsageError("Expected at least one --purpose for an engine's key.")
     if wanted.role is not Role.ENGINE and (wanted.purposes or wanted.members):

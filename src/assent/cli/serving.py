@@ -56,7 +56,7 @@ async def _serve(settings: Settings, controller: str) -> None:
         wired: Service = app.state["service"]
         made = await make_controller(wired, controller)
         if made is not None:
-            _show(made)
+            _show(made, _address(settings))
         admin = _Server(_config(metrics_app(wired)))
         server = _Server(_config(app), says=f"{SERVING}{_address(settings)}")
         _stop_on_signal(server, admin)
@@ -129,11 +129,11 @@ def _bound(host: str, port: int, setting: str) -> socket.socket:
     return listening
 
 
-def _show(made: Made) -> None:
+def _show(made: Made, address: str) -> None:
     click.echo(
         f"Made the controller {made.name!r} and put policy version {made.policy_version} in force.\n"
         "Its keys, shown this once, as lines for a shell:\n"
     )
     for name, key in made.keys:
         click.echo(f"export {name}={key}")
-    click.echo()
+    click.echo(f"export URL={address}\n")

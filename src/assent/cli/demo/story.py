@@ -6,6 +6,7 @@ the file itself, since somebody has to say whom consent is about.
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ from assent.cli.demo.service import DemoFailed, Demonstrated, RunningService
 from assent.cli.demo.visitor import come_back, visit
 from assent.cli.running import out
 from assent.core.documents import parse_policy
+from assent.core.errors import Refused
 from assent.core.policy import Policy
+from assent.ingest.identifiers_of import found
 from assent.ingest.records import Records, read_mapping
 from assent.ingest.rows import Record
 from assent.policies import read_folder
@@ -44,7 +47,7 @@ async def tell(shown: Demonstrated) -> None:
     """Show every chapter."""
     service = shown.service
     policy, _ = parse_policy(await asyncio.to_thread(read_folder, policies_folder()))
-    orders = await asyncio.to_thread(_orders, shown)
+    orders = await asyncio.to_thread(_orders, shown, policy)
     await _consents(service, policy, list(orders))
     await _import(shown)
     await _visitor(service, policy)
@@ -54,15 +57,17 @@ async def tell(shown: Demonstrated) -> None:
     await _checkpoint(service)
 
 
-def _orders(shown: Demonstrated) -> Counter[str]:
+def _orders(shown: Demonstrated, policy: Policy) -> Counter[str]:
     """Return the customers of the file, with how often each one ordered."""
-    found: Counter[str] = Counter()
+    customer = policy.namespace_ids["customer_id"]
+    counted: Counter[str] = Counter()
     for record in Records(shown.data, read_mapping(shown.mapping)):
         if isinstance(record, Record):
-            for one in record.call.context["externalIds"]:  # type: ignore[attr-defined]
-                if one["type"] == "customer_id":
-                    found[one["id"]] += record.call.name == "Order Completed"
-    return found
+            with suppress(Refused):  # a number that the policy takes for nobody
+                owner = found(record.call, policy)[0]
+                if owner.namespace == customer:
+                    counted[owner.value] += record.call.name == "Order Completed"
+    return counted
 
 
 def _regular(orders: Counter[str]) -> str:
