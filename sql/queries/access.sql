@@ -8,13 +8,17 @@ SELECT
     k.purposes,
     k.trust,
     k.members,
+    k.source,
+    k.channel,
     k.revoked_at
 FROM ledger.api_key AS k
 WHERE k.digest = $1;
 
 -- name: insert_key
-INSERT INTO ledger.api_key (controller_id, digest, role, consumer, purposes, trust, members, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO ledger.api_key (
+    controller_id, digest, role, consumer, purposes, trust, members, created_at, source, channel
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 RETURNING key_id;
 
 -- name: revoke_key
@@ -36,6 +40,8 @@ SELECT
     k.purposes,
     k.trust,
     k.members,
+    k.source,
+    k.channel,
     k.created_at,
     k.revoked_at
 FROM ledger.api_key AS k

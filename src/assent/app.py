@@ -40,6 +40,7 @@ from assent.http import (
     me,
     posthog,
     schema,
+    sources,
     subjects,
     tracking,
 )
@@ -50,6 +51,7 @@ from assent.http.patience import patient
 from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
+from assent.ingest.counts import Counts
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
 from assent.ledger.witness import Witness, kept_controllers, refuse_rollback
@@ -58,7 +60,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
-_ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS]
+_ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 
 
 ORIGIN = "assent.local"
@@ -108,7 +110,11 @@ async def open_service(
         witness = _witnesses(settings.folder)
         await _refuse_rollback(settings.folder, database, trees, witness)
         policies = PolicyShelf(database.writer, clock)
-        committer = await stack.enter_async_context(Committer(database, trees, witness, clock, random))
+        # Closed after the committer: what that one still commits is counted.
+        counts = await stack.enter_async_context(Counts(database.writer, clock))
+        committer = await stack.enter_async_context(
+            Committer(database, trees, witness, clock, random, counts)
+        )
         await stack.enter_async_context(sealing(database, trees, witness, clock))
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
         yield Service(
@@ -121,6 +127,7 @@ async def open_service(
             keys=Keys(database.writer, clock, random),
             policies=policies,
             ledger=committer,
+            counts=counts,
             door=door,
             audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
             answers=Answers(database.writer, ring, clock),

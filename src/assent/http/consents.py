@@ -5,6 +5,7 @@ from typing import Annotated
 
 from litestar import Response, post
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from assent.consent.statement import StatementBody, check
 from assent.core.errors import (
@@ -91,7 +92,13 @@ async def _state(who: Caller, body: ConsentsBody, wired: Service) -> Response[by
         identifiers.append(identifier_of(policy, body.address, "/address"))
     person = policy.namespaces[subject.namespace].kind is IdentifierKind.PERSON
     drafts = [
-        stated(statement, identifiers, role=who.role.value, authenticated=body.authenticated, person=person)
+        stated(
+            statement if statement.channel else replace(statement, channel=who.declared.get("channel", "")),
+            identifiers,
+            role=who.role.value,
+            authenticated=body.authenticated,
+            person=person,
+        )
         for statement in body.statements
     ]
     taken = await append_statements(wired, who.controller_id, policy, drafts)

@@ -5,7 +5,7 @@ A revoked key is refused at the latest a second after its revocation.
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -45,6 +45,13 @@ class Caller(Struct, frozen=True, kw_only=True):
     server: bool = False
     """A secret key; a browser key is public, and what it says of persons is claimed."""
     members: bool = False
+    declared: Mapping[str, str] = {}
+    """The `source` and `channel` of what comes through it, where the call names none."""
+
+    @property
+    def counted_as(self) -> str:
+        """The name under which what it sends is counted."""
+        return f"key:{self.key_id}"
 
     def require(self, *roles: Role) -> None:
         """Raise Forbidden unless the key has one of these roles."""
@@ -66,6 +73,10 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     purposes: tuple[str, ...] = ()
     trust: Literal["browser", "server"] = "server"
     members: bool = False
+    source: Annotated[str, Meta(max_length=64)] = ""
+    """Which of the controller's systems it is for, of a collector or an issuer."""
+    channel: Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_-]{0,31})?\Z")] = ""
+    """Where what comes through it happens, unless the call says so; the words are in policies/README.md."""
 
 
 class Keys:
@@ -105,6 +116,8 @@ class Keys:
             wanted.trust,
             wanted.members,
             self._clock(),
+            wanted.source,
+            wanted.channel,
         )
         return key_id, text
 
@@ -124,6 +137,7 @@ class Keys:
             purposes=frozenset(row["purposes"]),
             server=row["trust"] == "server",
             members=row["members"],
+            declared={name: row[name] for name in ("source", "channel") if row[name]},
         )
 
 

@@ -62,6 +62,7 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
     who = await collector(request, said.write_key)
     policy = await wired.policies.current(who.controller_id)
     drafts, refused = _drafts(wired, who, policy, said.items)
+    at_the_door = [refusal.code for refusal in refused]
     if drafts:
         facts = make_facts(wired.ring, wired.random, who.controller_id, [draft for _, draft in drafts])
         appended = await wired.ledger.append(who.controller_id, facts)
@@ -73,6 +74,8 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
         ]
     else:
         revision = await revision_of(wired, who.controller_id)
+    # Now, not before: of a request that is answered 429 and sent again nothing counts twice.
+    wired.counts.refused(who.controller_id, who.counted_as, at_the_door)
     return Taken(
         success=True,
         accepted=len(said.items) - len(refused),
@@ -99,7 +102,7 @@ def _drafts(
 
 
 def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at: Instant) -> Draft:
-    source = f"key:{who.key_id}"
+    source = who.counted_as
     key = wired.ring.message_key(who.controller_id, source, call.message_id) if call.message_id else None
     return event_draft(
         policy,
@@ -109,6 +112,7 @@ def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at:
         source=source,
         server=who.server,
         message_key=key,
+        declared=who.declared,
     )
 
 

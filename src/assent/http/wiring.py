@@ -16,6 +16,7 @@ from assent.gate.door import Door
 from assent.http.claims import Answers
 from assent.http.keys import Keys
 from assent.http.metrics import Metrics
+from assent.ingest.counts import Counts
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
 
@@ -36,6 +37,7 @@ class Service(Struct, frozen=True, kw_only=True):
     keys: Keys
     policies: PolicyShelf
     ledger: Append
+    counts: Counts
     door: Door
     audiences: Audiences
     answers: Answers

@@ -133,7 +133,8 @@ def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEnt
             outcomes.append(Outcome(code=refusal.code))
             continue
         if taken is None:
-            outcomes.append(Outcome(index=board.entry_of(fact)))
+            before = board.entry_of(fact)
+            outcomes.append(Outcome(index=before, repeated=before is not None))
             continue
         outcomes.append(Outcome(index=index))
         entries.append(

@@ -29,6 +29,7 @@ from assent.core.time import Instant
 from assent.database.pool import Database
 from assent.database.types import Connection
 from assent.ingest.batch import Committed, commit_batch, was_committed
+from assent.ingest.counts import Counts
 from assent.ingest.facts import PolicyBody, StatedBody
 from assent.ledger.append import Appended, Fact, Outcome
 from assent.ledger.store import Log, Trees
@@ -92,12 +93,14 @@ class Committer:
         witness: Callable[[ControllerId, Log], Witness],
         clock: Callable[[], Instant],
         random: Callable[[int], bytes],
+        counts: Counts,
     ) -> None:
         self._database = database
         self._trees = trees
         self._witness = witness
         self._clock = clock
         self._random = random
+        self._counts = counts
         self._urgent: deque[_Waiting] = deque()
         self._ordinary: deque[_Waiting] = deque()
         self._waiting = 0
@@ -185,10 +188,13 @@ class Committer:
                 await self._commit(batch[half:])
                 return
             _log.error("fact rejected", error=type(error).__name__)
-            batch[0].waiting.answer(
-                batch[0].place, Outcome(code=FactRejected.code), batch[0].waiting.revision
-            )
+            (item,) = batch
+            # Counts that the commit kept were rolled back with it.
+            self._counts.refused(item.waiting.controller_id, item.fact.source, [FactRejected.code])
+            item.waiting.answer(item.place, Outcome(code=FactRejected.code), item.waiting.revision)
         else:
+            settled = zip([item.fact for item in batch], committed.outcomes, strict=True)
+            self._counts.settled(batch[0].waiting.controller_id, settled, committed.now)
             for item, outcome in zip(batch, committed.outcomes, strict=True):
                 item.waiting.answer(item.place, outcome, committed.revision)
 

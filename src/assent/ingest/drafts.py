@@ -3,11 +3,13 @@
 Pure. Raises what `fitting.check_fit` and `identifiers_of.found` raise.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from assent.core.policy import IdentifierKind, LinkKind, Policy
 from assent.core.time import Instant
 from assent.ingest.contents import contents
+from assent.ingest.context import NOTHING
 from assent.ingest.facts import Draft, EventBody, Identifier
 from assent.ingest.fitting import check_fit
 from assent.ingest.identifiers_of import found
@@ -28,8 +30,12 @@ def event_draft(
     server: bool,
     message_key: bytes | None,
     reading: Reading | None = None,
+    declared: Mapping[str, str] = NOTHING,
 ) -> Draft:
-    """Return the fact that a call makes. `server`: said by somebody who keeps a secret, not by a browser."""
+    """Return the fact that a call makes. `server`: said by somebody who keeps a secret, not by a browser.
+
+    `declared` is the channel and the source of calls that name none.
+    """
     check_fit(call, policy)
     identifiers = found(call, policy)
     # What happened by now, by our own clock, happened at the commit: no earlier than what was said before it.
@@ -44,7 +50,7 @@ def event_draft(
         role=role,
         source=source,
         message_key=message_key,
-        contents=contents(call, policy),
+        contents=contents(call, policy, declared),
         reading=reading,
     )
 

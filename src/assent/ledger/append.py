@@ -75,6 +75,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     index: EntryIndex | None = None
     code: str | None = None
+    repeated: bool = False
+    """Whether it had been taken before."""
 
 
 class Appended(Struct, frozen=True, kw_only=True):

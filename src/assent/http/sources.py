@@ -1,0 +1,68 @@
+"""How collection goes, source by source: counts for administrators and data protection officers."""
+
+import re
+from datetime import date, timedelta
+from typing import Final
+
+from litestar import Response
+from msgspec import Struct, field
+
+from assent.core.errors import UnreadableBody
+from assent.core.time import DAY
+from assent.http.access import caller
+from assent.http.bodies import answer, reading
+from assent.http.keys import Role
+from assent.http.schema import shape
+from assent.http.wiring import AnyRequest, service
+from assent.ingest import sources as counting
+
+_EPOCH: Final = date(1970, 1, 1)
+_USUALLY: Final = timedelta(days=29)
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """What came through each source on these days of receipt, both included, in UTC."""
+
+    first: date = field(name="from")
+    last: date = field(name="to")
+    sources: tuple[counting.Source, ...]
+
+
+@reading("/v1/sources", opt=shape(by="admin, dpo", answer=Sources))
+async def sources(request: AnyRequest) -> Response[bytes]:
+    """Count what each source sent and what became of it, on the days `from` to `to`, else the last 30."""
+    wired = service(request)
+    who = await caller(request, Role.ADMIN, Role.DPO)
+    first, last = _days(request, _EPOCH + timedelta(days=wired.clock() // DAY))
+    # What this process counted within the last second is told too.
+    await wired.counts.flush()
+    async with wired.database.auditor.acquire() as connection:
+        found = await counting.sources(
+            connection, who.controller_id, (first - _EPOCH).days, (last - _EPOCH).days
+        )
+    return answer(Sources(first=first, last=last, sources=found))
+
+
+def _days(request: AnyRequest, today: date) -> tuple[date, date]:
+    asked = request.query_params
+    if set(asked) - {"from", "to"}:
+        raise UnreadableBody("expected no parameters but from and to")
+    last = _day(asked["to"]) if "to" in asked else today
+    first = _day(asked["from"]) if "from" in asked else last - _USUALLY
+    if first > last:
+        raise UnreadableBody("expected from to be no later than to")
+    return first, last
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        day = None
+    if day is None or day < _EPOCH:
+        raise UnreadableBody("expected a day such as 2026-03-01")
+    return day
+
+
+HANDLERS = [sources]
