@@ -25,7 +25,7 @@ from msgspec import Struct
 from assent.core.errors import FactRejected, Refused
 from assent.core.ids import ControllerId
 from assent.core.policy import Policy
-from assent.core.time import Instant
+from assent.core.time import DAY, Instant
 from assent.database.statements import load
 from assent.database.types import Pool
 from assent.ingest.drafts import event_draft
@@ -37,6 +37,7 @@ from assent.ledger.append import Append, Appended, Fact, Reading
 from assent.ledger.keyring import KeyRing
 
 _SQL = load("imports")
+_LEDGER = load("ledger")
 
 CHUNK: Final = 512
 """Records made into facts at a time: two chunks fill a commit."""
@@ -103,7 +104,7 @@ async def import_file(importing: Importing, path: Path, mapping: ImportMapping, 
         await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
     # Behind the last fact there may be records that were refused; everything before is settled.
     await _move(importing, digest, reader.settled_by_facts, reader.seen)
-    reader.summary.refused += reader.malformed
+    await _count_refused(importing, reader)
     told(reader.records, reader.summary)
     return reader.summary
 
@@ -132,7 +133,7 @@ class _Reader:
         self._importing = importing
         self._start = start
         # The source stands beside counts of what was refused: it says which import, never the file's name.
-        self._source = f"import:{digest.hex()[:12]}"
+        self.source = f"import:{digest.hex()[:12]}"
 
     def chunk(self) -> _Chunk | None:
         """Return the next facts in the file's order, sealed and ready to append; None at its end."""
@@ -174,7 +175,7 @@ class _Reader:
             record.call,
             received_at=importing.clock(),
             role=ROLE,
-            source=self._source,
+            source=self.source,
             server=True,
             message_key=importing.ring.message_key(
                 importing.controller_id, f"import:{self.digest.hex()}", str(record.number)
@@ -220,6 +221,23 @@ async def _settle(
             summary.kept += 1
     # The commits moved it already, except behind a fact that the database refused.
     await _move(importing, reader.digest, chunk.first, chunk.next)
+    await _count_refused(importing, reader)
+
+
+async def _count_refused(importing: Importing, reader: _Reader) -> None:
+    """Count records that made no fact, since the last time, where other sources' refusals are counted."""
+    refused, reader.malformed = reader.malformed, Counter()
+    reader.summary.refused += refused
+    if refused:
+        codes = sorted(refused)
+        await importing.pool.execute(
+            _LEDGER.count_refusals,
+            importing.controller_id,
+            importing.clock() // DAY,
+            [reader.source] * len(codes),
+            codes,
+            [refused[code] for code in codes],
+        )
 
 
 async def _move(importing: Importing, digest: bytes, first: int, following: int) -> None:
