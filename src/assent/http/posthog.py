@@ -5,8 +5,10 @@ from typing import Any, Final
 from litestar import Response, Router, post
 from msgspec import Struct
 
+from assent.core.errors import AssentError
 from assent.http.bodies import answer, at_revision
 from assent.http.cross_origin import from_anywhere
+from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
 from assent.http.tracking import limits_of, take, tracking_body
 from assent.http.wiring import AnyRequest, service
@@ -41,4 +43,9 @@ def router(prefix: str) -> Router:
     paths = [before + path for before in dict.fromkeys(("", prefix)) for path in PATHS]
     said = shape(by="collector; also api_key in the body", body=dict[str, Any], answer=Captured)
     taking = post(paths, status_code=200, opt=said)
-    return Router("/", route_handlers=[taking(capture)], middleware=[from_anywhere])
+    return Router(
+        "/",
+        route_handlers=[taking(capture)],
+        middleware=[from_anywhere],
+        exception_handlers={AssentError: on_refused_calls},
+    )

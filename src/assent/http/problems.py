@@ -81,10 +81,19 @@ def problem(
     return response
 
 
-def on_refusal(_: Request[Any, Any, Any], error: AssentError) -> Response[bytes]:
+def on_refusal(_: Request[Any, Any, Any], error: AssentError, **more: object) -> Response[bytes]:
     """Answer one of our own errors."""
     places = ({"pointer": error.pointer, "code": error.code},) if error.pointer else ()
-    return problem(status_of(error), error.code, str(error), places)
+    return problem(status_of(error), error.code, str(error), places, **more)
+
+
+def on_refused_calls(request: Request[Any, Any, Any], error: AssentError) -> Response[bytes]:
+    """Answer a client of the tracking contract, which reads `code` and `message`.
+
+    Without a `message`, rudder-sdk-python takes a refusal for a broken line and sends the same again for
+    minutes, with everything else waiting behind it.
+    """
+    return on_refusal(request, error, message=str(error))
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

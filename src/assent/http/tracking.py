@@ -5,13 +5,14 @@ from typing import Any
 from litestar import Response, Router, post
 from msgspec import Struct
 
-from assent.core.errors import Refused
+from assent.core.errors import AssentError, Refused
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.http.access import collector
 from assent.http.bodies import answer, at_revision, revision_of
 from assent.http.cross_origin import from_anywhere
 from assent.http.keys import Caller
+from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.body import Body, read_body
@@ -121,4 +122,9 @@ def router(prefix: str) -> Router:
     paths = [f"{before}/v1/{path}" for before in dict.fromkeys(("", prefix)) for path in PATHS]
     said = shape(by="collector; also Basic, or writeKey in the body", body=dict[str, Any], answer=Taken)
     taking = post(paths, status_code=200, opt=said)
-    return Router("/", route_handlers=[taking(track)], middleware=[from_anywhere])
+    return Router(
+        "/",
+        route_handlers=[taking(track)],
+        middleware=[from_anywhere],
+        exception_handlers={AssentError: on_refused_calls},
+    )
