@@ -42,6 +42,8 @@ from assent.ingest.component import (
     changes,
     closings,
     derive,
+    refused,
+    reopened,
     union,
 )
 from assent.ingest.facts import (
@@ -311,7 +313,15 @@ class Board:
         self._deny(statement, joined)
         for closing in closings(before, after, self.now, negative=statement.state in NARROWING):
             self._strip(closing)
+        for closing in (*reopened(before, after), *refused(statement, after, self.policy)):
+            if self._carries(closing):
+                self._strip(closing)
         return Taken(identifier=joined.ids[0])
+
+    def _carries(self, closing: Closing) -> bool:
+        """Whether anything is stored that such a closing would take a purpose from."""
+        held = self.states.get(closing.identifier, {})
+        return any(basis >> closing.purpose & closing.categories >> category & 1 for category, basis in held)
 
     def _deny(self, statement: Statement, joined: "_Joined") -> None:
         said = joined.component().statements[statement.identifier]

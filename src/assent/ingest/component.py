@@ -6,13 +6,15 @@ a purpose can see. Pure: nothing is read, no clock; the caller brings policy and
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple, Self
 
 from msgspec import Struct
 
 from assent.consent.permit import Permit, permits, stances, standing
 from assent.consent.question import Bond, Cluster
-from assent.consent.statement import Statement
+from assent.consent.statement import NARROWING, Statement
 from assent.core.ids import (
     COMPONENTS,
     RESOLUTION,
@@ -22,7 +24,7 @@ from assent.core.ids import (
     PurposeId,
     ViewId,
 )
-from assent.core.policy import LinkKind, Policy
+from assent.core.policy import LinkKind, Policy, Purpose
 from assent.core.time import FOREVER, Instant
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.identity.views import cut
@@ -161,6 +163,42 @@ def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -
                 gone |= ended | (old.categories & later & ~kept)
             if gone:
                 yield Closing(one, purpose, CategoryMask(gone))
+
+
+def reopened(before: Derived, after: Derived) -> Iterator[Closing]:
+    """Yield what a statement opened: what was carried before its permit, and closed by a link, stays gone."""
+    for one, news in after.permits.items():
+        for new in news:
+            olds = (old.categories for old in before.permits.get(one, ()) if old.purpose == new.purpose)
+            opened = new.categories & ~reduce(or_, olds, 0)
+            if opened:
+                yield Closing(one, new.purpose, CategoryMask(opened))
+
+
+def refused(said: Statement, after: Derived, policy: Policy) -> Iterator[Closing]:
+    """Yield what a negative statement is about and leaves closed, of the whole person.
+
+    A link may have closed it before, so that nothing ends here; what was carried goes all the same.
+    """
+    if said.state not in NARROWING or said.address is not None:
+        return
+    for purpose in policy.purposes.values():
+        if not _is_within(policy, purpose, said.purpose):
+            continue
+        for one in after.members(RESOLUTION, said.identifier):
+            news = (permit.categories for permit in after.permits[one] if permit.purpose == purpose.id)
+            closed = (said.categories or purpose.categories) & ~reduce(or_, news, 0)
+            if closed:
+                yield Closing(one, purpose.id, CategoryMask(closed))
+
+
+def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bool:
+    """Whether a statement about `stated` is about the purpose: it is the purpose or an ancestor."""
+    step: PurposeId | None = purpose.id
+    while step is not None and step != stated:
+        above = policy.purposes.get(step)
+        step = None if above is None else above.parent
+    return step is not None
 
 
 def resolution_of(component: Component, policy: Policy) -> Resolution:

@@ -1,0 +1,58 @@
+"""What a statement takes away: all that its purpose carried until then, whatever had closed it."""
+
+from assent.core.ids import PurposeMask
+from assent.ingest.board import Board
+from tests.property.ingest.evidence import POLICY, Evidence, Said, Seen, Tied, fold, outcome
+
+ANALYTICS = POLICY.purpose_ids["analytics"]
+PERSON, BROWSER = "user_id:u1", "anonymous_id:a1"
+
+CLOSED_BY_A_LINK: tuple[Evidence, ...] = (
+    Said(1, PERSON, "analytics", "given"),
+    Seen(2, (PERSON,), "Product Viewed", "shoes"),
+    Said(3, BROWSER, "analytics", "withdrawn"),
+    Tied(4, (PERSON, BROWSER)),
+)
+
+
+def views(board: Board) -> object:
+    released = outcome(board).released
+    return next(
+        (values["products_viewed"] for (name, _), values in released.items() if name == "analytics"), None
+    )
+
+
+def carried(board: Board) -> set[PurposeMask]:
+    """Return the basis sets of everything that is stored."""
+    kept = {basis for states in board.states.values() for _, basis in states}
+    return kept | {item.basis for item in board.items} | {content.basis for content in board.contents}
+
+
+def by_analytics(board: Board) -> bool:
+    return any(basis >> ANALYTICS & 1 for basis in carried(board))
+
+
+def test_a_link_alone_closes_and_takes_nothing_away() -> None:
+    board = fold(CLOSED_BY_A_LINK)
+    assert views(board) is None
+    assert by_analytics(board)
+
+
+def test_what_a_link_closed_is_not_seen_again_under_a_later_consent() -> None:
+    board = fold((*CLOSED_BY_A_LINK, Said(5, PERSON, "analytics", "given", by_person=True)))
+    assert views(board) == 0
+    assert not by_analytics(board)
+
+
+def test_a_withdrawal_takes_away_what_a_link_had_closed() -> None:
+    for who in (PERSON, BROWSER):
+        assert not by_analytics(fold((*CLOSED_BY_A_LINK, Said(5, who, "analytics", "withdrawn"))))
+
+
+def test_a_withdrawal_of_another_purpose_takes_nothing_else_away() -> None:
+    assert by_analytics(fold((*CLOSED_BY_A_LINK, Said(5, PERSON, "personalisation", "withdrawn"))))
+
+
+def test_a_first_consent_takes_nothing_from_others() -> None:
+    board = fold((*CLOSED_BY_A_LINK[:2], Said(3, PERSON, "personalisation", "given")))
+    assert views(board) == 1_000_000
