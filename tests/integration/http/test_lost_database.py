@@ -1,4 +1,4 @@
-"""A database that is killed, stopped or frozen: 503 promptly everywhere, then on as before, and nothing lost."""
+"""A database that is killed or frozen: 503 promptly and everywhere, then on as before, and nothing lost."""
 
 import asyncio
 import os
@@ -22,7 +22,6 @@ from assent.app import create_app
 from assent.config import Secret, Settings
 from assent.database.embedded import EmbeddedPostgres, embedded_postgres
 from assent.http.keys import NewKey, Role
-from assent.http.wiring import Service
 from assent.ingest.controllers import create_controller
 from tests.integration.http.shop import Json, Shop, refused, statement, subject
 from tests.support.service import SteppedClock
@@ -58,7 +57,7 @@ async def served(settings: Settings) -> AsyncIterator[Running]:
     while not server.started:
         assert not serving.done(), "the service did not start"
         await asyncio.sleep(0.02)
-    service: Service = app.state["service"]
+    service = app.state["service"]
     async with service.database.writer.acquire() as connection:
         first = await create_controller(connection, service.ring, "first", service.clock())
     key = (await service.keys.create(first, NewKey(role=Role.ADMIN)))[1]
@@ -155,7 +154,7 @@ async def refused_everywhere(shop: Running, asked: list[Asked]) -> None:
 async def recovered(shop: Running, within_s: float = 30.0) -> None:
     """Return once the service is ready again. Nobody asks it for anything else meanwhile."""
     async with asyncio.timeout(within_s):
-        while (await shop.http.get("/health/ready")).status_code != 200:
+        while (await shop.http.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - it is on a socket
             await asyncio.sleep(0.1)
 
 
