@@ -1,4 +1,4 @@
-"""posthog for Python against the service's adapter."""
+"""posthog (Python) against the service's adapter."""
 
 import json
 

@@ -1,0 +1,32 @@
+"""The client matrix of the README and the tests say the same: each row is a test, of the locked version."""
+
+import json
+import re
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CLIENTS = CHECKOUT / "tests" / "integration" / "clients"
+
+
+def rows() -> dict[str, str]:
+    """Return the matrix: client and version."""
+    section = (CHECKOUT / "README.md").read_text().partition("\n## Clients\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| ([@a-z/-]+) ([0-9.]+) \|", section, re.MULTILINE))
+
+
+def test_each_row_names_the_version_that_is_tested() -> None:
+    locked = dict(
+        re.findall(r"^([a-z-]+)==([0-9.]+)", (CHECKOUT / ".lock" / "dev.txt").read_text(), re.MULTILINE)
+    )
+    node: dict[str, str] = json.loads((CLIENTS / "node" / "package.json").read_text())["dependencies"]
+    assert rows() == {name: (locked | node)[name] for name in rows()}
+    assert set(node) <= set(rows())
+
+
+def test_each_row_is_a_test_and_each_test_a_row() -> None:
+    told = {
+        path.read_text().removeprefix('"""').split(maxsplit=1)[0]
+        for path in CLIENTS.glob("test_*.py")
+        if path.name != "test_canary.py"
+    }
+    assert told == set(rows())
