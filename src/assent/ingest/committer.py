@@ -233,9 +233,14 @@ class Committer:
         return committed
 
     def _keep(self, controller_id: ControllerId, committed: Committed) -> None:
-        if committed.tree is not None:
-            self._trees.kept(controller_id, Log.FACTS, committed.tree)
+        if committed.tree is None:
+            return
+        self._trees.kept(controller_id, Log.FACTS, committed.tree)
+        try:
             self._witness(controller_id, Log.FACTS).keep(committed.checkpoint.encode(), committed.now)
+        except OSError as error:
+            # The facts are durable: failing now would commit them once more. The next checkpoint covers them.
+            _log.error("a checkpoint is not kept outside the database", error=type(error).__name__)
 
     async def _connected(self) -> Connection:
         if self._connection is None:
