@@ -1,6 +1,7 @@
 """Nothing acknowledged is lost, nothing applied twice: the service and its PostgreSQL killed under orders."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,9 +13,19 @@ from assent.app import ring_path
 from assent.database.embedded import embedded_postgres
 from assent.database.types import Connection
 from assent.ledger.keyring import KeyRing, load_ring
+from assent.ledger.witness import Witness
 from tests.integration.guarantees.till import business, faults_of
 from tests.support.database import TestDatabase
-from tests.support.service import Keys, SteppedClock, bearer, in_process, set_up_once, settings_for
+from tests.support.service import (
+    Keys,
+    SteppedClock,
+    bearer,
+    in_process,
+    set_up_once,
+    settings_for,
+    statement,
+    subject,
+)
 
 FAULTS = (
     "DELETE FROM ledger.entry WHERE entry_index = 1",
@@ -70,3 +81,21 @@ async def test_a_ledger_changed_by_hand_is_found(fresh_database: TestDatabase, f
             await connection.execute(fault)
             assert await faults_of(connection, ring, service.keys), fault
             await change.rollback()
+
+
+async def test_a_checkpoint_that_cannot_be_kept_outside_doubles_nothing(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    async with in_process(settings_for(folder, fresh_database.dsn()), SteppedClock()) as service:
+        monkeypatch.setattr(Witness, "keep", full)
+        said = [statement(purpose, "given") for purpose in ("personalisation", "analytics")]
+        body = {"subject": subject("user_id:c1"), "statements": said}
+        sent = await service.http.post("/v1/consents", json=body, headers=bearer(service.keys.collector))
+        assert sent.status_code == 201
+        assert len(sent.json()["receipts"]) == 2
+    async with ledger(fresh_database.dsn(), folder) as (connection, ring):
+        assert await connection.fetchval("SELECT count(*) FROM projection.statement") == 2
+        assert await faults_of(connection, ring, service.keys) == []
