@@ -34,9 +34,10 @@ async def test_each_call_becomes_an_entry_of_the_one_person(served: Served, gzip
         assert done.returncode == 0, done.stderr
         after = int((await http.get("/checkpoint")).headers["assent-revision"])
     assert after - before == 6
-    for name in (f"user_id:{user}", f"anonymous_id:{previous}"):
-        features = await _features(served, name)
-        assert features.items() >= {"country": "IT", "pages_viewed": 1, "products_viewed": 1}.items()
+    (decision,) = (await _asked(served, "/v1/decisions", user, purpose=PURPOSE))["decisions"]
+    assert decision["features"].items() >= {"country": "IT", "pages_viewed": 1, "products_viewed": 1}.items()
+    person = (await _asked(served, "/v1/identities/resolve", user))["identifiers"]
+    assert [one["value"] for one in person] == [user, previous]  # what `alias` says
 
 
 def _run(work: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -45,9 +46,10 @@ def _run(work: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def _features(served: Served, name: str) -> dict[str, Any]:
-    question = {"purpose": PURPOSE, "subjects": [subject(name)]}
-    async with httpx.AsyncClient(base_url=served.url, headers=bearer(served.keys.engines[PURPOSE])) as http:
-        answer = await http.post("/v1/decisions", json=question)
-    features: dict[str, Any] = answer.json()["decisions"][0]["features"]
-    return features
+async def _asked(served: Served, path: str, user: str, **more: str) -> dict[str, Any]:
+    who = subject(f"user_id:{user}")
+    key = served.keys.engines[PURPOSE] if more else served.keys.dpo
+    body = {"subjects": [who], **more} if more else {"subject": who}
+    async with httpx.AsyncClient(base_url=served.url, headers=bearer(key)) as http:
+        answer: dict[str, Any] = (await http.post(path, json=body)).json()
+    return answer

@@ -1,4 +1,4 @@
-"""segment-analytics-python making each of its six calls once, then `flush`; fails when any was not delivered."""
+"""segment-analytics-python making each of its six calls once, then `flush`; fails when one was not taken."""
 
 import json
 import sys
