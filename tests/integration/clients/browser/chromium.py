@@ -49,7 +49,7 @@ class _Chromium:
         self._url = url
 
     async def __aenter__(self) -> None:
-        self._profile = tempfile.mkdtemp(prefix="assent-chromium-")
+        self._profile = Path(tempfile.mkdtemp(prefix="assent-chromium-"))
         self._process = await asyncio.create_subprocess_exec(
             "chromium",
             *_FLAGS,
@@ -64,7 +64,10 @@ class _Chromium:
         # Its helpers are in the session that was started for it; none of them keeps anything.
         os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
-        shutil.rmtree(self._profile, ignore_errors=True)
+        async with asyncio.timeout(WITHIN_S):
+            while self._profile.exists():  # a helper may write once more before it is gone
+                shutil.rmtree(self._profile, ignore_errors=True)
+                await asyncio.sleep(0.05)
 
 
 @contextmanager
