@@ -278,14 +278,16 @@ class Board:
         self.contents.append(kept)
         self._show(owner, kept.category, kept.basis)
 
-    def _show(self, owner: IdentifierId, category: CategoryId, basis: PurposeMask) -> None:
-        """Count a change for every purpose that can see the datum."""
+    def _show(
+        self, owner: IdentifierId, category: CategoryId, basis: PurposeMask, *, gone: bool = False
+    ) -> None:
+        """Count a change for every purpose that can see the datum, or could until it was `gone`."""
         derived = self._holdings[owner].derived
         for permit in derived.permits[owner]:
             purpose = self.policy.purposes[permit.purpose]
             seen = basis >> permit.purpose & 1 or purpose.retroactive >> category & 1
             if seen and permit.categories >> category & 1 and self._open(permit):
-                self._bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=False))
+                self._bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
 
     def _open(self, permit: Permit) -> bool:
         return permit.since <= self.now < permit.until
@@ -343,6 +345,8 @@ class Board:
                 kept = (key[0], rest)
                 states[kept] = merge((states.get(kept, EMPTY), state))
                 self.dirty_states.add((one, kept))
+            else:
+                self._show(one, key[0], rest, gone=True)
         self.items = [
             msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
             if kept.identifier == one and categories >> kept.category & 1

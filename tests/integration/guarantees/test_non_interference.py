@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from assent.audiences.shelf import Audience, AudienceShelf
-from assent.core.ids import CategoryId, ControllerId, IdentifierId, PurposeMask
+from assent.core.ids import ControllerId, IdentifierId
 from assent.identity import views
 from assent.ingest.board import Board
 from assent.ingest.component import Change
@@ -186,11 +186,11 @@ async def test_a_gate_with_one_condition_less_is_found(
 async def test_a_sequence_that_counts_what_is_not_shown_is_found(
     two_databases: list[TestDatabase], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def show(board: Board, owner: IdentifierId, category: CategoryId, basis: PurposeMask) -> None:
+    def show(board: Board, owner: IdentifierId, *_: object, gone: bool = False) -> None:
         derived = board.derived_of(owner)
         for permit in derived.permits[owner]:
             view = board.policy.purposes[permit.purpose].view
-            board._bump(Change(permit.purpose, derived.profile(view, owner), narrowing=False))
+            board._bump(Change(permit.purpose, derived.profile(view, owner), narrowing=gone))
 
     monkeypatch.setattr(Board, "_show", show)
     assert await compared(two_databases, folder, "service", fuller("service"))

@@ -1,8 +1,10 @@
 """What a statement takes away: all that its purpose carried until then, whatever had closed it."""
 
+from assent.core.documents import parse_policy
 from assent.core.ids import PurposeMask
 from assent.ingest.board import Board
 from tests.property.ingest.evidence import POLICY, Evidence, Said, Seen, Tied, fold, outcome
+from tests.support.policy_documents import changed, shipped
 
 ANALYTICS = POLICY.purpose_ids["analytics"]
 PERSON, BROWSER = "user_id:u1", "anonymous_id:a1"
@@ -56,3 +58,28 @@ def test_a_withdrawal_of_another_purpose_takes_nothing_else_away() -> None:
 def test_a_first_consent_takes_nothing_from_others() -> None:
     board = fold((*CLOSED_BY_A_LINK[:2], Said(3, PERSON, "personalisation", "given")))
     assert views(board) == 1_000_000
+
+
+def test_a_purpose_that_saw_what_another_carried_is_told_when_it_goes() -> None:
+    # Orders rest on consent here, so nothing but analytics carries this one; personalisation may reach back.
+    toml = '[purposes.service]\ncategories = ["account", "contact", "identity"]'
+    policy, names = parse_policy(changed(shipped(), "purposes", toml))
+    lived = (
+        Said(1, PERSON, "analytics", "given"),
+        Seen(2, (PERSON,), "Order Completed", 5),
+        Said(3, PERSON, "personalisation", "given"),
+    )
+    personalisation = policy.purpose_ids["personalisation"]
+    before = fold(lived, policy, names)
+    after = fold((*lived, Said(4, PERSON, "analytics", "withdrawn")), policy, names)
+    orders = [
+        values["order_count"]
+        for board in (before, after)
+        for (name, _), values in outcome(board).released.items()
+        if name == "personalisation"
+    ]
+    assert orders == [1_000_000, 0]
+    assert after.sequences[personalisation] > before.sequences[personalisation]
+    assert any(
+        narrowing for (purpose, _), (_, narrowing) in after.changed.items() if purpose == personalisation
+    )
