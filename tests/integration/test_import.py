@@ -292,10 +292,13 @@ async def test_what_no_purpose_permits_is_counted_and_not_kept(
     orders = write_orders(tmp_path / "few.csv", 30)
     async with shop(settings_with(fresh_database, folder, ring)) as service:
         summary = await imported(service, orders)
-        counted = await service.database.auditor.fetch("SELECT source, code, refused FROM ledger.refusal")
+        counted = await service.database.auditor.fetch(
+            "SELECT source, code, refused FROM ledger.refusal ORDER BY code DESC"
+        )
     assert (summary.kept, summary.not_kept) == (0, 29)
-    [(source, code, refused)] = counted
+    (source, code, refused), (_, *blocked) = counted
     assert (code, refused) == ("not_permitted", 29)
+    assert blocked == ["blocked_identifier", 1]
     # The name of a file could be personal.
     assert source.startswith("import:")
     assert "few" not in source

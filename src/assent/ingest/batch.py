@@ -126,6 +126,10 @@ def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEnt
     lines: dict[tuple[str, str, str | None, int], bytes] = {}
     for fact in facts:
         index = EntryIndex(head.revision + len(entries))
+        before = board.entry_of(fact)
+        if fact.reading is not None and before is None:
+            for code, number in fact.reading.refused.items():
+                board.refusals[fact.source, code] += number
         try:
             taken = board.apply(index, fact)
         except Refused as refusal:
@@ -133,7 +137,6 @@ def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEnt
             outcomes.append(Outcome(code=refusal.code))
             continue
         if taken is None:
-            before = board.entry_of(fact)
             outcomes.append(Outcome(index=before, repeated=before is not None))
             continue
         outcomes.append(Outcome(index=index))

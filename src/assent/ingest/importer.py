@@ -102,9 +102,8 @@ async def import_file(importing: Importing, path: Path, mapping: ImportMapping, 
             await _settle(importing, reader, *under_way.popleft())
     finally:
         await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
-    # Behind the last fact there may be records that were refused; everything before is settled.
-    await _move(importing, digest, reader.settled_by_facts, reader.seen)
-    await _count_refused(importing, reader)
+    await _settle_rest(importing, reader)
+    reader.summary.refused += reader.malformed
     told(reader.records, reader.summary)
     return reader.summary
 
@@ -130,6 +129,8 @@ class _Reader:
         """Records before this one are settled once every fact that was made so far is."""
         self.seen = start
         self.malformed: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """Of those, the ones behind the last fact: the next one carries their count into its commit."""
         self._importing = importing
         self._start = start
         # The source stands beside counts of what was refused: it says which import, never the file's name.
@@ -144,6 +145,7 @@ class _Reader:
                 drafts.append(self._draft(record))
             except Refused as refusal:
                 self.malformed[refusal.code] += 1
+                self.refused[refusal.code] += 1
             if len(drafts) == CHUNK:
                 break
         if not drafts:
@@ -180,9 +182,12 @@ class _Reader:
             message_key=importing.ring.message_key(
                 importing.controller_id, f"import:{self.digest.hex()}", str(record.number)
             ),
-            reading=Reading(file=self.digest, first=self.settled_by_facts, next=following),
+            reading=Reading(
+                file=self.digest, first=self.settled_by_facts, next=following, refused=dict(self.refused)
+            ),
         )
         self.settled_by_facts = following
+        self.refused.clear()
         return draft
 
     def _count(self, record: Record) -> None:
@@ -221,23 +226,24 @@ async def _settle(
             summary.kept += 1
     # The commits moved it already, except behind a fact that the database refused.
     await _move(importing, reader.digest, chunk.first, chunk.next)
-    await _count_refused(importing, reader)
 
 
-async def _count_refused(importing: Importing, reader: _Reader) -> None:
-    """Count records that made no fact, since the last time, where other sources' refusals are counted."""
-    refused, reader.malformed = reader.malformed, Counter()
-    reader.summary.refused += refused
-    if refused:
-        codes = sorted(refused)
-        await importing.pool.execute(
-            _LEDGER.count_refusals,
-            importing.controller_id,
-            importing.clock() // DAY,
-            [reader.source] * len(codes),
-            codes,
-            [refused[code] for code in codes],
+async def _settle_rest(importing: Importing, reader: _Reader) -> None:
+    """Settle the records behind the last fact, which were refused; everything before is settled."""
+    codes = sorted(reader.refused)
+    async with importing.pool.acquire() as connection, connection.transaction():
+        moved = await connection.execute(
+            _SQL.move_progress, importing.controller_id, reader.digest, reader.settled_by_facts, reader.seen
         )
+        if codes and moved != "UPDATE 0":
+            await connection.execute(
+                _LEDGER.count_refusals,
+                importing.controller_id,
+                importing.clock() // DAY,
+                [reader.source] * len(codes),
+                codes,
+                [reader.refused[code] for code in codes],
+            )
 
 
 async def _move(importing: Importing, digest: bytes, first: int, following: int) -> None:

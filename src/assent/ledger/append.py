@@ -4,7 +4,7 @@ Handlers turn requests into facts and hand them to an `Append`; the committer im
 them. A fact is complete before any lock is taken: parsed, normalised, hashed, sealed and committed to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -45,6 +45,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     file: bytes
     first: int
     next: int
+    refused: Mapping[str, int] = {}
+    """How many of them, by code, made no fact: counted with the commit too, once."""
 
 
 class Fact(Struct, frozen=True, kw_only=True):
