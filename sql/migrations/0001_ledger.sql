@@ -108,7 +108,7 @@ CREATE TABLE ledger.api_key (
     digest bytea NOT NULL,
     role text NOT NULL,
     consumer text NOT NULL,
-    purposes text [] NOT NULL,
+    purposes text[] NOT NULL,
     trust text NOT NULL,
     members boolean NOT NULL,
     created_at bigint NOT NULL,

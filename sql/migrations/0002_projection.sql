@@ -31,7 +31,7 @@ CREATE TABLE projection.audience (
     version integer NOT NULL,
     entry_index bigint NOT NULL,
     title text NOT NULL,
-    purposes text [] NOT NULL,
+    purposes text[] NOT NULL,
     -- Null when this version deletes the audience.
     rule text,
     PRIMARY KEY (controller_id, audience_id, version)
@@ -96,13 +96,13 @@ CREATE TABLE projection.statement (
     acted_at bigint NOT NULL,
     known_at bigint NOT NULL,
     authenticated boolean NOT NULL,
-    -- Mechanism, notice, language, actor, channel, jurisdiction, expiry and the other fields of the statement.
+    -- Mechanism, notice, language, actor, channel, jurisdiction, expiry and the statement's other fields.
     terms jsonb NOT NULL,
     PRIMARY KEY (controller_id, identifier_id, entry_index, position)
 );
 
 -- Who may be used for what, from when, until when: equals `decide` at every instant, without any sweep.
--- One row carries every category with the same interval. `entry_index` is what decided; -1: no statement needed.
+-- One row carries every category with the same interval, and the entry that decided (-1: none needed).
 CREATE TABLE projection.permit (
     controller_id bigint NOT NULL,
     policy_version integer NOT NULL,

@@ -1,12 +1,14 @@
 -- The only door. A session says for which controller and purpose it asks, and when it is:
---   SET LOCAL assent.controller = '1'; SET LOCAL assent.purpose = '2'; SET LOCAL assent.now = '1790000000000000';
+--   SET LOCAL assent.controller = '1';
+--   SET LOCAL assent.purpose = '2';
+--   SET LOCAL assent.now = '1790000000000000';
 -- Any of them missing: no rows. Now is never before the head's time, so a slow clock opens nothing again.
 
 CREATE SCHEMA gate;
 
 CREATE FUNCTION gate.setting(setting_name text) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN nullif(current_setting(setting_name, true), '')::bigint;
+RETURN nullif(current_setting(setting_name, TRUE), '')::bigint;
 
 -- Who asks, and when: one row, or none when a setting or the purpose is missing.
 CREATE VIEW gate.question AS
@@ -25,10 +27,14 @@ WHERE
     AND p.purpose_id = gate.setting('assent.purpose')
     AND gate.setting('assent.now') IS NOT NULL;
 
--- Identifiers that the purpose may use, now or from a known instant on, with the profile its view puts them in.
+-- Identifiers that the purpose may use, now or from a known instant on, and the profile they are in for it.
 CREATE VIEW gate.member AS
 SELECT
-    q.*,
+    q.controller_id,
+    q.policy_version,
+    q.purpose_id,
+    q.retroactive,
+    q.now,
     c.profile_id,
     p.identifier_id,
     p.categories,
@@ -48,7 +54,11 @@ INNER JOIN projection.cluster AS c
         AND p.identifier_id = c.identifier_id
 UNION ALL
 SELECT
-    q.*,
+    q.controller_id,
+    q.policy_version,
+    q.purpose_id,
+    q.retroactive,
+    q.now,
     p.identifier_id AS profile_id,
     p.identifier_id,
     p.categories,
@@ -130,112 +140,122 @@ INNER JOIN projection.feature_item AS t
 
 -- Which profile each of these identifiers opens for the purpose: a row only for those it may use now.
 -- (Asked through the view, a look-up by keyed hash would scan every member.)
-CREATE FUNCTION gate.opened(namespaces smallint [], lookups bytea [])
+CREATE FUNCTION gate.opened(namespaces smallint[], lookups bytea[])
 RETURNS TABLE (place bigint, profile_id bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-SELECT DISTINCT
-    asked.place,
-    coalesce(c.profile_id, i.identifier_id) AS profile_id
-FROM gate.question AS q
-CROSS JOIN unnest(namespaces, lookups) WITH ORDINALITY AS asked (namespace_id, lookup, place)
-INNER JOIN projection.identifier AS i
-    ON
-        q.controller_id = i.controller_id
-        AND asked.namespace_id = i.namespace_id
-        AND asked.lookup = i.lookup
-INNER JOIN projection.permit AS p
-    ON
-        q.controller_id = p.controller_id
-        AND q.policy_version = p.policy_version
-        AND q.purpose_id = p.purpose_id
-        AND i.identifier_id = p.identifier_id
-        AND p.since <= q.now
-        AND p.until > q.now
-LEFT JOIN projection.cluster AS c
-    ON
-        q.controller_id = c.controller_id
-        AND q.view_id = c.view_id
-        AND i.identifier_id = c.identifier_id;
+    SELECT DISTINCT
+        asked.place,
+        coalesce(c.profile_id, i.identifier_id) AS profile_id
+    FROM gate.question AS q
+    CROSS JOIN unnest(namespaces, lookups) WITH ORDINALITY AS asked (namespace_id, lookup, place)
+    INNER JOIN projection.identifier AS i
+        ON
+            q.controller_id = i.controller_id
+            AND asked.namespace_id = i.namespace_id
+            AND asked.lookup = i.lookup
+    INNER JOIN projection.permit AS p
+        ON
+            q.controller_id = p.controller_id
+            AND q.policy_version = p.policy_version
+            AND q.purpose_id = p.purpose_id
+            AND i.identifier_id = p.identifier_id
+            AND p.since <= q.now
+            AND p.until > q.now
+    LEFT JOIN projection.cluster AS c
+        ON
+            q.controller_id = c.controller_id
+            AND q.view_id = c.view_id
+            AND i.identifier_id = c.identifier_id;
 END;
 
--- Which identifier stands for each of these profiles: the one that the purpose could use first, of equals the one
--- of the lowest keyed hash. A function of what the purpose may use: identifier ids, by which profiles are told
--- apart inside, also count entries that it may not.
-CREATE FUNCTION gate.subjects(profiles bigint [])
+-- Which identifier stands for each of these profiles: the one that the purpose could use first, of equals the
+-- one of the lowest keyed hash. A function of what the purpose may use: identifier ids, by which profiles are
+-- told apart inside, also count entries that it may not.
+CREATE FUNCTION gate.subjects(profiles bigint[])
 RETURNS TABLE (profile_id bigint, lookup bytea)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-SELECT DISTINCT ON (m.profile_id)
-    m.profile_id,
-    i.lookup
-FROM gate.member AS m
-INNER JOIN projection.identifier AS i
-    ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
-WHERE
-    m.profile_id = ANY(profiles)
-    AND m.since <= m.now
-ORDER BY m.profile_id, m.since, i.lookup;
+    SELECT DISTINCT ON (m.profile_id)
+        m.profile_id,
+        i.lookup
+    FROM gate.member AS m
+    INNER JOIN projection.identifier AS i
+        ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
+    WHERE
+        m.profile_id = any(profiles)
+        AND m.since <= m.now
+    ORDER BY m.profile_id, m.since, i.lookup;
 END;
 
 -- The purpose's own number, and what the session's controller stands at. No row: no such purpose.
 CREATE FUNCTION gate.position() RETURNS TABLE (policy_version integer, now bigint, seq bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-SELECT
-    q.policy_version,
-    q.now,
-    coalesce(h.seq, 0) AS seq
-FROM gate.question AS q
-LEFT JOIN ledger.purpose_head AS h
-    ON q.controller_id = h.controller_id AND q.purpose_id = h.purpose_id;
+    SELECT
+        q.policy_version,
+        q.now,
+        coalesce(h.seq, 0) AS seq
+    FROM gate.question AS q
+    LEFT JOIN ledger.purpose_head AS h
+        ON q.controller_id = h.controller_id AND q.purpose_id = h.purpose_id;
 END;
 
 -- Profiles whose view changed after a sequence, oldest first.
 CREATE FUNCTION gate.changes(after bigint) RETURNS TABLE (seq bigint, profile_id bigint, narrowing boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-SELECT
-    c.seq,
-    c.profile_id,
-    c.narrowing
-FROM ledger.change AS c
-WHERE
-    c.controller_id = gate.setting('assent.controller')
-    AND c.purpose_id = gate.setting('assent.purpose')
-    AND c.seq > after
-ORDER BY c.seq;
+    SELECT
+        c.seq,
+        c.profile_id,
+        c.narrowing
+    FROM ledger.change AS c
+    WHERE
+        c.controller_id = gate.setting('assent.controller')
+        AND c.purpose_id = gate.setting('assent.purpose')
+        AND c.seq > after
+    ORDER BY c.seq;
 END;
 
 -- Record answers before they leave: insert only. Gives their numbers in the order of the arrays.
 CREATE FUNCTION gate.record(
-    kinds text [], consumers text [], rules text [], numbers bigint [], commitments bytea [], sealed bytea []
+    kinds text[], consumers text[], rules text[], numbers bigint[], commitments bytea[], sealed bytea[]
 ) RETURNS SETOF bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-INSERT INTO ledger.release (
-    controller_id, at, kind, consumer, purpose_id, purpose_seq, revision, policy_version, rules, number, commitment,
-    sealed
-)
-SELECT
-    q.controller_id,
-    q.now,
-    r.kind,
-    r.consumer,
-    q.purpose_id,
-    p.seq,
-    h.revision,
-    q.policy_version,
-    r.rule,
-    r.number,
-    r.commitment,
-    r.box
-FROM gate.question AS q
-CROSS JOIN gate.position() AS p
-INNER JOIN ledger.head AS h ON q.controller_id = h.controller_id
-CROSS JOIN
-    unnest(kinds, consumers, rules, numbers, commitments, sealed)
-    WITH ORDINALITY AS r (kind, consumer, rule, number, commitment, box, place)
-ORDER BY r.place
-RETURNING release_id;
+    INSERT INTO ledger.release (
+        controller_id,
+        at,
+        kind,
+        consumer,
+        purpose_id,
+        purpose_seq,
+        revision,
+        policy_version,
+        rules,
+        number,
+        commitment,
+        sealed
+    )
+    SELECT
+        q.controller_id,
+        q.now,
+        r.kind,
+        r.consumer,
+        q.purpose_id,
+        p.seq,
+        h.revision,
+        q.policy_version,
+        r.rule,
+        r.number,
+        r.commitment,
+        r.box
+    FROM gate.question AS q
+    CROSS JOIN gate.position() AS p
+    INNER JOIN ledger.head AS h ON q.controller_id = h.controller_id
+    CROSS JOIN
+        unnest(kinds, consumers, rules, numbers, commitments, sealed)
+        WITH ORDINALITY AS r (kind, consumer, rule, number, commitment, box, place)
+    ORDER BY r.place
+    RETURNING release_id;
 END;

@@ -5,11 +5,11 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gate FROM public;
 GRANT USAGE ON SCHEMA gate TO assent_reader;
 GRANT SELECT ON gate.released TO assent_reader;
 GRANT EXECUTE ON FUNCTION gate.setting(text) TO assent_reader, assent_writer, assent_auditor;
-GRANT EXECUTE ON FUNCTION gate.opened(smallint [], bytea []) TO assent_reader;
-GRANT EXECUTE ON FUNCTION gate.subjects(bigint []) TO assent_reader;
+GRANT EXECUTE ON FUNCTION gate.opened(smallint[], bytea[]) TO assent_reader;
+GRANT EXECUTE ON FUNCTION gate.subjects(bigint[]) TO assent_reader;
 GRANT EXECUTE ON FUNCTION gate.position() TO assent_reader;
 GRANT EXECUTE ON FUNCTION gate.changes(bigint) TO assent_reader;
-GRANT EXECUTE ON FUNCTION gate.record(text [], text [], text [], bigint [], bytea [], bytea []) TO assent_reader;
+GRANT EXECUTE ON FUNCTION gate.record(text[], text[], text[], bigint[], bytea[], bytea[]) TO assent_reader;
 
 GRANT USAGE ON SCHEMA ledger, projection TO assent_writer, assent_auditor, assent_eraser;
 
@@ -19,7 +19,12 @@ GRANT UPDATE, DELETE ON ALL TABLES IN SCHEMA projection TO assent_writer;
 
 -- Entries, tiles, batches and releases are never changed; content loses a purpose or goes, on withdrawal.
 GRANT UPDATE ON
-ledger.head, ledger.release_head, ledger.purpose_head, ledger.refusal, ledger.import_progress, ledger.idempotency
+ledger.head,
+ledger.release_head,
+ledger.purpose_head,
+ledger.refusal,
+ledger.import_progress,
+ledger.idempotency
 TO assent_writer;
 GRANT UPDATE (leaf_index) ON ledger.release TO assent_writer;
 GRANT UPDATE (revoked_at) ON ledger.api_key TO assent_writer;

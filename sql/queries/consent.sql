@@ -13,7 +13,7 @@ SELECT
 FROM statement AS s
 WHERE
     s.controller_id = $1
-    AND s.identifier_id = ANY($2::bigint [])
+    AND s.identifier_id = any($2::bigint[])
 ORDER BY s.entry_index, s.position;
 
 -- name: permits_of
@@ -29,13 +29,22 @@ FROM permit AS p
 WHERE
     p.controller_id = $1
     AND p.policy_version = $2
-    AND p.purpose_id = ANY($3::smallint [])
-    AND p.identifier_id = ANY($4::bigint [])
+    AND p.purpose_id = any($3::smallint[])
+    AND p.identifier_id = any($4::bigint[])
 ORDER BY p.identifier_id, p.purpose_id, p.since, p.categories;
 
 -- name: insert_statements
 INSERT INTO statement (
-    controller_id, identifier_id, entry_index, position, purpose_id, state, acted_at, known_at, authenticated, terms
+    controller_id,
+    identifier_id,
+    entry_index,
+    position,
+    purpose_id,
+    state,
+    acted_at,
+    known_at,
+    authenticated,
+    terms
 )
 SELECT
     $1,
@@ -50,8 +59,8 @@ SELECT
     n.terms::jsonb
 FROM
     unnest(
-        $2::bigint [], $3::bigint [], $4::smallint [], $5::smallint [], $6::text [], $7::bigint [], $8::bigint [],
-        $9::boolean [], $10::text []
+        $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::text[], $7::bigint[], $8::bigint[],
+        $9::boolean[], $10::text[]
     ) AS n (
         identifier_id, entry_index, place, purpose_id, state, acted_at, known_at, authenticated, terms
     );
@@ -70,13 +79,13 @@ SELECT
     n.until,
     n.entry_index
 FROM
-    unnest($3::smallint [], $4::bigint [], $5::bigint [], $6::bigint [], $7::bigint [], $8::bigint [])
+    unnest($3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
         AS n (purpose_id, identifier_id, since, categories, until, entry_index);
 
 -- name: delete_permits
 DELETE FROM permit AS p
 USING
-    unnest($3::smallint [], $4::bigint [], $5::bigint [], $6::bigint [])
+    unnest($3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])
         AS n (purpose_id, identifier_id, since, categories)
 WHERE
     p.controller_id = $1
@@ -117,7 +126,7 @@ SELECT
     n.view_id,
     n.retroactive
 FROM
-    unnest($3::smallint [], $4::text [], $5::smallint [], $6::bigint [])
+    unnest($3::smallint[], $4::text[], $5::smallint[], $6::bigint[])
         AS n (purpose_id, purpose_name, view_id, retroactive);
 
 -- name: insert_audiences
@@ -132,5 +141,5 @@ SELECT
 FROM audience AS a
 WHERE
     a.controller_id = $1
-    AND a.audience_id = ANY($2::text [])
+    AND a.audience_id = any($2::text[])
 GROUP BY a.audience_id;

@@ -8,7 +8,7 @@ SELECT
 FROM feature_state AS s
 WHERE
     s.controller_id = $1
-    AND s.identifier_id = ANY($2::bigint []);
+    AND s.identifier_id = any($2::bigint[]);
 
 -- name: upsert_states
 INSERT INTO feature_state (controller_id, identifier_id, category_id, basis, state)
@@ -18,13 +18,15 @@ SELECT
     n.category_id,
     n.basis,
     n.state
-FROM unnest($2::bigint [], $3::smallint [], $4::bigint [], $5::bytea []) AS n (identifier_id, category_id, basis, state)
+FROM
+    unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::bytea[])
+        AS n (identifier_id, category_id, basis, state)
 ON CONFLICT (controller_id, identifier_id, category_id, basis) DO UPDATE
     SET state = excluded.state;
 
 -- name: delete_states
 DELETE FROM feature_state AS s
-USING unnest($2::bigint [], $3::smallint [], $4::bigint []) AS n (identifier_id, category_id, basis)
+USING unnest($2::bigint[], $3::smallint[], $4::bigint[]) AS n (identifier_id, category_id, basis)
 WHERE
     s.controller_id = $1
     AND s.identifier_id = n.identifier_id
@@ -32,7 +34,9 @@ WHERE
     AND s.basis = n.basis;
 
 -- name: insert_items
-INSERT INTO feature_item (controller_id, identifier_id, feature_id, entry_index, category_id, basis, at, value)
+INSERT INTO feature_item (
+    controller_id, identifier_id, feature_id, entry_index, category_id, basis, at, value
+)
 SELECT
     $1,
     n.identifier_id,
@@ -44,7 +48,7 @@ SELECT
     n.value
 FROM
     unnest(
-        $2::bigint [], $3::smallint [], $4::bigint [], $5::smallint [], $6::bigint [], $7::bigint [], $8::bytea []
+        $2::bigint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bytea[]
     ) AS n (identifier_id, feature_id, entry_index, category_id, basis, at, value);
 
 -- name: delete_items
@@ -52,7 +56,7 @@ FROM
 DELETE FROM feature_item AS t
 WHERE
     t.controller_id = $1
-    AND t.identifier_id = ANY($2::bigint [])
+    AND t.identifier_id = any($2::bigint[])
     AND ($3::bigint >> t.category_id) & 1 = 1
     AND t.basis & ~$4::bigint = 0;
 
@@ -62,6 +66,6 @@ UPDATE feature_item AS t
 SET basis = t.basis & ~$4::bigint
 WHERE
     t.controller_id = $1
-    AND t.identifier_id = ANY($2::bigint [])
+    AND t.identifier_id = any($2::bigint[])
     AND ($3::bigint >> t.category_id) & 1 = 1
     AND t.basis & $4::bigint <> 0;

@@ -29,7 +29,7 @@ SELECT
     r.entry_index,
     r.body
 FROM gate.released AS r
-WHERE r.profile_id = ANY($1::bigint []);
+WHERE r.profile_id = any($1::bigint[]);
 
 -- name: released_all
 -- Everything the purpose may see now, of everybody, a profile's rows together.

@@ -5,7 +5,7 @@ SELECT
     i.namespace_id,
     i.lookup,
     i.denies
-FROM unnest($2::smallint [], $3::bytea []) AS asked (namespace_id, lookup)
+FROM unnest($2::smallint[], $3::bytea[]) AS asked (namespace_id, lookup)
 INNER JOIN identifier AS i
     ON
         i.controller_id = $1
@@ -22,7 +22,7 @@ SELECT
 FROM identifier AS i
 WHERE
     i.controller_id = $1
-    AND i.identifier_id = ANY($2::bigint []);
+    AND i.identifier_id = any($2::bigint[]);
 
 -- name: identifiers_after
 -- Identifiers in order of their ids, from after $2, at most $3 of them.
@@ -47,22 +47,22 @@ SELECT
 FROM cluster AS c
 WHERE
     c.controller_id = $1
-    AND c.view_id = ANY($3::smallint [])
-    AND c.identifier_id = ANY(
-        ARRAY(
+    AND c.view_id = any($3::smallint[])
+    AND c.identifier_id = any(
+        array(
             SELECT m.identifier_id
             FROM cluster AS m
             WHERE
                 m.controller_id = $1
                 AND m.view_id = 0
-                AND m.profile_id = ANY(
-                    ARRAY(
+                AND m.profile_id = any(
+                    array(
                         SELECT DISTINCT t.profile_id
                         FROM cluster AS t
                         WHERE
                             t.controller_id = $1
                             AND t.view_id = 0
-                            AND t.identifier_id = ANY($2::bigint [])
+                            AND t.identifier_id = any($2::bigint[])
                     )
                 )
         )
@@ -81,7 +81,7 @@ SELECT
 FROM link AS l
 WHERE
     l.controller_id = $1
-    AND l.low_id = ANY($2::bigint []);
+    AND l.low_id = any($2::bigint[]);
 
 -- name: denied_from
 -- Every denied pair whose lower end is one of these.
@@ -92,7 +92,7 @@ SELECT
 FROM denied_link AS d
 WHERE
     d.controller_id = $1
-    AND d.low_id = ANY($2::bigint []);
+    AND d.low_id = any($2::bigint[]);
 
 -- name: insert_identifiers
 INSERT INTO identifier (controller_id, identifier_id, namespace_id, lookup, denies)
@@ -102,14 +102,14 @@ SELECT
     n.namespace_id,
     n.lookup,
     n.denies
-FROM unnest($2::bigint [], $3::smallint [], $4::bytea [], $5::bigint [])
+FROM unnest($2::bigint[], $3::smallint[], $4::bytea[], $5::bigint[])
     AS n (identifier_id, namespace_id, lookup, denies);
 
 -- name: update_denies
 -- The purposes that these identifiers' own statements deny now.
 UPDATE identifier AS i
 SET denies = n.denies
-FROM unnest($2::bigint [], $3::bigint []) AS n (identifier_id, denies)
+FROM unnest($2::bigint[], $3::bigint[]) AS n (identifier_id, denies)
 WHERE
     i.controller_id = $1
     AND i.identifier_id = n.identifier_id;
@@ -127,7 +127,7 @@ SELECT
     n.last_entry
 FROM
     unnest(
-        $2::bigint [], $3::bigint [], $4::smallint [], $5::bigint [], $6::bigint [], $7::bigint [], $8::bigint []
+        $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]
     ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry)
 ON CONFLICT (controller_id, low_id, high_id, kind) DO UPDATE
     SET
@@ -144,7 +144,7 @@ SELECT
     n.high_id,
     n.at,
     n.entry_index
-FROM unnest($2::bigint [], $3::bigint [], $4::bigint [], $5::bigint []) AS n (low_id, high_id, at, entry_index)
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (low_id, high_id, at, entry_index)
 ON CONFLICT (controller_id, low_id, high_id) DO UPDATE
     SET
         at = excluded.at,
@@ -157,13 +157,13 @@ SELECT
     n.view_id,
     n.identifier_id,
     n.profile_id
-FROM unnest($2::smallint [], $3::bigint [], $4::bigint []) AS n (view_id, identifier_id, profile_id)
+FROM unnest($2::smallint[], $3::bigint[], $4::bigint[]) AS n (view_id, identifier_id, profile_id)
 ON CONFLICT (controller_id, view_id, identifier_id) DO UPDATE
     SET profile_id = excluded.profile_id;
 
 -- name: delete_clusters
 DELETE FROM cluster AS c
-USING unnest($2::smallint [], $3::bigint []) AS n (view_id, identifier_id)
+USING unnest($2::smallint[], $3::bigint[]) AS n (view_id, identifier_id)
 WHERE
     c.controller_id = $1
     AND c.view_id = n.view_id
@@ -171,7 +171,7 @@ WHERE
 
 -- name: delete_links
 DELETE FROM link AS l
-USING unnest($2::bigint [], $3::bigint [], $4::smallint []) AS n (low_id, high_id, kind)
+USING unnest($2::bigint[], $3::bigint[], $4::smallint[]) AS n (low_id, high_id, kind)
 WHERE
     l.controller_id = $1
     AND l.low_id = n.low_id
@@ -180,7 +180,7 @@ WHERE
 
 -- name: delete_denied
 DELETE FROM denied_link AS d
-USING unnest($2::bigint [], $3::bigint []) AS n (low_id, high_id)
+USING unnest($2::bigint[], $3::bigint[]) AS n (low_id, high_id)
 WHERE
     d.controller_id = $1
     AND d.low_id = n.low_id

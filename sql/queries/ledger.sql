@@ -1,5 +1,5 @@
 -- name: lock_head
--- The controller's head, locked: until the end of the transaction nobody else writes. No row: no such controller.
+-- The controller's head, locked: until the transaction ends nobody else writes. No row: no such controller.
 SELECT
     h.revision,
     h.at,
@@ -44,7 +44,7 @@ SELECT
     $1,
     n.purpose_id,
     n.seq
-FROM unnest($2::smallint [], $3::bigint []) AS n (purpose_id, seq)
+FROM unnest($2::smallint[], $3::bigint[]) AS n (purpose_id, seq)
 ON CONFLICT (controller_id, purpose_id) DO UPDATE
     SET seq = excluded.seq;
 
@@ -56,7 +56,9 @@ SELECT
     n.seq,
     n.profile_id,
     n.narrowing
-FROM unnest($2::smallint [], $3::bigint [], $4::bigint [], $5::boolean []) AS n (purpose_id, seq, profile_id, narrowing);
+FROM
+    unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[])
+        AS n (purpose_id, seq, profile_id, narrowing);
 
 -- name: messages_seen
 -- Which of these messages were taken since $3, and the entry that each became.
@@ -66,7 +68,7 @@ SELECT
 FROM ledger.message AS m
 WHERE
     m.controller_id = $1
-    AND m.message_key = ANY($2::bytea [])
+    AND m.message_key = any($2::bytea[])
     AND m.seen_at >= $3;
 
 -- name: insert_messages
@@ -77,7 +79,7 @@ SELECT
     n.message_key,
     $3,
     n.entry_index
-FROM unnest($2::bytea [], $4::bigint []) AS n (message_key, entry_index)
+FROM unnest($2::bytea[], $4::bigint[]) AS n (message_key, entry_index)
 ON CONFLICT (controller_id, message_key) DO UPDATE
     SET
         seen_at = excluded.seen_at,
@@ -89,7 +91,7 @@ SELECT
     $1,
     n.entry_index,
     n.leaf
-FROM unnest($2::bigint [], $3::bytea []) AS n (entry_index, leaf);
+FROM unnest($2::bigint[], $3::bytea[]) AS n (entry_index, leaf);
 
 -- name: insert_payloads
 INSERT INTO ledger.payload (controller_id, entry_index, identifier_id, sealed)
@@ -98,7 +100,7 @@ SELECT
     n.entry_index,
     n.identifier_id,
     n.sealed
-FROM unnest($2::bigint [], $3::bigint [], $4::bytea []) AS n (entry_index, identifier_id, sealed);
+FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS n (entry_index, identifier_id, sealed);
 
 -- name: insert_contents
 INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed)
@@ -111,15 +113,15 @@ SELECT
     n.basis,
     n.sealed
 FROM
-    unnest($2::bigint [], $3::bigint [], $4::smallint [], $5::smallint [], $6::bigint [], $7::bytea [])
+    unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[])
         AS n (identifier_id, entry_index, part, category_id, basis, sealed);
 
 -- name: delete_contents
--- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are taken away.
+-- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are gone.
 DELETE FROM ledger.content AS c
 WHERE
     c.controller_id = $1
-    AND c.identifier_id = ANY($2::bigint [])
+    AND c.identifier_id = any($2::bigint[])
     AND ($3::bigint >> c.category_id) & 1 = 1
     AND c.basis & ~$4::bigint = 0;
 
@@ -129,7 +131,7 @@ UPDATE ledger.content AS c
 SET basis = c.basis & ~$4::bigint
 WHERE
     c.controller_id = $1
-    AND c.identifier_id = ANY($2::bigint [])
+    AND c.identifier_id = any($2::bigint[])
     AND ($3::bigint >> c.category_id) & 1 = 1
     AND c.basis & $4::bigint <> 0;
 
@@ -153,7 +155,7 @@ SELECT
     $2,
     n.code,
     n.refused
-FROM unnest($3::text [], $4::text [], $5::bigint []) AS n (source, code, refused)
+FROM unnest($3::text[], $4::text[], $5::bigint[]) AS n (source, code, refused)
 ON CONFLICT (controller_id, source, day, code) DO UPDATE
     SET refused = refusal.refused + excluded.refused;
 
@@ -166,7 +168,7 @@ SELECT
     n.tile_index,
     n.digests,
     n.root
-FROM unnest($3::smallint [], $4::bigint [], $5::bytea [], $6::bytea []) AS n (level, tile_index, digests, root);
+FROM unnest($3::smallint[], $4::bigint[], $5::bytea[], $6::bytea[]) AS n (level, tile_index, digests, root);
 
 -- name: leaves_from
 -- The leaves from index $2 to before $3, in order.
@@ -231,4 +233,4 @@ SELECT
 FROM ledger.payload AS p
 WHERE
     p.controller_id = $1
-    AND p.entry_index = ANY($2::bigint []);
+    AND p.entry_index = any($2::bigint[]);

@@ -48,7 +48,7 @@ LIMIT $2;
 -- Say where releases stand in the tree.
 UPDATE ledger.release AS r
 SET leaf_index = n.leaf_index
-FROM unnest($2::bigint [], $3::bigint []) AS n (release_id, leaf_index)
+FROM unnest($2::bigint[], $3::bigint[]) AS n (release_id, leaf_index)
 WHERE
     r.controller_id = $1
     AND r.release_id = n.release_id;
@@ -59,7 +59,7 @@ SELECT
     $1,
     n.entry_index,
     n.leaf
-FROM unnest($2::bigint [], $3::bytea []) AS n (entry_index, leaf);
+FROM unnest($2::bigint[], $3::bytea[]) AS n (entry_index, leaf);
 
 -- name: move_release_head
 UPDATE ledger.release_head

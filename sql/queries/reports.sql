@@ -6,7 +6,7 @@ SELECT
     count(*) AS people
 FROM (
     SELECT
-        bool_or(i.namespace_id = ANY($2::smallint [])) AS is_named,
+        bool_or(i.namespace_id = any($2::smallint[])) AS is_named,
         count(*) > 1 AS holds_several
     FROM identifier AS i
     LEFT JOIN cluster AS c
@@ -34,7 +34,7 @@ LEFT JOIN cluster AS c
         AND s.identifier_id = c.identifier_id
 WHERE
     s.controller_id = $1
-    AND i.namespace_id <> ALL($2::smallint [])
+    AND i.namespace_id <> all($2::smallint[])
     AND c.identifier_id IS NULL
 ORDER BY s.identifier_id;
 
@@ -50,7 +50,7 @@ FROM (
         coalesce(c.profile_id, s.identifier_id) AS profile_id,
         s.purpose_id,
         s.state,
-        s.state = ANY($3::text []) AS is_negative
+        s.state = any($3::text[]) AS is_negative
     FROM statement AS s
     LEFT JOIN cluster AS c
         ON
@@ -60,7 +60,7 @@ FROM (
     WHERE
         s.controller_id = $1
         AND s.purpose_id IS NOT NULL
-        AND s.state = ANY($2::text [])
+        AND s.state = any($2::text[])
     ORDER BY
         profile_id ASC,
         s.purpose_id ASC,
