@@ -206,6 +206,7 @@ ledger.entry                si                      -  s  -
 ledger.head                 siu                     -  s  su
 ledger.idempotency          siud                    -  s  -
 ledger.import_progress      siu                     -  s  -
+ledger.intake               siu                     -  s  -
 ledger.message              sid u(entry_index,seen_at)  -  s  -
 ledger.payload              si                      -  s  sd
 ledger.purpose_head         siu                     -  s  su
