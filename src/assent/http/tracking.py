@@ -1,5 +1,6 @@
 """The tracking contract: one handler for all its paths, by content whatever the Content-Type."""
 
+import contextlib
 from typing import Any
 
 from litestar import Response, Router, post
@@ -34,8 +35,12 @@ async def track(request: AnyRequest) -> Response[bytes]:
     """Take events. One faulty item is refused with its index; the others are durable when this answers."""
     path = request.url.path.rpartition("/")[2]
     limits = limits_of(service(request))
-    body = await tracking_body(request, limits.body_bytes(path))
-    taken = await take(request, calls(path, body, limits=limits))
+    try:
+        said = calls(path, await tracking_body(request, limits.body_bytes(path)), limits=limits)
+    except Refused as refusal:
+        await _count_unread(request, refusal)
+        raise
+    taken = await take(request, said)
     return answer(taken, headers=at_revision(taken.revision))
 
 
@@ -83,6 +88,13 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
         refused=tuple(sorted(refused, key=lambda refusal: refusal.index)),
         revision=revision,
     )
+
+
+async def _count_unread(request: AnyRequest, refusal: Refused) -> None:
+    """Count a request that could not be read, as one, if a header says whose it is."""
+    with contextlib.suppress(Refused):
+        who = await collector(request, None)
+        service(request).counts.refused(who.controller_id, who.counted_as, [refusal.code])
 
 
 def _drafts(
