@@ -32,7 +32,7 @@ from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest.board import Board, Loaded
 from assent.ingest.component import Component, Derived
-from assent.ingest.facts import AudienceBody, PolicyBody, StatedBody
+from assent.ingest.facts import AudienceBody, EventBody, PolicyBody, StatedBody
 from assent.ledger.append import Fact, Ref
 
 _CONSENT = load("consent")
@@ -55,7 +55,9 @@ async def load_for(
     else:
         refs = {ref for fact in facts for ref in fact.refs}
         known = await identity_store.known_by_ref(connection, controller_id, refs)
-    loaded = await load_components(connection, controller_id, policy, known)
+    # An event about one identifier alone joins nothing and states nothing: what it needs has been derived.
+    joining = any(not isinstance(fact.body, EventBody) or len(fact.refs) > 1 for fact in facts)
+    loaded = await load_components(connection, controller_id, policy, known, evidence=joining)
     loaded.sequences = sequences
     loaded.messages = messages
     # Only a statement, or a permit found lapsed, takes data away: then from everybody it is about.
@@ -131,19 +133,27 @@ async def _everybody(connection: Connection, controller_id: ControllerId) -> lis
 
 
 async def load_components(
-    connection: Connection, controller_id: ControllerId, policy: Policy, known: Sequence[Known]
+    connection: Connection,
+    controller_id: ControllerId,
+    policy: Policy,
+    known: Sequence[Known],
+    *,
+    evidence: bool = True,
 ) -> Loaded:
-    """Return the whole components of these identifiers, and what stands for them. No feature, no message."""
+    """Return the whole components of these identifiers, and what stands for them. No feature, no message.
+
+    Without `evidence` neither links nor statements are loaded: such components are never to be derived anew.
+    """
     views = (COMPONENTS, RESOLUTION, *policy.views)
     nodes = {one.node.id: one for one in known}
     clusters = await identity_store.clusters_around(connection, controller_id, nodes, views)
-    rest = clusters[COMPONENTS].keys() - nodes.keys()
-    for other in await identity_store.known_by_id(connection, controller_id, rest):
+    linked: Collection[IdentifierId] = clusters[COMPONENTS].keys() if evidence else ()
+    for other in await identity_store.known_by_id(connection, controller_id, set(linked) - nodes.keys()):
         nodes[other.node.id] = other
-    linked = clusters[COMPONENTS].keys()
+    proving = nodes if evidence else ()
     links = await identity_store.links_among(connection, controller_id, linked)
-    denied = await identity_store.denied_among(connection, controller_id, nodes) if len(nodes) > 1 else {}
-    said = await consent_store.statements_of(connection, controller_id, nodes)
+    denied = await identity_store.denied_among(connection, controller_id, proving)
+    said = await consent_store.statements_of(connection, controller_id, proving)
     permits = await consent_store.permits_of(connection, controller_id, policy, nodes)
     groups: dict[ProfileId, list[IdentifierId]] = defaultdict(list)
     for one in nodes:
