@@ -221,8 +221,8 @@ def _page(_: str, members: frozenset[str]) -> Read:
         found: Values = {}
         for name in ("path", "url"):
             url = page.get(name)
-            if name in members and isinstance(url, str) and url:
-                found[name] = cut(url)
+            if name in members and isinstance(url, str) and (kept := cut(url)):
+                found[name] = kept
         if "title" in members and isinstance(title := page.get("title"), str) and title:
             found["title"] = title
         query = _query(page)
