@@ -105,7 +105,7 @@ async def open_service(
         database = await stack.enter_async_context(open_database(settings))
         pulse = Pulse(database.eraser)
         stack.push_async_callback(pulse.stop)
-        ring = await _ring(settings, database)
+        ring = await load_service_ring(settings, database)
         trees = Trees(ring)
         witness = _witnesses(settings.folder)
         await _refuse_rollback(settings.folder, database, trees, witness)
@@ -140,7 +140,7 @@ def ring_path(settings: Settings) -> Path:
     return settings.folder / "keys" / "ring.json"
 
 
-async def _ring(settings: Settings, database: Database) -> KeyRing:
+async def load_service_ring(settings: Settings, database: Database) -> KeyRing:
     """Return the key ring: created only beside an empty ledger, refused when it is another's."""
     controllers = await database.auditor.fetch(_SQL.controllers)
     ring = load_ring(ring_path(settings), origin=ORIGIN, create=not controllers)

@@ -17,7 +17,7 @@ import pytest
 from assent.cli import main
 from assent.database.embedded import EmbeddedPostgres
 from assent.resources import policies_folder
-from tests.support.database import clone
+from tests.support.database import clone, run
 from tests.support.order_file import MAPPING, write_orders
 from tests.support.service import bearer, statement, subject
 
@@ -252,6 +252,19 @@ def test_a_changed_folder_takes_effect_by_activation_alone(
         assert "version 2 is in force and says the same" in assent("policy", "activate").stdout
 
 
+def test_a_rebuild_says_equal_until_a_row_is_changed_behind_the_ledger(
+    postgres: EmbeddedPostgres, template_database: str, folder: Path
+) -> None:
+    with clone(postgres, template_database) as database:
+        assent = Assent(environment_of(folder, database.dsn()))
+        assert assent.serve().end() == 0
+        assert "equal: 1 entries fold into the same" in assent("rebuild").stdout
+        run(database.dsn(), "UPDATE projection.purpose SET retroactive = 0 WHERE retroactive <> 0")
+        found = assent("rebuild")
+        assert found.returncode == 1
+        assert "purpose: " in found.stderr
+
+
 def test_a_policy_that_does_not_parse_is_told_by_file_and_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -384,7 +397,17 @@ def test_a_fault_of_ours_is_told_by_kind_and_place_never_by_its_words(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["run"], ["demo"], ["import"], ["keys"], ["keys", "create"], ["policy", "activate"], ["verify"]],
+    [
+        [],
+        ["run"],
+        ["demo"],
+        ["import"],
+        ["keys"],
+        ["keys", "create"],
+        ["policy", "activate"],
+        ["rebuild"],
+        ["verify"],
+    ],
 )
 def test_every_command_says_what_it_does(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -16,7 +16,7 @@ from assent.cli.importing import import_
 from assent.cli.keys import keys
 from assent.cli.policy import policy
 from assent.cli.serving import run
-from assent.cli.upkeep import migrate, verify
+from assent.cli.upkeep import migrate, rebuild, verify
 from assent.core.errors import AssentError
 
 
@@ -30,7 +30,7 @@ def commands() -> None:
     """
 
 
-for command in (run, demo, import_, keys, policy, migrate, verify):
+for command in (run, demo, import_, keys, policy, migrate, rebuild, verify):
     commands.add_command(command)
 
 

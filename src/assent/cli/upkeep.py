@@ -1,11 +1,17 @@
-"""`assent migrate` and `assent verify`: the database's schema, and the log's word without the database."""
+"""`assent migrate`, `rebuild`, `verify`: the schema, the folds, and the log's word without the database."""
 
 from pathlib import Path
 
+import asyncpg
 import click
+from rich.progress import Progress
 
-from assent.cli.running import finish, settings
-from assent.database.pool import open_database
+from assent.app import load_service_ring
+from assent.cli.running import finish, out, settings
+from assent.core.errors import DatabaseUnavailable
+from assent.database.pool import Database, open_database
+from assent.ingest.rebuild import Rebuilt
+from assent.ingest.rebuild import rebuild as fold_again
 from assent.ledger.note import Verifier
 from assent.ledger.verify import verify_checkpoint
 
@@ -21,6 +27,51 @@ def migrate() -> None:
 
     names = finish(migrated())
     click.echo("\n".join(f"applied {name}" for name in names) or "nothing to apply")
+
+
+@click.command()
+def rebuild() -> None:
+    """Fold the ledger again beside the live tables and compare, row for row. The service may go on meanwhile.
+
+    Exit code 1 when a row differs. Needs the owner's rights: with ASSENT_DATABASE_URL, those of its user.
+    """
+
+    async def rebuilt() -> Rebuilt:
+        chosen = settings()
+        async with open_database(chosen) as database:
+            ring = await load_service_ring(chosen, database)
+            connection = await _as_owner(database)
+            try:
+                with Progress(console=out) as bar:
+                    task = bar.add_task("folding", total=None)
+                    return await fold_again(
+                        connection,
+                        ring,
+                        progress=lambda done, total: bar.update(task, completed=done, total=total),
+                    )
+            finally:
+                await connection.close()
+
+    found = finish(rebuilt())
+    for one in found.differences:
+        click.echo(
+            f"{one.table}: {one.live_only} rows live alone, {one.rebuilt_only} rebuilt alone", err=True
+        )
+    if found.differences:
+        raise click.exceptions.Exit(1)
+    rows = sum(found.rows.values())
+    click.echo(
+        f"equal: {found.entries:,} entries fold into the same {rows:,} rows of {len(found.rows)} tables"
+    )
+
+
+async def _as_owner(database: Database) -> "asyncpg.Connection[asyncpg.Record]":
+    url = settings().database_url
+    address = url.reveal() if url is not None else database.server.dsn() if database.server else ""
+    try:
+        return await asyncpg.connect(address, server_settings={"application_name": "assent_rebuild"})
+    except (OSError, asyncpg.PostgresError) as cause:
+        raise DatabaseUnavailable from cause
 
 
 @click.command()
