@@ -71,6 +71,39 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str | bytes, mess
     assert str(tmp_path) not in str(refused.value)
 
 
+def test_schemas_of_events_are_documents_too(tmp_path: Path) -> None:
+    write(tmp_path, "purposes.toml", "a = 1\n")
+    write(tmp_path, "events/order-completed.json", '{"title": "Order Completed", "multipleOf": 0.01}')
+    documents = read_folder(tmp_path)
+    assert list(documents) == ["events/order-completed", "purposes"]
+    assert documents["events/order-completed"] == {"title": "Order Completed", "multipleOf": 0.01}
+    assert msgspec.json.decode(msgspec.json.encode(documents)) == documents
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("events/a.json", "{", "events/a.json: expected JSON: "),
+        (
+            "events/a.json",
+            '{"a": 1, "a": 2}',
+            "events/a.json: expected JSON: a member stands twice in an object",
+        ),
+        ("events/a.json", "[]", "events/a.json: expected JSON: expected an object"),
+        ("events/a.json", "[" * 100_000, "events/a.json: expected JSON: "),
+        ("events/a.json", b"\xff", "events/a.json: expected UTF-8"),
+        ("events/a.toml", "a = 1", "events/a.toml: expected JSON, and a name that ends with .json"),
+        ("purposes.json", "{}", "purposes.json: expected TOML, and a name that ends with .toml"),
+    ],
+)
+def test_a_schema_that_is_no_json_or_stands_elsewhere_is_named(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(PolicyInvalid) as refused:
+        read_folder(write(tmp_path, name, text))
+    assert str(refused.value).startswith(message)
+
+
 def test_a_folder_that_is_not_there_and_a_file_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalid, match="expected a folder"):
         read_folder(tmp_path / "none")
