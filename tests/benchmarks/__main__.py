@@ -34,7 +34,9 @@ def main() -> None:
     """Run what was named, or all benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*_BENCHMARKS, profile.NAME, []], metavar="name")
-    parser.add_argument("--quick", action="store_true", help="only show that they run: the figures say nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="only show that they run: the figures say nothing"
+    )
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

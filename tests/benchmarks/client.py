@@ -27,7 +27,7 @@ class WrongAnswerError(Exception):
 
 
 class Driven(Struct, frozen=True, kw_only=True):
-    """What a drive took: answers, the time until the last of them, and each one's latency in order of size."""
+    """What a drive took: answers, the time until the last of them, each one's latency in order of size."""
 
     answers: int
     seconds: float
@@ -55,7 +55,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def send(self) -> None:
         request = self._drive.next()
@@ -140,14 +140,16 @@ async def drive(
     check: Check,
     seconds: float | None = None,
 ) -> Driven:
-    """Send requests over so many connections, for so long or until there are none left, and return what it took.
+    """Send requests over so many connections, for so long or until there are none left.
 
-    Connections are made before the clock starts. Raises WrongAnswerError at the first answer that `check` refuses.
+    Connections are made before the clock starts. Raises WrongAnswerError at the first answer that `check`
+    refuses.
     """
     loop = asyncio.get_running_loop()
     driving = _Drive(requests, connections, check)
     made = [
-        (await loop.create_connection(lambda: _Connection(driving), HOST, port))[1] for _ in range(connections)
+        (await loop.create_connection(lambda: _Connection(driving), HOST, port))[1]
+        for _ in range(connections)
     ]
     try:
         began = perf_counter_ns()
@@ -166,7 +168,7 @@ async def drive(
     )
 
 
-async def ask(port: int, request: bytes, *, status: int = 200) -> Any:
+async def ask(port: int, request: bytes, *, status: int = 200) -> Any:  # noqa: ANN401 JSON
     """Send one request and return its answer's JSON document. Raises WrongAnswerError on another status."""
     answers: list[bytes] = []
 

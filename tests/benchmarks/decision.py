@@ -40,9 +40,7 @@ async def run(world: World, plan: Plan) -> Result:
     return Result(
         name=NAME,
         rounds=plan.rounds,
-        figures=tuple(
-            one for connections, rounds in found.items() for one in _figures(connections, rounds)
-        ),
+        figures=tuple(one for connections, rounds in found.items() for one in _figures(connections, rounds)),
         checked=(
             "every answer showed the person asked for, with values",
             "after every round the log held one release more for each answer",

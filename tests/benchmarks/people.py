@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One call as the tracking contract spells it, and the same as a bare row: message id, name, properties."""
+    """One call as the tracking contract spells it, and the same as a bare row."""
 
     call: dict[str, Any]
     message_id: str
@@ -47,7 +47,7 @@ def identifiers(people: int) -> int:
 
 
 class Shop:
-    """An endless stream of what people do. The first events are one of each person, so that everybody has data."""
+    """An endless stream of what people do; first one thing each, so that everybody has data."""
 
     def __init__(self, people: int, name: str) -> None:
         self._people = people
@@ -77,7 +77,11 @@ class Shop:
         if chance < 0.65:
             call |= {"event": "Product Viewed", "properties": {**product, "position": random.randrange(24)}}
         elif chance < 0.8:
-            call |= {"type": "page", "name": "Product", "properties": {"path": f"/{category}", "referrer": ""}}
+            call |= {
+                "type": "page",
+                "name": "Product",
+                "properties": {"path": f"/{category}", "referrer": ""},
+            }
         elif chance < 0.88:
             call |= {"event": "Product Added", "properties": {**product, "quantity": random.randrange(1, 4)}}
         elif person % 2 == 0 and chance < 0.92:

@@ -1,4 +1,4 @@
-"""How long the benchmarks take: the sizes that may be quoted, and small ones that only show that they work."""
+"""How long the benchmarks take: sizes that may be quoted, and small ones that only show that they work."""
 
 from msgspec import Struct
 

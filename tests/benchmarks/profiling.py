@@ -1,7 +1,7 @@
 """Where the service's time goes: samples of its stack by processor time, and the wall time of each statement.
 
-The samples come from a timer of the process's own processor time: what a C function takes counts for the line
-that called it. Statements are timed from outside, around asyncpg's methods; nothing in the service knows of it.
+The samples come from a timer of the process's own processor time: what a C function takes counts for the
+line that called it. Statements are timed from outside, around asyncpg's methods.
 """
 
 import signal
@@ -81,12 +81,12 @@ def _time_statements(statements: dict[str, list[float]]) -> None:
     }
 
     def timed(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def run(self: object, query: str, *arguments: Any, **options: Any) -> Any:
+        async def run(self: object, query: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 as asyncpg
             began = perf_counter()
             try:
                 return await method(self, query, *arguments, **options)
             finally:
-                name = names.get(query, query.split("=")[0][:40].strip())
+                name = names.get(query, query.partition("=")[0][:40].strip())
                 statements.setdefault(name, []).append(perf_counter() - began)
 
         return run

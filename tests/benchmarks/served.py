@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import uvicorn
@@ -23,7 +23,7 @@ from assent.cli.running import collect_less_often
 from assent.config import Settings
 from assent.core.ids import ControllerId, EntryIndex, Revision
 from assent.http import health
-from assent.http.wiring import Service
+from assent.http.wiring import Clock, Random, Service
 from assent.ingest import committer
 from assent.ledger.append import Appended, Fact, Outcome
 from tests.benchmarks import profiling
@@ -84,8 +84,8 @@ class _Nowhere:
 
 
 @asynccontextmanager
-async def _forgetful(*arguments: Any) -> AsyncIterator[Service]:
-    async with open_service(*arguments) as wired:
+async def _forgetful(settings: Settings, clock: Clock, random: Random) -> AsyncIterator[Service]:
+    async with open_service(settings, clock, random) as wired:
         yield msgspec.structs.replace(wired, ledger=_Nowhere())
 
 

@@ -11,7 +11,10 @@ from tests.benchmarks.world import Controller, Served, World, all_accepted, read
 NAME: Final = "single"
 
 _VARIANTS: Final = ("assent", "one_by_one", "without_database")
-_PEERS: Final = {"one_by_one": "one transaction per request", "without_database": "the same without a database"}
+_PEERS: Final = {
+    "one_by_one": "one transaction per request",
+    "without_database": "the same without a database",
+}
 _PEOPLE: Final = 500
 
 
@@ -36,7 +39,12 @@ async def run(world: World, plan: Plan) -> Result:
                 for variant in _VARIANTS:
                     name = f"{variant}-{turn}-{connections}"
                     driven = await _round(
-                        world, served[variant], controllers[variant], name, connections, plan,
+                        world,
+                        served[variant],
+                        controllers[variant],
+                        name,
+                        connections,
+                        plan,
                         kept=variant != "without_database",
                     )
                     if turn >= 0:  # the first turn warms up

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import msgspec
@@ -25,7 +24,7 @@ from assent.http.keys import NewKey, Role
 from assent.ingest.controllers import create_controller
 from assent.policies import read_folder
 from tests.benchmarks import people
-from tests.benchmarks.client import HOST, ask, drive, get, post
+from tests.benchmarks.client import HOST, Check, ask, drive, get, post
 
 OUTPUT = Path(".assent") / "bench"
 
@@ -33,8 +32,6 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _STOPS_WITHIN_S = 30
 _LOADING_CONNECTIONS = 64
 _BATCH = 100
-
-
 
 
 class Served(Struct, frozen=True, kw_only=True):
@@ -65,7 +62,7 @@ class World(Struct, frozen=True, kw_only=True):
         """Serve a variant in a process of its own; end it after."""
         with socket.create_server((HOST, 0), backlog=1024) as listening:
             handle = listening.fileno()
-            process = subprocess.Popen(  # noqa: S603 our own program
+            process = subprocess.Popen(
                 [sys.executable, "-m", "tests.benchmarks.served", variant, str(self.folder), str(handle)],
                 pass_fds=[handle],
                 cwd=_CHECKOUT,
@@ -79,9 +76,7 @@ class World(Struct, frozen=True, kw_only=True):
 
     async def controller(self, served: Served, name: str) -> Controller:
         """Make a controller with the shipped policy in force."""
-        made = await ask(
-            served.port, post("/v1/controllers", self.admin, _json({"name": name})), status=201
-        )
+        made = await ask(served.port, post("/v1/controllers", self.admin, _json({"name": name})), status=201)
         documents = json.loads(json.dumps(read_folder(Settings().policies), default=str))
         body = _json({"documents": documents, "activate": True})
         await ask(served.port, post("/v1/policies", made["key"], body))
@@ -135,7 +130,7 @@ class World(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
-    """Yield a database of its own beside the results, on the disk that the service would use; remove it after."""
+    """Yield a database of its own beside the results, on the disk that the service uses; remove it after."""
     (_CHECKOUT / OUTPUT).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=_CHECKOUT / OUTPUT))
     try:
@@ -167,7 +162,7 @@ async def ready(served: Served) -> None:
     raise TimeoutError(message)
 
 
-def all_accepted(number: int) -> Any:
+def all_accepted(number: int) -> Check:
     """Return a check that a tracking answer accepted so many items and refused none."""
     begins = b'{"success":true,"accepted":%d,"refused":[],' % number
 
