@@ -7,11 +7,16 @@ SELECT
 FROM gate.position() AS p;
 
 -- name: opened
--- The profiles that identifiers open for the purpose, by their place among those asked for.
+-- Where the purpose stands, as `position` says it, with each profile that identifiers open for the purpose,
+-- by their place among those asked for; place is null when they open none.
 SELECT
+    p.policy_version,
+    p.now,
+    p.seq,
     o.place,
     o.profile_id
-FROM gate.opened($1, $2) AS o;
+FROM gate.position() AS p
+LEFT JOIN gate.opened($1, $2) AS o ON TRUE;
 
 -- name: released
 -- Everything the purpose may see of these profiles now.

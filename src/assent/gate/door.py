@@ -14,13 +14,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Self
 
+import asyncpg
 import msgspec
 import structlog
 from msgspec import Struct
 
 from assent.consent.shelf import PolicyShelf
 from assent.core.errors import AssentError, OverCapacity, RevisionAhead, Unavailable, UnknownPurpose
-from assent.core.ids import ControllerId, ProfileId
+from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
 from assent.database.pool import Database
@@ -182,8 +183,14 @@ class Door:
         self, connection: Connection, name: str, together: Sequence[_Asked]
     ) -> list[tuple[_Asked, Answer | AssentError]]:
         controller_id = together[0].ask.controller_id
+        refs = [ref for asked in together for ref in asked.ask.refs if ref is not None]
         try:
-            position = await self.stand(connection, controller_id, name)
+            purpose_id = await self._ask_for(connection, controller_id, name)
+            # (3) where the purpose stands; (4) identifiers become profiles
+            rows = await connection.fetch(
+                _SQL.opened, [ref.namespace for ref in refs], [ref.lookup for ref in refs]
+            )
+            position = await self._position(controller_id, purpose_id, rows[0] if rows else None)
         except UnknownPurpose as unknown:
             return [(asked, unknown) for asked in together]
         ahead = [asked for asked in together if asked.ask.at_least > position.sequence]
@@ -191,12 +198,7 @@ class Door:
             reached = [asked for asked in together if asked not in ahead]
             rest = await self._for_purpose(connection, name, reached) if reached else []
             return [*((asked, RevisionAhead()) for asked in ahead), *rest]
-        # (4) identifiers become profiles
-        refs = [ref for asked in together for ref in asked.ask.refs if ref is not None]
-        opened = await connection.fetch(
-            _SQL.opened, [ref.namespace for ref in refs], [ref.lookup for ref in refs]
-        )
-        by_place = {place - 1: profile for place, profile in opened}
+        by_place = {row["place"] - 1: row["profile_id"] for row in rows if row["place"] is not None}
         # (5) what the view yields of them, (6) as profiles
         found = await self.look(connection, position, sorted(set(by_place.values())))
         by_id = {profile.id: profile for profile in found}
@@ -234,6 +236,12 @@ class Door:
 
         Raises UnknownPurpose when the policy in force declares none of that name.
         """
+        purpose_id = await self._ask_for(connection, controller_id, name)
+        # (3) the policy in force, now, and the purpose's sequence
+        row = await connection.fetchrow(_SQL.position)
+        return await self._position(controller_id, purpose_id, row)
+
+    async def _ask_for(self, connection: Connection, controller_id: ControllerId, name: str) -> PurposeId:
         # A purpose keeps its number through every version, so any version at hand names it.
         policy = await self._policies.current(controller_id)
         if name not in policy.purpose_ids:
@@ -247,8 +255,11 @@ class Door:
             f"SET LOCAL assent.purpose = '{int(purpose_id)}';"
             f"SET LOCAL assent.now = '{int(self._clock())}'"
         )
-        # (3) the policy in force, now, and the purpose's sequence
-        row = await connection.fetchrow(_SQL.position)
+        return purpose_id
+
+    async def _position(
+        self, controller_id: ControllerId, purpose_id: PurposeId, row: asyncpg.Record | None
+    ) -> Position:
         if row is None:
             raise UnknownPurpose
         policy = await self._policies.version(controller_id, row["policy_version"])

@@ -3,6 +3,7 @@
 Pure. Whatever the view did not yield does not exist here: hidden and absent differ inside, and only inside.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -56,7 +57,7 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     namespaces: dict[IdentifierId, NamespaceId] = {}
     permits: dict[tuple[CategoryMask, Instant, Instant], None] = {}
     states: list[State] = []
-    items: list[Item] = []
+    items: dict[FeatureId, list[Item]] = defaultdict(list)
     visible = 0
     valid_until = FOREVER
     subject: tuple[Instant, bytes] = (FOREVER, b"")
@@ -73,18 +74,20 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
         if feature_id == 0:
             states.append(unpack(body))
         else:
-            items.append(Item(feature=feature_id, at=at, entry=entry, value=unpack_value(body)))
+            item = Item(feature=feature_id, at=at, entry=entry, value=unpack_value(body))
+            items[feature_id].append(item)
     state = merge(states)
     values: dict[FeatureId, Value] = {}
     if len(namespaces) > 1:
         valid_until = min(valid_until, *(until for _, _, until in permits))
     for feature in policy.features.values():
         if visible >> feature.category & 1:
-            value = read(policy, feature, state, items, now)
+            own = items.get(feature.id, ())
+            value = read(policy, feature, state, own, now)
             if value is not None:
                 values[feature.id] = value
-            if feature.itemised:
-                valid_until = min(valid_until, until_of(feature, items, now))
+            if own:
+                valid_until = min(valid_until, until_of(feature, own, now))
     kinds = [policy.namespaces[namespace].kind for namespace in namespaces.values()]
     return Profile(
         id=profile_id,
