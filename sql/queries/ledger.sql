@@ -20,16 +20,6 @@ SELECT
 FROM ledger.head AS h
 WHERE h.controller_id = $1;
 
--- name: move_head
-UPDATE ledger.head
-SET
-    revision = $2,
-    at = $3,
-    policy_version = $4,
-    frontier = $5,
-    checkpoint = $6
-WHERE controller_id = $1;
-
 -- name: sequences
 -- The sequence of every purpose that ever had one.
 SELECT
@@ -38,27 +28,31 @@ SELECT
 FROM ledger.purpose_head AS p
 WHERE p.controller_id = $1;
 
--- name: move_sequences
+-- name: insert_changes
+-- What changed for each purpose, and with it how far its sequence has come.
+WITH changes AS (
+    INSERT INTO ledger.change (controller_id, purpose_id, seq, profile_id, narrowing)
+    SELECT
+        $1,
+        n.purpose_id,
+        n.seq,
+        n.profile_id,
+        n.narrowing
+    FROM
+        unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[])
+            AS n (purpose_id, seq, profile_id, narrowing)
+)
+
 INSERT INTO ledger.purpose_head (controller_id, purpose_id, seq)
 SELECT
     $1,
     n.purpose_id,
-    n.seq
+    max(n.seq) AS seq
 FROM unnest($2::smallint[], $3::bigint[]) AS n (purpose_id, seq)
+GROUP BY n.purpose_id
+ORDER BY n.purpose_id
 ON CONFLICT (controller_id, purpose_id) DO UPDATE
     SET seq = excluded.seq;
-
--- name: insert_changes
-INSERT INTO ledger.change (controller_id, purpose_id, seq, profile_id, narrowing)
-SELECT
-    $1,
-    n.purpose_id,
-    n.seq,
-    n.profile_id,
-    n.narrowing
-FROM
-    unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[])
-        AS n (purpose_id, seq, profile_id, narrowing);
 
 -- name: messages_seen
 -- Which of these messages were taken since $3, and the entry that each became.
@@ -71,36 +65,57 @@ WHERE
     AND m.message_key = any($2::bytea[])
     AND m.seen_at >= $3;
 
--- name: insert_messages
--- One that was taken before is here again because that was too long ago to be recognised.
-INSERT INTO ledger.message (controller_id, message_key, seen_at, entry_index)
-SELECT
-    $1,
-    n.message_key,
-    $3,
-    n.entry_index
-FROM unnest($2::bytea[], $4::bigint[]) AS n (message_key, entry_index)
-ON CONFLICT (controller_id, message_key) DO UPDATE
-    SET
-        seen_at = excluded.seen_at,
-        entry_index = excluded.entry_index;
+-- name: append
+-- What every commit writes, in one round trip: entries and their payloads, the messages they came by, the
+-- batch, the head. A message that was taken before is here again because that was too long ago to be
+-- recognised.
+WITH
+entries AS (
+    INSERT INTO ledger.entry (controller_id, entry_index, leaf)
+    SELECT
+        $1,
+        n.entry_index,
+        n.leaf
+    FROM unnest($2::bigint[], $3::bytea[]) AS n (entry_index, leaf)
+),
 
--- name: insert_entries
-INSERT INTO ledger.entry (controller_id, entry_index, leaf)
-SELECT
-    $1,
-    n.entry_index,
-    n.leaf
-FROM unnest($2::bigint[], $3::bytea[]) AS n (entry_index, leaf);
+payloads AS (
+    INSERT INTO ledger.payload (controller_id, entry_index, identifier_id, sealed)
+    SELECT
+        $1,
+        n.entry_index,
+        n.identifier_id,
+        n.sealed
+    FROM unnest($2::bigint[], $4::bigint[], $5::bytea[]) AS n (entry_index, identifier_id, sealed)
+),
 
--- name: insert_payloads
-INSERT INTO ledger.payload (controller_id, entry_index, identifier_id, sealed)
-SELECT
-    $1,
-    n.entry_index,
-    n.identifier_id,
-    n.sealed
-FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS n (entry_index, identifier_id, sealed);
+messages AS (
+    INSERT INTO ledger.message (controller_id, message_key, seen_at, entry_index)
+    SELECT
+        $1,
+        n.message_key,
+        $11,
+        n.entry_index
+    FROM unnest($6::bytea[], $7::bigint[]) AS n (message_key, entry_index)
+    ON CONFLICT (controller_id, message_key) DO UPDATE
+        SET
+            seen_at = excluded.seen_at,
+            entry_index = excluded.entry_index
+),
+
+batch AS (
+    INSERT INTO ledger.batch (controller_id, first_index, size, batch_id, at)
+    VALUES ($1, $8, $9, $10, $11)
+)
+
+UPDATE ledger.head
+SET
+    revision = $8 + $9,
+    at = $11,
+    policy_version = $12,
+    frontier = $13,
+    checkpoint = $14
+WHERE controller_id = $1;
 
 -- name: insert_contents
 INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed)
@@ -134,10 +149,6 @@ WHERE
     AND c.identifier_id = any($2::bigint[])
     AND ($3::bigint >> c.category_id) & 1 = 1
     AND c.basis & $4::bigint <> 0;
-
--- name: insert_batch
-INSERT INTO ledger.batch (controller_id, first_index, size, batch_id, at)
-VALUES ($1, $2, $3, $4, $5);
 
 -- name: batch_committed
 -- One row when the batch was committed, for a committer that lost its connection.

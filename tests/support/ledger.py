@@ -40,10 +40,12 @@ class Bench:
         self.now = BEGIN
         self.policy: Policy
         self._trees = Trees(ring)
+        self._last: Committed | None = None
 
     async def commit(self, *drafts: Draft) -> Committed:
         """Commit facts as one batch, now."""
         facts = make_facts(self.ring, os.urandom, self.controller_id, drafts)
+        last, self._last = self._last, None
         async with self.connection.transaction():
             committed = await commit_batch(
                 self.connection,
@@ -52,7 +54,9 @@ class Bench:
                 trees=self._trees,
                 clock=lambda: self.now,
                 batch_id=UUID(bytes=os.urandom(16), version=4),
+                memory=last.memory if last else None,
             )
+        self._last = committed
         if committed.tree is not None:
             self._trees.kept(self.controller_id, Log.FACTS, committed.tree)
         return committed

@@ -105,7 +105,7 @@ async def denied_among(
     connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
 ) -> dict[Pair, Instant]:
     """Return the denied pairs of these identifiers: they stand between components as well as inside them."""
-    if len(ids) < 2:
+    if not ids:
         return {}
     rows = await connection.fetch(_SQL.denied_from, controller_id, list(ids))
     return {(low, high): at for low, high, at in rows}

@@ -16,6 +16,7 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.board import Board, Taken
 from assent.ingest.fold import load_for, save, strips
+from assent.ingest.memory import Memory
 from assent.ledger.append import Fact, Outcome
 from assent.ledger.entries import Header, encode_leaf, to_minute
 from assent.ledger.store import (
@@ -23,7 +24,7 @@ from assent.ledger.store import (
     Log,
     NewEntry,
     Trees,
-    insert_entries,
+    append,
     lock_head,
     messages_seen,
     sequences_of,
@@ -42,6 +43,8 @@ class Committed(Struct, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...]
     tree: TreeState | None = None
     checkpoint: str = ""
+    memory: Memory | None = None
+    """What the next commit need not load, once this one is durable."""
 
 
 async def commit_batch(
@@ -52,10 +55,12 @@ async def commit_batch(
     trees: Trees,
     clock: Callable[[], Instant],
     batch_id: UUID,
+    memory: Memory | None = None,
 ) -> Committed:
     """Apply facts to a controller's ledger and projections; durable once the caller's transaction is.
 
-    Raises Unauthorized when there is no such controller.
+    `memory` is what the commit before gave; it is used up, and of no use when this fails. Raises Unauthorized
+    when there is no such controller.
     """
     # (1) lock the head: what is loaded after this, in later statements, cannot change underneath.
     head = await lock_head(connection, controller_id)
@@ -64,38 +69,41 @@ async def commit_batch(
     # Commits are a microsecond apart at least, so that what one says is before what the next says.
     now = Instant(max(clock(), head.at + 1))
     # (2) load
-    board = await _load(connection, controller_id, facts, head, now)
+    memory = await _remembered(connection, controller_id, head, memory)
+    board = await _load(connection, controller_id, facts, memory, now)
     # (3) apply
     entries, outcomes = _apply(board, head, facts)
     if board.refusals:
         await _count_refusals(connection, controller_id, board)
     await _save_progress(connection, controller_id, facts)
     if not entries:
-        return Committed(revision=head.revision, now=now, outcomes=outcomes)
+        return Committed(revision=head.revision, now=now, outcomes=outcomes, memory=memory)
     # (4) write the projections
     await save(connection, controller_id, board)
-    # (5) entries, contents, tree, heads
-    await insert_entries(connection, controller_id, entries)
+    # (5) contents, changes; entries, tree, head
     await _save_contents(connection, controller_id, board)
+    await _save_changes(connection, controller_id, board)
     tree, checkpoint = await trees.extend(
         connection, controller_id, Log.FACTS, head.frontier, [entry.leaf for entry in entries]
     )
-    revision = Revision(head.revision + len(entries))
-    await connection.execute(_SQL.insert_batch, controller_id, head.revision, len(entries), batch_id, now)
-    await _save_changes(connection, controller_id, board)
-    if board.new_messages:
-        keys, indexes = list(board.new_messages), list(board.new_messages.values())
-        await connection.execute(_SQL.insert_messages, controller_id, keys, now, indexes)
-    await connection.execute(
-        _SQL.move_head,
-        controller_id,
-        revision,
-        now,
-        board.policy.version,
-        tree.frontier.to_bytes(),
-        checkpoint,
+    moved = Head(
+        revision=Revision(head.revision + len(entries)),
+        at=now,
+        policy_version=board.policy.version,
+        frontier=tree.frontier.to_bytes(),
+        checkpoint=checkpoint,
     )
-    return Committed(revision=revision, now=now, outcomes=outcomes, tree=tree, checkpoint=checkpoint)
+    await append(connection, controller_id, entries, board.new_messages, moved, batch_id)
+    memory.keep(moved.revision, now, board)
+    return Committed(
+        revision=moved.revision,
+        now=now,
+        outcomes=outcomes,
+        tree=tree,
+        checkpoint=checkpoint,
+        # A policy is other permits for everybody: what is kept of anybody is of the old one.
+        memory=memory if board.activated is None else None,
+    )
 
 
 async def was_committed(connection: Connection, controller_id: ControllerId, batch_id: UUID) -> bool:
@@ -103,21 +111,26 @@ async def was_committed(connection: Connection, controller_id: ControllerId, bat
     return await connection.fetchval(_SQL.batch_committed, controller_id, batch_id) is not None
 
 
-async def _load(
-    connection: Connection, controller_id: ControllerId, facts: Sequence[Fact], head: Head, now: Instant
-) -> Board:
+async def _remembered(
+    connection: Connection, controller_id: ControllerId, head: Head, memory: Memory | None
+) -> Memory:
+    """Return the memory when it is still true, a new one otherwise."""
+    if memory is not None and memory.is_of(head.revision, head.at):
+        return memory
     policy, names = await load_policy(connection, controller_id, head.policy_version)
+    sequences = await sequences_of(connection, controller_id)
+    return Memory(head.revision, head.at, policy, names, sequences)
+
+
+async def _load(
+    connection: Connection, controller_id: ControllerId, facts: Sequence[Fact], memory: Memory, now: Instant
+) -> Board:
     keys = [fact.message_key for fact in facts if fact.message_key is not None]
+    messages = await messages_seen(connection, controller_id, keys, now)
     loaded = await load_for(
-        connection,
-        controller_id,
-        policy,
-        facts,
-        now,
-        await sequences_of(connection, controller_id),
-        await messages_seen(connection, controller_id, keys, now),
+        connection, controller_id, memory.policy, facts, now, memory.sequences, messages, memory
     )
-    return Board(policy, names, now, loaded)
+    return Board(memory.policy, memory.names, now, loaded)
 
 
 def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEntry], tuple[Outcome, ...]]:
@@ -194,10 +207,6 @@ async def _save_changes(connection: Connection, controller_id: ControllerId, boa
     purposes, seqs, profiles, narrowing = zip(*rows, strict=True)
     await connection.execute(
         _SQL.insert_changes, controller_id, list(purposes), list(seqs), list(profiles), list(narrowing)
-    )
-    moved = sorted(set(purposes))
-    await connection.execute(
-        _SQL.move_sequences, controller_id, moved, [board.sequences[purpose] for purpose in moved]
     )
 
 

@@ -6,7 +6,7 @@ same order give the same board, live or in a rebuild. Pure: it reads no database
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import msgspec
@@ -195,6 +195,11 @@ class Board:
     def derived_of(self, identifier: IdentifierId) -> Derived:
         """Return what follows for an identifier now."""
         return self._holdings[identifier].derived
+
+    def components(self) -> Iterator[tuple[Component, Derived]]:
+        """Yield every component on the board, with what follows from it."""
+        for holding in {id(one): one for one in self._holdings.values()}.values():
+            yield holding.component, holding.derived
 
     def holding_of(self, identifier: IdentifierId) -> "_Holding":
         """Return the component that an identifier is in, with what follows from it."""
@@ -397,6 +402,8 @@ class Board:
     def _accept(self, joined: "_Joined", after: Derived) -> None:
         self._write_down(joined)
         if not joined.changed:
+            if joined.new_links:  # of which only the newest time moved
+                self._holdings[joined.ids[0]].component = joined.component()
             return
         component = joined.component()
         for change in changes(joined.before, after, self.policy, component.nodes):
@@ -405,8 +412,9 @@ class Board:
             for closing in closings(joined.before, after, self.now, negative=False):
                 self._strip(closing)
         self.moved.update(component.nodes)
-        for part in split(component, after):
-            holding = _Holding(part, after)
+        parts = split(component, after)
+        for part in parts:
+            holding = _Holding(part, after if len(parts) == 1 else after.of(part.nodes))
             for one in part.nodes:
                 self._holdings[one] = holding
 
@@ -531,7 +539,7 @@ class _Joined:
         return derive(self.component(), self._board.policy, self._board.now)
 
 
-def split(component: Component, after: Derived) -> Iterable[Component]:
+def split(component: Component, after: Derived) -> Sequence[Component]:
     """Return the parts that still hang together: one, except after an unlink or for unlinked identifiers."""
     groups: dict[ProfileId, list[IdentifierId]] = {}
     for one in component.nodes:

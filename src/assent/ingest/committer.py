@@ -31,6 +31,7 @@ from assent.database.types import Connection
 from assent.ingest.batch import Committed, commit_batch, was_committed
 from assent.ingest.counts import Counts
 from assent.ingest.facts import PolicyBody, StatedBody
+from assent.ingest.memory import Memory
 from assent.ledger.append import Appended, Fact, Outcome
 from assent.ledger.store import Log, Trees
 from assent.ledger.witness import Witness
@@ -106,6 +107,7 @@ class Committer:
         self._waiting = 0
         self._wake = asyncio.Event()
         self._closing = False
+        self._memories = dict[ControllerId, Memory]()
         self._task: asyncio.Task[None] | None = None
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
 
@@ -217,6 +219,8 @@ class Committer:
                         trees=self._trees,
                         clock=self._clock,
                         batch_id=batch_id,
+                        # Taken out: only what was committed is put back.
+                        memory=self._memories.pop(controller_id, None),
                     )
             except LOST as error:
                 await self._release()
@@ -233,6 +237,8 @@ class Committer:
         return committed
 
     def _keep(self, controller_id: ControllerId, committed: Committed) -> None:
+        if committed.memory is not None:
+            self._memories[controller_id] = committed.memory
         if committed.tree is None:
             return
         self._trees.kept(controller_id, Log.FACTS, committed.tree)

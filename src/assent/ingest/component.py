@@ -5,7 +5,7 @@ views of purposes as cuts of it, and the permits of every identifier. `changes` 
 a purpose can see. Pure: nothing is read, no clock; the caller brings policy and time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import NamedTuple, Self
@@ -68,6 +68,17 @@ class Derived(Struct, frozen=True, kw_only=True):
     def profile(self, view: ViewId, identifier: IdentifierId) -> ProfileId:
         """Return the profile of an identifier in a view."""
         return self.profiles.get(view, {}).get(identifier, ProfileId(identifier))
+
+    def of(self, identifiers: Collection[IdentifierId]) -> "Derived":
+        """Return what follows for these identifiers alone."""
+        return Derived(
+            profiles={
+                view: inside
+                for view, rows in self.profiles.items()
+                if (inside := {one: rows[one] for one in identifiers if one in rows})
+            },
+            permits={one: self.permits[one] for one in identifiers},
+        )
 
     def members(self, view: ViewId, identifier: IdentifierId) -> tuple[IdentifierId, ...]:
         """Return the identifiers of the same profile, lowest first."""

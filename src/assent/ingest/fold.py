@@ -33,6 +33,7 @@ from assent.identity.store import Known
 from assent.ingest.board import Board, Loaded
 from assent.ingest.component import Component, Derived
 from assent.ingest.facts import AudienceBody, EventBody, PolicyBody, StatedBody
+from assent.ingest.memory import Held, Memory, recall
 from assent.ledger.append import Fact, Ref
 
 _CONSENT = load("consent")
@@ -48,16 +49,24 @@ async def load_for(
     now: Instant,
     sequences: dict[PurposeId, int],
     messages: dict[bytes, EntryIndex],
+    memory: Memory | None = None,
 ) -> Loaded:
-    """Return everything that applying these facts may read."""
+    """Return everything that applying these facts may read; what `memory` keeps is not read again."""
+    found: list[Held] = []
     if any(isinstance(fact.body, PolicyBody) for fact in facts):
         known = await _everybody(connection, controller_id)
     else:
-        refs = {ref for fact in facts for ref in fact.refs}
+        refs: Collection[Ref] = {ref for fact in facts for ref in fact.refs}
+        if memory is not None:
+            found, refs = memory.find(refs)
         known = await identity_store.known_by_ref(connection, controller_id, refs)
     # An event about one identifier alone joins nothing and states nothing: what it needs has been derived.
-    joining = any(not isinstance(fact.body, EventBody) or len(fact.refs) > 1 for fact in facts)
+    # What a memory keeps must serve any fact after it.
+    joining = memory is not None or any(
+        not isinstance(fact.body, EventBody) or len(fact.refs) > 1 for fact in facts
+    )
     loaded = await load_components(connection, controller_id, policy, known, evidence=joining)
+    recall(loaded, found)
     loaded.sequences = sequences
     loaded.messages = messages
     # Only a statement, or a permit found lapsed, takes data away: then from everybody it is about.
@@ -73,7 +82,10 @@ async def load_for(
         if fact.contents and fact.refs[0] in loaded.identifiers
     }
     wanted = set(loaded.denies) if stating else owners
-    loaded.states = await feature_store.states_of(connection, controller_id, wanted)
+    wanted -= loaded.states.keys()
+    loaded.states |= await feature_store.states_of(connection, controller_id, wanted)
+    for one in wanted:
+        loaded.states.setdefault(one, {})
     audiences = [fact.body.audience for fact in facts if isinstance(fact.body, AudienceBody)]
     if audiences:
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)

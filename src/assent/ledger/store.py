@@ -3,9 +3,10 @@
 Two logs per controller grow by the same code: the facts and the releases. Nothing is decided here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -132,18 +133,31 @@ class NewEntry(Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
-async def insert_entries(
-    connection: Connection, controller_id: ControllerId, entries: Sequence[NewEntry]
+async def append(
+    connection: Connection,
+    controller_id: ControllerId,
+    entries: Sequence[NewEntry],
+    messages: Mapping[bytes, EntryIndex],
+    head: Head,
+    batch_id: UUID,
 ) -> None:
-    """Append entries and their payloads."""
-    indexes = [entry.index for entry in entries]
-    await connection.execute(_SQL.insert_entries, controller_id, indexes, [entry.leaf for entry in entries])
+    """Append at least one entry, and move the head to `head`."""
     await connection.execute(
-        _SQL.insert_payloads,
+        _SQL.append,
         controller_id,
-        indexes,
+        [entry.index for entry in entries],
+        [entry.leaf for entry in entries],
         [entry.identifier for entry in entries],
         [entry.sealed for entry in entries],
+        list(messages),
+        list(messages.values()),
+        entries[0].index,
+        len(entries),
+        batch_id,
+        head.at,
+        head.policy_version,
+        head.frontier,
+        head.checkpoint,
     )
 
 
