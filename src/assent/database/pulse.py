@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from assent.database.lost import LOST
 from assent.database.types import Pool
 
 WITHIN_S: Final = 2.0
@@ -40,6 +41,6 @@ class Pulse:
     async def _ask(self) -> bool:
         try:
             await self._pool.fetchval("SELECT 1")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*LOST, asyncpg.PostgresError):
             return False
         return True

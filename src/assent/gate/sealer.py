@@ -16,6 +16,7 @@ import structlog
 from assent.core.errors import AssentError
 from assent.core.ids import ControllerId
 from assent.core.time import Instant, format_time
+from assent.database.lost import LOST
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -47,7 +48,7 @@ async def sealing(
                 await asyncio.wait_for(closing.wait(), EVERY_S)
             try:
                 await seal_all(database, trees, witness, clock)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 _log.warning("releases wait to be sealed", error=type(error).__name__)
                 # Here somebody notices that the embedded server died even while nobody writes.
                 with suppress(AssentError, OSError):

@@ -18,9 +18,9 @@ from msgspec import Struct
 from assent.core.errors import IdempotencyInFlight, IdempotencyMismatch, OverCapacity, Refused
 from assent.core.ids import ControllerId
 from assent.core.time import DAY, HOUR, SECOND, Instant
+from assent.database.lost import LOST
 from assent.database.statements import load
 from assent.database.types import Pool
-from assent.http.problems import LOST
 from assent.ledger.append import Append, Appended, Fact
 from assent.ledger.keyring import KeyRing
 

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -21,22 +20,13 @@ from litestar.utils import normalize_path
 
 from assent.core import errors
 from assent.core.errors import AssentError
+from assent.database.lost import LOST
 
 MEDIA_TYPE: Final = "application/problem+json"
 
 RETRY_AFTER_S: Final = "1"
 
 _FRAMES: Final = 8
-
-LOST: Final = (
-    OSError,  # no server at the address; a time-out, which is one of them
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby answers in place of the primary
-)
-"""What asyncpg raises when the database is gone, going, full or not ours to write."""
 
 _STATUS: Final[Mapping[type[AssentError], int]] = {
     errors.UnreadableBody: 400,

@@ -16,16 +16,16 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
-import asyncpg
 import structlog
 from msgspec import Struct
 
 from assent.core.errors import DatabaseUnavailable, FactRejected, OverCapacity, Unavailable
 from assent.core.ids import ControllerId, Revision
 from assent.core.time import Instant
+from assent.database.lost import LOST
 from assent.database.pool import Database
 from assent.database.types import Connection
 from assent.ingest.batch import Committed, commit_batch, was_committed
@@ -36,14 +36,14 @@ from assent.ledger.append import Appended, Fact, Outcome
 from assent.ledger.store import Log, Trees
 from assent.ledger.witness import Witness
 
+if TYPE_CHECKING:
+    import asyncpg
+
 MOST_FACTS: Final = 1_024
 """Facts in one transaction (DESIGN section 4)."""
 
 MOST_WAITING: Final = 65_536
 """Facts that may wait; past it callers are told to come again."""
-
-LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
-"""What asyncpg raises when a connection is gone or the server is going."""
 
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 

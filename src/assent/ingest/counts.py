@@ -23,6 +23,7 @@ import structlog
 
 from assent.core.ids import ControllerId
 from assent.core.time import DAY, SECOND, Instant
+from assent.database.lost import LOST
 from assent.database.statements import load
 from assent.database.types import Pool
 from assent.ingest.facts import EventBody
@@ -39,7 +40,7 @@ BOUNDS_S: Final = (1, 10, 60, 600, 3_600, 86_400, 604_800, 3_024_000)
 LATER: Final = 0
 """Stands for later than every bound."""
 
-_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES: Final = (*LOST, asyncpg.PostgresError)
 
 _log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ import pytest
 
 from assent.core.errors import AssentError, OverCapacity, Refused
 from assent.core.ids import ControllerId
-from assent.http.problems import LOST, status_of
+from assent.database.lost import LOST
+from assent.http.problems import status_of
 from assent.ledger.append import Appended, Fact
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import CODES, Shop, refused
