@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,11 +43,15 @@ class Installation:
         service: Service = self.app.state["service"]
         return service
 
-    @contextmanager
-    def appending(self, ledger: Append) -> Iterator[None]:
+    def appending(self, ledger: Append) -> AbstractContextManager[None]:
         """Hand handlers another way into the ledger for a while."""
+        return self.changed(ledger=ledger)
+
+    @contextmanager
+    def changed(self, **parts: object) -> Iterator[None]:
+        """Hand handlers other parts of the service for a while."""
         service = self.service
-        self.app.state["service"] = msgspec.structs.replace(service, ledger=ledger)
+        self.app.state["service"] = msgspec.structs.replace(service, **parts)
         try:
             yield
         finally:

@@ -1,9 +1,10 @@
 """Statements of consent: receipted, or refused with the code and the article they offend."""
 
 import httpx
+import msgspec
 import pytest
 
-from tests.integration.http.conftest import OpenShop
+from tests.integration.http.conftest import Installation, OpenShop
 from tests.integration.http.shop import Json, Shop, refused, statement, subject
 from tests.support.policy_documents import consent, put, shipped, with_notice
 
@@ -191,6 +192,14 @@ async def test_a_statement_that_cannot_be_read_refuses_the_whole_body(shop: Shop
     before = await shop.revision()
     refused(await state(shop, given(), {**given(), **fields}), 400, "unreadable_body")
     assert await shop.revision() == before
+
+
+async def test_the_limit_is_the_settings(shop: Shop, installation: Installation) -> None:
+    settings = msgspec.structs.replace(installation.service.settings, body_limit_bytes=1_024)
+    await shop.key("collector")
+    with installation.changed(settings=settings):
+        assert (await state(shop, given())).status_code == 201
+        refused(await state(shop, given(evidence={"scan": "x" * 1_000})), 413, "body_too_large")
 
 
 async def test_an_oversized_body_is_refused(shop: Shop) -> None:
