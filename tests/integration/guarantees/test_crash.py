@@ -5,13 +5,17 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from assent.app import ring_path
 from assent.database.embedded import embedded_postgres
+from assent.database.lost import LOST
 from assent.database.types import Connection
+from assent.ingest import committer
+from assent.ingest.batch import Committed, commit_batch
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.witness import Witness
 from tests.integration.guarantees.till import business, faults_of
@@ -99,3 +103,23 @@ async def test_a_checkpoint_that_cannot_be_kept_outside_doubles_nothing(
     async with ledger(fresh_database.dsn(), folder) as (connection, ring):
         assert await connection.fetchval("SELECT count(*) FROM projection.statement") == 2
         assert await faults_of(connection, ring, service.keys) == []
+
+
+async def test_a_fact_is_not_refused_for_a_database_that_failed_it(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = commit_batch
+    failures = [kind("of the database") for kind in LOST]
+
+    async def failing(*batch: Any, **given: Any) -> Committed:  # noqa: ANN401 - whatever a commit is given
+        if failures:
+            raise failures.pop()
+        return await sound(*batch, **given)
+
+    monkeypatch.setattr(committer, "commit_batch", failing)
+    monkeypatch.setattr(committer, "_RETRY_S", (0.0,) * len(LOST))
+    async with in_process(settings_for(folder, fresh_database.dsn()), SteppedClock()) as service:
+        order = {"event": "Order Completed", "userId": "c1", "messageId": "m1"}
+        sent = await service.http.post("/v1/track", json=order, headers=bearer(service.keys.collector))
+        assert (sent.status_code, sent.json()["accepted"]) == (200, 1)
+    assert failures == []
