@@ -45,6 +45,7 @@ from assent.http import (
     tracking,
 )
 from assent.http.claims import Answers
+from assent.http.intake import Intake
 from assent.http.keys import Keys
 from assent.http.metrics import Metrics, counting
 from assent.http.patience import patient
@@ -127,6 +128,7 @@ async def open_service(
             keys=Keys(database.writer, clock, random),
             policies=policies,
             ledger=committer,
+            intake=Intake(committer.admits),
             counts=counts,
             door=door,
             audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),

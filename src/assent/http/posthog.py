@@ -31,9 +31,9 @@ class Captured(Struct, frozen=True, kw_only=True):
 async def capture(request: AnyRequest) -> Response[bytes]:
     """Take PostHog's events. One faulty event is refused with its index, as in the tracking contract."""
     limits = limits_of(service(request))
-    taken = await take(
-        request, posthog_calls(await tracking_body(request, limits.batch_bytes), limits=limits)
-    )
+    with service(request).intake.admitted() as held:
+        body = await tracking_body(request, held, limits.batch_bytes)
+        taken = await take(request, posthog_calls(body, limits=limits))
     captured = Captured(status=1, accepted=taken.accepted, refused=taken.refused, revision=taken.revision)
     return answer(captured, headers=at_revision(taken.revision))
 

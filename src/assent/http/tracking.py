@@ -12,6 +12,7 @@ from assent.core.time import Instant
 from assent.http.access import collector
 from assent.http.bodies import answer, at_revision, revision_of
 from assent.http.cross_origin import from_anywhere
+from assent.http.intake import Held
 from assent.http.keys import Caller
 from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
@@ -35,12 +36,13 @@ async def track(request: AnyRequest) -> Response[bytes]:
     """Take events. One faulty item is refused with its index; the others are durable when this answers."""
     path = request.url.path.rpartition("/")[2]
     limits = limits_of(service(request))
-    try:
-        said = calls(path, await tracking_body(request, limits.body_bytes(path)), limits=limits)
-    except Refused as refusal:
-        await _count_unread(request, refusal)
-        raise
-    taken = await take(request, said)
+    with service(request).intake.admitted() as held:
+        try:
+            said = calls(path, await tracking_body(request, held, limits.body_bytes(path)), limits=limits)
+        except Refused as refusal:
+            await _count_unread(request, refusal)
+            raise
+        taken = await take(request, said)
     return answer(taken, headers=at_revision(taken.revision))
 
 
@@ -53,13 +55,15 @@ def limits_of(wired: Service) -> Limits:
     )
 
 
-async def tracking_body(request: AnyRequest, limit_bytes: int) -> Body:
-    """Return a client's body, read by its content. Raises UnreadableBody and BodyTooLarge."""
-    return read_body(
-        await request.body(),
+async def tracking_body(request: AnyRequest, held: Held, limit_bytes: int) -> Body:
+    """Return a client's body, read by its content. Raises UnreadableBody, BodyTooLarge and OverCapacity."""
+    body = read_body(
+        await held.body(request),
         content_encoding=request.headers.get("content-encoding"),
         limit_bytes=limit_bytes,
     )
+    held.unpacked(len(body.text))
+    return body
 
 
 async def take(request: AnyRequest, said: Calls) -> Taken:

@@ -14,6 +14,7 @@ from assent.database.pool import Database
 from assent.database.pulse import Pulse
 from assent.gate.door import Door
 from assent.http.claims import Answers
+from assent.http.intake import Intake
 from assent.http.keys import Keys
 from assent.http.metrics import Metrics
 from assent.ingest.counts import Counts
@@ -37,6 +38,7 @@ class Service(Struct, frozen=True, kw_only=True):
     keys: Keys
     policies: PolicyShelf
     ledger: Append
+    intake: Intake
     counts: Counts
     door: Door
     audiences: Audiences

@@ -42,8 +42,14 @@ if TYPE_CHECKING:
 MOST_FACTS: Final = 1_024
 """Facts in one transaction (DESIGN section 4)."""
 
-MOST_WAITING: Final = 65_536
-"""Facts that may wait; past it callers are told to come again."""
+MOST_WAITING: Final = 8 * MOST_FACTS
+"""Facts that may wait, about a second of work; past it callers are told to come again.
+
+What is let in waits behind this many and the commit under way, however many more are sent away.
+"""
+
+MOST_URGENT: Final = 4 * MOST_FACTS
+"""Facts that may wait beyond it when one of them is a withdrawal: no load of events shuts those out."""
 
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 
@@ -128,15 +134,26 @@ class Committer:
         if not facts:
             message = "there is nothing to append"
             raise ValueError(message)
-        if self._closing or self._waiting + len(facts) > MOST_WAITING:
-            raise OverCapacity
+        urgent = any(_is_urgent(fact) for fact in facts)
+        self._let_in(len(facts), MOST_WAITING + MOST_URGENT if urgent else MOST_WAITING)
         waiting = _Waiting(controller_id, facts)
-        lane = self._urgent if any(_is_urgent(fact) for fact in facts) else self._ordinary
+        lane = self._urgent if urgent else self._ordinary
         lane.append(waiting)
         self._waiting += len(facts)
         self._wake.set()
         # A caller that goes away does not take its facts back.
         return await asyncio.shield(waiting.future)
+
+    def admits(self) -> None:
+        """Raise what `append` would raise of one more fact: so that nobody reads what cannot be taken."""
+        self._let_in(1, MOST_WAITING)
+
+    def _let_in(self, number: int, most: int) -> None:
+        if self._closing:
+            raise Unavailable
+        # Where nothing waits there is room for any number: else a long list would never be taken.
+        if self._waiting and self._waiting + number > most:
+            raise OverCapacity
 
     async def _work(self) -> None:
         while True:
