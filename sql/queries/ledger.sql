@@ -245,3 +245,7 @@ FROM ledger.payload AS p
 WHERE
     p.controller_id = $1
     AND p.entry_index = any($2::bigint[]);
+
+-- name: refresh_statistics
+-- Let the tables be looked at anew, for plans that hold now that they have grown.
+SELECT ledger.refresh_statistics() AS refreshed;

@@ -22,7 +22,6 @@ async def run(world: World, plan: Plan) -> Result:
         await ready(empty)
         controller = await world.controller(ours, "decision")
         await world.settle(ours, controller, plan.people)
-        await world.connection.execute("VACUUM ANALYZE")
         found: dict[int, list[tuple[Driven, Driven]]] = {}
         for turn in range(-1, plan.rounds):
             for connections in plan.connections:

@@ -30,7 +30,6 @@ async def _profiled(world: World, plan: Plan, console: Console, *, deciding: boo
         await ready(served)
         controller = await world.controller(served, f"profiled {deciding}")
         await world.settle(served, controller, plan.people)
-        await world.connection.execute("VACUUM ANALYZE")
         shop = people.Shop(plan.people, "profile")
         bodies = people.batches(shop.events(), controller.collector, of=100)
         ready_made = [body for body, _ in islice(bodies, plan.batches * 2)]

@@ -27,6 +27,7 @@ from assent.core.ids import ControllerId, Revision
 from assent.core.time import Instant
 from assent.database.lost import LOST
 from assent.database.pool import Database
+from assent.database.statistics import Statistics
 from assent.database.types import Connection
 from assent.ingest.batch import Committed, commit_batch, was_committed
 from assent.ingest.counts import Counts
@@ -114,6 +115,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._closing = False
         self._memories = dict[ControllerId, Memory]()
+        self._statistics = Statistics(database.writer)
         self._task: asyncio.Task[None] | None = None
         self._connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | None = None
 
@@ -128,6 +130,7 @@ class Committer:
         if self._task is not None:
             await self._task
         await self._release()
+        await self._statistics.stop()
 
     async def append(self, controller_id: ControllerId, facts: Sequence[Fact]) -> Appended:
         """Return once every fact is durable or refused; see `ledger.append.Append`."""
@@ -258,6 +261,7 @@ class Committer:
             self._memories[controller_id] = committed.memory
         if committed.tree is None:
             return
+        self._statistics.grown(len(committed.outcomes))
         self._trees.kept(controller_id, Log.FACTS, committed.tree)
         try:
             self._witness(controller_id, Log.FACTS).keep(committed.checkpoint.encode(), committed.now)
