@@ -8,6 +8,7 @@ same order give the same board, live or in a rebuild. Pure: it reads no database
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -17,21 +18,18 @@ from assent.consent.statement import NARROWING, Statement, statement_of
 from assent.core.documents import parse_policy
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import (
-    IDENTIFIERS_PER_ENTRY,
     CategoryId,
     EntryIndex,
     IdentifierId,
     ProfileId,
     PurposeId,
     PurposeMask,
-    ViewId,
     mask,
 )
 from assent.core.names import NameBook
-from assent.core.policy import ConflictRule, LinkKind, Policy
-from assent.core.time import HOUR, Instant
+from assent.core.policy import Policy
+from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, Content, Item, State, absorb, items, merge
-from assent.identity.resolve import Link, Node
 from assent.ingest.component import (
     Change,
     Closing,
@@ -44,7 +42,6 @@ from assent.ingest.component import (
     derive,
     refused,
     reopened,
-    union,
 )
 from assent.ingest.facts import (
     AudienceBody,
@@ -54,7 +51,11 @@ from assent.ingest.facts import (
     PolicyBody,
     StatedBody,
 )
+from assent.ingest.joining import Holding, Joined, split
 from assent.ledger.append import ContentPart, Fact, Ref
+
+if TYPE_CHECKING:
+    from assent.identity.resolve import Link, Node
 
 EVERYTHING = ProfileId(0)
 """A change of this profile says: whatever you hold for the purpose, load it anew."""
@@ -113,16 +114,6 @@ class NewAudience(Struct, frozen=True, kw_only=True):
     body: AudienceBody
 
 
-class _Holding:
-    """A component with what follows from it; facts replace it whole."""
-
-    __slots__ = ("component", "derived")
-
-    def __init__(self, component: Component, derived: Derived) -> None:
-        self.component = component
-        self.derived = derived
-
-
 class Board:
     """The touched part of the projections, and what a batch made of it."""
 
@@ -136,10 +127,10 @@ class Board:
         self.sequences = loaded.sequences
         self._messages = loaded.messages
         self._audience_versions = loaded.audience_versions
-        self._holdings: dict[IdentifierId, _Holding] = {}
+        self._holdings: dict[IdentifierId, Holding] = {}
         self.stored: dict[IdentifierId, Derived] = {}
         for component, derived in zip(loaded.components, loaded.derived, strict=True):
-            holding = _Holding(component, derived)
+            holding = Holding(component, derived)
             for one in component.nodes:
                 self._holdings[one] = holding
                 self.stored[one] = derived
@@ -201,15 +192,16 @@ class Board:
         for holding in {id(one): one for one in self._holdings.values()}.values():
             yield holding.component, holding.derived
 
-    def holding_of(self, identifier: IdentifierId) -> "_Holding":
-        """Return the component that an identifier is in, with what follows from it."""
-        return self._holdings[identifier]
+    def _join(self, index: EntryIndex, fact: Fact) -> Joined:
+        known = [(ref, self.identifiers.get(ref)) for ref in fact.refs]
+        holdings = {one: self._holdings[one] for _, one in known if one is not None}
+        return Joined(self.policy, self.now, index, known, holdings)
 
     # Events.
 
     def _event(self, index: EntryIndex, fact: Fact, body: EventBody, *, replaying: bool) -> Taken | None:
         at = min(body.at, self.now)
-        joined = _Joined(self, index, fact.refs)
+        joined = self._join(index, fact)
         for one, other in combinations(joined.ids, 2):
             joined.link(one, other, body.link, at)
         after = joined.derived()
@@ -302,7 +294,7 @@ class Board:
     def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken:
         if self.policy.purpose_ids.get(body.statement.purpose) is None:
             raise UnknownPurpose(pointer="/purpose")
-        joined = _Joined(self, index, fact.refs)
+        joined = self._join(index, fact)
         statement = statement_of(
             body.statement,
             self.policy,
@@ -330,7 +322,7 @@ class Board:
         held = self.states.get(closing.identifier, {})
         return any(basis >> closing.purpose & closing.categories >> category & 1 for category, basis in held)
 
-    def _deny(self, statement: Statement, joined: "_Joined") -> None:
+    def _deny(self, statement: Statement, joined: Joined) -> None:
         said = joined.component().statements[statement.identifier]
         denies = denied_purposes(said, self.policy)
         if denies != self.denies.get(statement.identifier, 0):
@@ -369,7 +361,7 @@ class Board:
     # Links, policies, audiences.
 
     def _linked(self, index: EntryIndex, fact: Fact, body: LinkBody) -> Taken:
-        joined = _Joined(self, index, fact.refs)
+        joined = self._join(index, fact)
         first, second = joined.ids[0], joined.ids[1]
         if body.denied:
             joined.deny(first, second)
@@ -399,7 +391,7 @@ class Board:
 
     # What a fact changes.
 
-    def _accept(self, joined: "_Joined", after: Derived) -> None:
+    def _accept(self, joined: Joined, after: Derived) -> None:
         self._write_down(joined)
         if not joined.changed:
             if joined.new_links:  # of which only the newest time moved
@@ -414,11 +406,11 @@ class Board:
         self.moved.update(component.nodes)
         parts = split(component, after)
         for part in parts:
-            holding = _Holding(part, after if len(parts) == 1 else after.of(part.nodes))
+            holding = Holding(part, after if len(parts) == 1 else after.of(part.nodes))
             for one in part.nodes:
                 self._holdings[one] = holding
 
-    def _write_down(self, joined: "_Joined") -> None:
+    def _write_down(self, joined: Joined) -> None:
         """Note what a fact adds to the graph, and what it takes away."""
         for ref, node in joined.new_nodes:
             self.identifiers[ref] = node.id
@@ -439,114 +431,6 @@ class Board:
         key = (change.purpose, change.profile)
         _, narrowing = self.changed.get(key, (0, False))
         self.changed[key] = (seq, narrowing or change.narrowing)
-
-
-class _Joined:
-    """The component that a fact would make, before anything is changed."""
-
-    def __init__(self, board: Board, index: EntryIndex, refs: Sequence[Ref]) -> None:
-        self._board = board
-        self.index = index
-        self.new_nodes: list[tuple[Ref, Node]] = []
-        self.ids: list[IdentifierId] = []
-        holdings: dict[int, _Holding] = {}
-        for position, ref in enumerate(refs):
-            known = board.identifiers.get(ref)
-            if known is None:
-                known = IdentifierId(index * IDENTIFIERS_PER_ENTRY + position)
-                node = Node(id=known, namespace=ref.namespace, key=ref.lookup)
-                self.new_nodes.append((ref, node))
-            else:
-                holding = board.holding_of(known)
-                holdings[id(holding)] = holding
-            self.ids.append(known)
-        parts = [holding.component for holding in holdings.values()]
-        self.before = union([holding.derived for holding in holdings.values()] or [_NOTHING])
-        if self.new_nodes:
-            parts.append(Component(nodes={node.id: node for _, node in self.new_nodes}))
-        self._base = Component.of(parts)
-        self.new_links: dict[LinkKey, Link] = {}
-        self.gone_links: set[LinkKey] = set()
-        self.new_denied: list[Pair] = []
-        self.lifted: set[Pair] = set()
-        self._statement: Statement | None = None
-        self.changed = bool(self.new_nodes)
-
-    def link(self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
-        """Add evidence that two identifiers are one person."""
-        if one == other:
-            return
-        low, high = min(one, other), max(one, other)
-        key = (low, high, kind)
-        held = self._base.links.get(key)
-        fresh = _evidenced(held, key, at, self.index)
-        if held is None:
-            self.new_links[key] = fresh
-            self.changed = True
-            return
-        timed = self._board.policy.conflict is not ConflictRule.AMBIGUOUS
-        if fresh.first_at < held.first_at or (timed and fresh.last_at > held.last_at):
-            self.new_links[key] = fresh
-            self.changed = True
-        elif fresh.last_at - held.last_at > HOUR:
-            # Within an hour the newest time says nothing that a rule would ask for.
-            self.new_links[key] = fresh
-
-    def deny(self, one: IdentifierId, other: IdentifierId) -> None:
-        """Say that two identifiers are not one person: what linked them so far is void."""
-        pair = (min(one, other), max(one, other))
-        self.new_denied.append(pair)
-        self.gone_links = {key for key in self._base.links if key[:2] == pair}
-        self.changed = True
-
-    def lift(self, one: IdentifierId, other: IdentifierId) -> None:
-        """Take back that two identifiers are not one person, because somebody entitled says they are."""
-        pair = (min(one, other), max(one, other))
-        if pair in self._base.denied:
-            self.lifted.add(pair)
-            self.changed = True
-
-    def state(self, statement: Statement) -> None:
-        """Add a statement."""
-        self._statement = statement
-        self.changed = True
-
-    def component(self) -> Component:
-        """Return the component with everything that was added."""
-        base = self._base
-        if not (self.new_links or self.new_denied or self.lifted or self._statement):
-            return base
-        statements = base.statements
-        if self._statement is not None:
-            one = self._statement.identifier
-            statements = {**statements, one: (*statements.get(one, ()), self._statement)}
-        denied = {pair: at for pair, at in base.denied.items() if pair not in self.lifted}
-        links = base.links
-        if self.new_links or self.gone_links:
-            links = {key: link for key, link in links.items() if key not in self.gone_links}
-            links |= self.new_links
-        return Component(
-            nodes=base.nodes,
-            links=links,
-            denied=denied | dict.fromkeys(self.new_denied, self._board.now),
-            statements=statements,
-        )
-
-    def derived(self) -> Derived:
-        """Return what follows from it; what stood, when nothing that matters was added."""
-        if not self.changed:
-            return self.before
-        return derive(self.component(), self._board.policy, self._board.now)
-
-
-def split(component: Component, after: Derived) -> Sequence[Component]:
-    """Return the parts that still hang together: one, except after an unlink or for unlinked identifiers."""
-    groups: dict[ProfileId, list[IdentifierId]] = {}
-    for one in component.nodes:
-        groups.setdefault(after.profile(ViewId(0), one), []).append(one)
-    if len(groups) == 1:
-        return (component,)
-    return tuple(_restricted(component, frozenset(group)) for group in groups.values())
 
 
 def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
@@ -570,33 +454,3 @@ def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
             parent = policy.purposes.get(step)
             step = parent.parent if parent is not None else None
     return PurposeMask(bits)
-
-
-def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex) -> Link:
-    low, high, kind = key
-    if held is None:
-        return Link(
-            low=low, high=high, kind=kind, first_at=at, last_at=at, first_entry=index, last_entry=index
-        )
-    earlier, later = at < held.first_at, at > held.last_at
-    return msgspec.structs.replace(
-        held,
-        first_at=at if earlier else held.first_at,
-        first_entry=index if earlier else held.first_entry,
-        last_at=at if later else held.last_at,
-        last_entry=index if later else held.last_entry,
-    )
-
-
-def _restricted(component: Component, inside: frozenset[IdentifierId]) -> Component:
-    return Component(
-        nodes={one: node for one, node in component.nodes.items() if one in inside},
-        links={key: link for key, link in component.links.items() if key[0] in inside},
-        denied={pair: at for pair, at in component.denied.items() if pair[0] in inside},
-        statements={one: said for one, said in component.statements.items() if one in inside},
-    )
-
-
-_NOTHING = Derived(profiles={}, permits={})
-
-__all__ = ["EVERYTHING", "Board", "Loaded", "Taken", "denied_purposes"]

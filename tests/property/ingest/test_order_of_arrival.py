@@ -15,7 +15,7 @@ from assent.core.ids import IdentifierId
 from assent.core.policy import LegalBasis, LinkKind
 from assent.core.time import Instant
 from assent.features import state
-from assent.ingest.board import _Joined
+from assent.ingest.joining import Joined
 from tests.property.ingest.evidence import POLICY, Evidence, Released, Said, Seen, Tied, fold, outcome
 
 EVERYBODY = ("user_id:u1", "user_id:u2", "email:e", "device_id:d1", "anonymous_id:a1")
@@ -109,13 +109,13 @@ def test_a_statement_that_counts_from_its_arrival_is_found(monkeypatch: pytest.M
 
 
 def test_a_link_that_needs_both_ends_to_be_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = _Joined.link
+    sound = Joined.link
 
-    def link(joined: _Joined, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
+    def link(joined: Joined, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
         if len(joined.new_nodes) < 2:
             sound(joined, one, other, kind, at)
 
-    monkeypatch.setattr(_Joined, "link", link)
+    monkeypatch.setattr(Joined, "link", link)
     is_found()
 
 

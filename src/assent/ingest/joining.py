@@ -1,0 +1,167 @@
+"""The component that a fact would make, worked out before anything is changed.
+
+Pure. A fact names identifiers; what holds them is joined, evidence or a statement is added, and what would
+follow is derived. Whether the fact is taken is the board's to decide.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from assent.consent.statement import Statement
+from assent.core.ids import COMPONENTS, IDENTIFIERS_PER_ENTRY, EntryIndex, IdentifierId, ProfileId
+from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.time import HOUR, Instant
+from assent.identity.resolve import Link, Node
+from assent.ingest.component import Component, Derived, LinkKey, Pair, derive, union
+from assent.ledger.append import Ref
+
+_NOTHING = Derived(profiles={}, permits={})
+
+
+class Holding:
+    """A component with what follows from it; facts replace it whole."""
+
+    __slots__ = ("component", "derived")
+
+    def __init__(self, component: Component, derived: Derived) -> None:
+        self.component = component
+        self.derived = derived
+
+
+class Joined:
+    """The component that a fact would make, before anything is changed."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        now: Instant,
+        index: EntryIndex,
+        known: Sequence[tuple[Ref, IdentifierId | None]],
+        holdings: Mapping[IdentifierId, Holding],
+    ) -> None:
+        """Join what holds the identifiers of a fact; one that is not known yet gets its id from the entry."""
+        self.index = index
+        self._policy = policy
+        self._now = now
+        self.new_nodes: list[tuple[Ref, Node]] = []
+        self.ids: list[IdentifierId] = []
+        for position, (ref, known_id) in enumerate(known):
+            one = known_id
+            if one is None:
+                one = IdentifierId(index * IDENTIFIERS_PER_ENTRY + position)
+                self.new_nodes.append((ref, Node(id=one, namespace=ref.namespace, key=ref.lookup)))
+            self.ids.append(one)
+        distinct = list({id(holding): holding for holding in holdings.values()}.values())
+        parts = [holding.component for holding in distinct]
+        self.before = union([holding.derived for holding in distinct] or [_NOTHING])
+        if self.new_nodes:
+            parts.append(Component(nodes={node.id: node for _, node in self.new_nodes}))
+        self._base = Component.of(parts)
+        self.new_links: dict[LinkKey, Link] = {}
+        self.gone_links: set[LinkKey] = set()
+        self.new_denied: list[Pair] = []
+        self.lifted: set[Pair] = set()
+        self._statement: Statement | None = None
+        self.changed = bool(self.new_nodes)
+
+    def link(self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
+        """Add evidence that two identifiers are one person."""
+        if one == other:
+            return
+        low, high = min(one, other), max(one, other)
+        key = (low, high, kind)
+        held = self._base.links.get(key)
+        fresh = _evidenced(held, key, at, self.index)
+        if held is None:
+            self.new_links[key] = fresh
+            self.changed = True
+            return
+        timed = self._policy.conflict is not ConflictRule.AMBIGUOUS
+        if fresh.first_at < held.first_at or (timed and fresh.last_at > held.last_at):
+            self.new_links[key] = fresh
+            self.changed = True
+        elif fresh.last_at - held.last_at > HOUR:
+            # Within an hour the newest time says nothing that a rule would ask for.
+            self.new_links[key] = fresh
+
+    def deny(self, one: IdentifierId, other: IdentifierId) -> None:
+        """Say that two identifiers are not one person: what linked them so far is void."""
+        pair = (min(one, other), max(one, other))
+        self.new_denied.append(pair)
+        self.gone_links = {key for key in self._base.links if key[:2] == pair}
+        self.changed = True
+
+    def lift(self, one: IdentifierId, other: IdentifierId) -> None:
+        """Take back that two identifiers are not one person, because somebody entitled says they are."""
+        pair = (min(one, other), max(one, other))
+        if pair in self._base.denied:
+            self.lifted.add(pair)
+            self.changed = True
+
+    def state(self, statement: Statement) -> None:
+        """Add a statement."""
+        self._statement = statement
+        self.changed = True
+
+    def component(self) -> Component:
+        """Return the component with everything that was added."""
+        base = self._base
+        if not (self.new_links or self.new_denied or self.lifted or self._statement):
+            return base
+        statements = base.statements
+        if self._statement is not None:
+            one = self._statement.identifier
+            statements = {**statements, one: (*statements.get(one, ()), self._statement)}
+        denied = {pair: at for pair, at in base.denied.items() if pair not in self.lifted}
+        links = base.links
+        if self.new_links or self.gone_links:
+            links = {key: link for key, link in links.items() if key not in self.gone_links}
+            links |= self.new_links
+        return Component(
+            nodes=base.nodes,
+            links=links,
+            denied=denied | dict.fromkeys(self.new_denied, self._now),
+            statements=statements,
+        )
+
+    def derived(self) -> Derived:
+        """Return what follows from it; what stood, when nothing that matters was added."""
+        if not self.changed:
+            return self.before
+        return derive(self.component(), self._policy, self._now)
+
+
+def split(component: Component, after: Derived) -> Sequence[Component]:
+    """Return the parts that still hang together: one, except after an unlink or for unlinked identifiers."""
+    groups: dict[ProfileId, list[IdentifierId]] = {}
+    for one in component.nodes:
+        groups.setdefault(after.profile(COMPONENTS, one), []).append(one)
+    if len(groups) == 1:
+        return (component,)
+    return tuple(_restricted(component, frozenset(group)) for group in groups.values())
+
+
+def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex) -> Link:
+    low, high, kind = key
+    if held is None:
+        return Link(
+            low=low, high=high, kind=kind, first_at=at, last_at=at, first_entry=index, last_entry=index
+        )
+    earlier, later = at < held.first_at, at > held.last_at
+    return msgspec.structs.replace(
+        held,
+        first_at=at if earlier else held.first_at,
+        first_entry=index if earlier else held.first_entry,
+        last_at=at if later else held.last_at,
+        last_entry=index if later else held.last_entry,
+    )
+
+
+def _restricted(component: Component, inside: frozenset[IdentifierId]) -> Component:
+    return Component(
+        nodes={one: node for one, node in component.nodes.items() if one in inside},
+        links={key: link for key, link in component.links.items() if key[0] in inside},
+        denied={pair: at for pair, at in component.denied.items() if pair[0] in inside},
+        statements={one: said for one, said in component.statements.items() if one in inside},
+    )
