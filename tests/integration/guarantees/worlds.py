@@ -135,6 +135,11 @@ async def _asked(service: InProcess, purpose: str) -> list[Answer]:
     await ask("/v1/audiences/overlap", audiences=["buyers", "big"])
     await ask("/v1/audiences/preview", rule={"op": "known", "feature": "order_mean"})
     await ask("/v1/audiences/preview", rule={"op": "known", "feature": "unheard_of"})
+    for size in range(30, 70, 5):
+        # Whether the ledger is as large as that is not an engine's to know.
+        beyond = {**headers, "Assent-At-Least": f"l:{size}"}
+        body = {"purpose": purpose, "subjects": [subject(PEOPLE[0])]}
+        answers.append(await service.http.post("/v1/decisions", json=body, headers=beyond))
     own = {"title": "own", "purposes": [purpose], "rule": AUDIENCES["buyers"]}
     answers.append(await service.http.put("/v1/audiences/own", json=own, headers=headers))
     answers += [await service.http.get(path, headers=headers) for path in ("/v1/audiences", "/checkpoint")]
