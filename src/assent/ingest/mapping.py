@@ -121,12 +121,18 @@ class _Document(_Shape, frozen=True, kw_only=True):
     properties: dict[str, object] = {}
 
 
+_MOST_BRACKETS: Final = 500
+"""More than any mapping needs, and fewer than Python's parser follows when one stands in the other."""
+
+
 def parse_mapping(text: str, *, name: str) -> ImportMapping:
     """Return the mapping that a document says; `name` is its file's, without ending, for errors."""
     place = Place(name)
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise place.fault("expected fewer lists and tables")
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except tomllib.TOMLDecodeError:
         # Without its cause: it quotes the file, and a mapping was perhaps not what the file was.
         raise place.fault("expected a TOML document") from None
     document = read(place, tables, _Document)
