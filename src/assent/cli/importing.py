@@ -20,14 +20,13 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--mapping", required=True, type=_file, help="How lines become events: see policies/imports/.")
 @controller_option
 def import_(file: Path, mapping: Path, controller: str) -> None:
-    """Import FILE (CSV, also gzipped) with the times that stand in it.
+    """Import FILE (CSV, NDJSON or Parquet, also compressed) with the times that stand in it.
 
     May be interrupted at any point, by kill -9 too: the same command goes on where it stopped, and a file
     that was imported whole brings nothing new. A running service may go on meanwhile. Ends with an account
     of every line.
     """
     read = read_mapping(mapping)
-    size_bytes = file.stat().st_size
 
     async def imported(wired: Service, controller_id: ControllerId) -> Summary:
         importing = Importing(
@@ -40,7 +39,7 @@ def import_(file: Path, mapping: Path, controller: str) -> None:
             pool=wired.database.writer,
         )
         collect_less_often()
-        with _Bar(size_bytes) as bar:
+        with _Bar() as bar:
             return await import_file(importing, file, read, bar)
 
     _account(with_controller(controller, imported))
@@ -49,7 +48,7 @@ def import_(file: Path, mapping: Path, controller: str) -> None:
 class _Bar(Progress):
     """The progress bar: how much of the file is read, and how many lines a second."""
 
-    def __init__(self, size_bytes: int) -> None:
+    def __init__(self) -> None:
         super().__init__(
             TextColumn("importing"),
             BarColumn(),
@@ -58,13 +57,13 @@ class _Bar(Progress):
             TimeElapsedColumn(),
             console=out,
         )
-        self._bar = self.add_task("", total=size_bytes, lines=0, rate=0.0)
+        self._bar = self.add_task("", total=1.0, lines=0, rate=0.0)
 
     def __call__(self, records: Records, summary: Summary) -> None:
         """Hear how far the reading has come."""
         elapsed = self.tasks[0].elapsed or 0.0
         rate = summary.lines / elapsed if elapsed > 0 else 0.0
-        self.update(self._bar, completed=records.read_bytes, lines=summary.lines, rate=rate)
+        self.update(self._bar, completed=records.read_share, lines=summary.lines, rate=rate)
 
 
 def _account(summary: Summary) -> None:

@@ -1,4 +1,7 @@
-"""Read the cells of a CSV row: text, identifiers, exact numbers, times.
+"""Read the cells of a row: text, identifiers, exact numbers, times.
+
+A file whose values have types of their own (NDJSON, Parquet) gives them as the text a CSV file would hold, so
+that every file is read by the same rules; only its moments stay what they are.
 
 Each type accepts one spelling and refuses the rest: no digits of other scripts, no underscores, no blanks
 around a number, as `int()` and `Decimal()` would take. Pure. Raises ValueError, without its cause: that one
@@ -7,18 +10,22 @@ quotes the cell.
 
 import re
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from assent.core.time import Instant, to_instant
-from assent.ingest.mapping import ColumnType
+from assent.ingest.columns import ColumnType
 
 Cell = str | int | Decimal | None
 """Times are instants, which are integers. None is a blank cell."""
 
-Convert = Callable[[str], Cell]
+Raw = str | datetime
+"""A cell as a file gives it: text, or a moment; without a zone it is one of the file's clock."""
+
+Convert = Callable[[Any], Cell]
+"""Reads a `Raw`: a moment only where a time is due, which `raw` sees to."""
 
 _LONGEST: Final = 1_000
 """Characters of a text."""
@@ -32,6 +39,9 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 """15 digits before the point and 9 after: the product of two, summed over a million million lines, has 61."""
 
+_FARTHEST: Final = 100
+"""Digits before or after the point beyond which no column has numbers."""
+
 _REMEMBERED: Final = 16_384
 """Distinct cells of a type. Columns repeat themselves: looking a cell up is cheaper than reading it again."""
 
@@ -39,11 +49,14 @@ _REMEMBERED: Final = 16_384
 def converters(time_format: str, zone: tzinfo) -> dict[ColumnType, Convert]:
     """Return how each type of cell is read. `zone` is the clock of times that carry no offset."""
 
-    def time(cell: str) -> Instant:
-        if not cell.isascii():
+    def time(cell: Raw) -> Instant | None:
+        if not cell:
+            return None
+        if isinstance(cell, str) and not cell.isascii():
             _refuse()
         try:
-            moment = datetime.strptime(cell, time_format)  # noqa: DTZ007 (the next line gives it its zone)
+            # The next line gives it its zone.
+            moment = datetime.strptime(cell, time_format) if isinstance(cell, str) else cell  # noqa: DTZ007
             return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=zone))
         except (ValueError, OverflowError):
             _refuse()
@@ -55,6 +68,36 @@ def converters(time_format: str, zone: tzinfo) -> dict[ColumnType, Convert]:
         ColumnType.DECIMAL: _decimal,
         ColumnType.TIME: lru_cache(maxsize=_REMEMBERED)(time),
     }
+
+
+def raw(value: object, kind: ColumnType) -> Raw:
+    """Return what a file's own value would be as a cell. Raises ValueError where there is no such cell."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return _digits(Decimal(repr(value)))
+        case Decimal():
+            return _digits(value)
+        case datetime():
+            return value if kind is ColumnType.TIME else value.isoformat()
+        case date():
+            return value.isoformat()
+        case _:
+            raise ValueError("expected a value that a cell can hold")
+
+
+def _digits(number: Decimal) -> str:
+    """Write a number without an exponent, where that is a cell's length."""
+    if not number.is_finite() or abs(number.adjusted()) > _FARTHEST:
+        _refuse()
+    return f"{number:f}"
 
 
 @lru_cache(maxsize=_REMEMBERED)

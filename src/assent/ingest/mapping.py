@@ -1,4 +1,4 @@
-"""Read a mapping: how the lines of a CSV file become calls of the tracking contract.
+"""Read a mapping: how the lines of a file become calls of the tracking contract.
 
 A mapping is a TOML document that a data protection officer can review; the commented reference is
 `policies/imports/online-retail.toml`. Every key is checked before a line is read: columns that are used are
@@ -10,82 +10,71 @@ Pure. Raises PolicyInvalid, which names the file, the key and what was expected 
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from assent.core.document_places import Place, one_of, read
+from assent.ingest.columns import NUMBERS, VALUES, WORDS, Column, ColumnType, Prefix, Shape, Word
+
+__all__ = [
+    "Column",
+    "ColumnType",
+    "Constant",
+    "Grouping",
+    "Identifying",
+    "ImportMapping",
+    "Listing",
+    "Naming",
+    "Property",
+    "Sum",
+    "parse_mapping",
+]
 
 
-class ColumnType(StrEnum):
-    """What the cells of a column must hold. Only text and identifiers may be blank."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    TIME = "time"
-    IDENTIFIER = "identifier"
-    """Text, but a number written with `.0` is the number without it: spreadsheets write 17850 as 17850.0."""
-
-
-_Word = Annotated[str, Meta(min_length=1, max_length=200, extra={"expected": "text of 1 to 200 characters"})]
-_Prefix = Annotated[str, Meta(max_length=100, extra={"expected": "text of up to 100 characters"})]
-
-
-class _Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table whose keys are all known."""
-
-
-class Grouping(_Shape, frozen=True, kw_only=True):
+class Grouping(Shape, frozen=True, kw_only=True):
     """`[group]`: lines with the same `by` are one call, at the earliest `time`."""
 
-    by: _Word
-    time: _Word
+    by: Word
+    time: Word
     open: Annotated[int, Meta(ge=1, le=10_000)]
     """How many groups wait for a further line. When one more begins, the oldest is complete."""
 
 
-class Naming(_Shape, frozen=True, kw_only=True):
+class Naming(Shape, frozen=True, kw_only=True):
     """`[[events]]`: the event's name where the group's value begins with `prefix`."""
 
-    prefix: _Prefix
-    name: _Word
+    prefix: Prefix
+    name: Word
 
 
-class Identifying(_Shape, frozen=True, kw_only=True):
+class Identifying(Shape, frozen=True, kw_only=True):
     """`[[identifiers]]`: an identifier of the call; a fallback only where no other was found."""
 
-    namespace: _Word
-    column: _Word
-    prefix: _Prefix = ""
+    namespace: Word
+    column: Word
+    prefix: Prefix = ""
     fallback: bool = False
 
 
-class Column(_Shape, frozen=True, kw_only=True):
-    """A property that is the first value the column has in the group."""
-
-    column: _Word
-
-
-class Constant(_Shape, frozen=True, kw_only=True):
+class Constant(Shape, frozen=True, kw_only=True):
     """A property that is always the same."""
 
     constant: str | bool | int
 
 
-class Sum(_Shape, frozen=True, kw_only=True):
+class Sum(Shape, frozen=True, kw_only=True):
     """A property that sums the product of these columns over the lines, exactly; of no column, it counts."""
 
-    sum: Annotated[tuple[_Word, ...], Meta(max_length=2, extra={"expected": "a list of at most two columns"})]
+    sum: Annotated[tuple[Word, ...], Meta(max_length=2, extra={"expected": "a list of at most two columns"})]
 
 
-class Listing(_Shape, frozen=True, kw_only=True):
+class Listing(Shape, frozen=True, kw_only=True):
     """A property that lists the first `at_most` lines; `left_out` names the one that counts the others."""
 
-    list: Mapping[str, _Word]
+    list: Mapping[str, Word]
     at_most: Annotated[int, Meta(ge=1, le=1_000)]
-    left_out: _Word
+    left_out: Word
 
 
 Property = Column | Constant | Sum | Listing
@@ -106,19 +95,19 @@ class ImportMapping(Struct, frozen=True, kw_only=True):
     properties: Mapping[str, Property]
 
 
-class _Document(_Shape, frozen=True, kw_only=True):
+class _Document(Shape, frozen=True, kw_only=True):
     """The keys of the document. Tables whose keys are names are read one by one, so that errors name them."""
 
     format: Literal["assent/import@1"]
-    title: _Word
-    time_zone: _Word
-    time_format: _Word
+    title: Word
+    time_zone: Word
+    time_format: Word
     columns: dict[str, object]
     group: Grouping
     events: tuple[Naming, ...]
     identifiers: tuple[Identifying, ...]
-    traits: dict[str, object] = {}
-    properties: dict[str, object] = {}
+    traits: dict[str, object] = field(default_factory=dict)
+    properties: dict[str, object] = field(default_factory=dict)
 
 
 _MOST_BRACKETS: Final = 500
@@ -165,10 +154,6 @@ _PROPERTIES: Final[Mapping[str, type[Property]]] = {
     "list": Listing,
 }
 
-_NUMBERS: Final = (ColumnType.INTEGER, ColumnType.DECIMAL)
-_WORDS: Final = (ColumnType.TEXT, ColumnType.IDENTIFIER)
-_VALUES: Final = (*_WORDS, *_NUMBERS)
-
 
 def _column_type(place: Place, value: object) -> ColumnType:
     for kind in ColumnType:
@@ -214,22 +199,22 @@ def _check(place: Place, mapping: ImportMapping) -> None:
 
 def _uses(place: Place, mapping: ImportMapping) -> Iterable[tuple[Place, str, tuple[ColumnType, ...]]]:
     """Yield every column that is used: where, which, and the types that fit."""
-    yield place.at("group", "by"), mapping.group.by, _WORDS
+    yield place.at("group", "by"), mapping.group.by, WORDS
     yield place.at("group", "time"), mapping.group.time, (ColumnType.TIME,)
     for number, identifier in enumerate(mapping.identifiers):
-        yield place.at("identifiers", number, "column"), identifier.column, _WORDS
+        yield place.at("identifiers", number, "column"), identifier.column, WORDS
     for trait, column in mapping.traits.items():
-        yield place.at("traits", trait), column, _VALUES
+        yield place.at("traits", trait), column, VALUES
     for name, value in mapping.properties.items():
         where = place.at("properties", name)
         match value:
             case Column():
-                yield where.at("column"), value.column, _VALUES
+                yield where.at("column"), value.column, VALUES
             case Sum():
                 for number, column in enumerate(value.sum):
-                    yield where.at("sum", number), column, _NUMBERS
+                    yield where.at("sum", number), column, NUMBERS
             case Listing():
                 for member, column in value.list.items():
-                    yield where.at("list", member), column, _VALUES
+                    yield where.at("list", member), column, VALUES
             case Constant():
                 pass

@@ -25,7 +25,7 @@ from assent.core.errors import (
 )
 from assent.core.time import Instant
 from assent.ingest import exact_json
-from assent.ingest.cells import Cell, converters
+from assent.ingest.cells import Cell, Raw, converters
 from assent.ingest.mapping import Column, ColumnType, Constant, ImportMapping, Listing, Sum
 from assent.ingest.masked import Masked
 from assent.ingest.tracking import Call, CallType, Limits
@@ -61,7 +61,7 @@ class Rows:
         """Find the mapping's columns in `header`, the file's first row; `zone` is the file's clock."""
         for column in mapping.columns:
             if header.count(column) != 1:
-                raise UnreadableBody(f"expected one column {column} in the file's first line")
+                raise UnreadableBody(f"expected one column {column} in the file")
         convert = converters(mapping.time_format, zone)
         self._pick = _picker([header.index(column) for column in mapping.columns])
         self._converters = [convert[kind] for kind in mapping.columns.values()]
@@ -71,7 +71,7 @@ class Rows:
         self._open: dict[str, _Group] = {}
         self._begun = 0
 
-    def take(self, line: int, row: Sequence[str]) -> Record | Rejected | None:
+    def take(self, line: int, row: Sequence[Raw]) -> Record | Rejected | None:
         """Take the row that begins in `line`; return what that completes, if anything."""
         if len(row) != self._width:
             return Rejected(line=line, lines=1, code=UnreadableBody.code)
@@ -80,7 +80,7 @@ class Rows:
         except ValueError:
             return Rejected(line=line, lines=1, code=WrongType.code)
         key = values[self._plan.key]
-        if not isinstance(key, str):
+        if not isinstance(key, str) or values[self._plan.time] is None:
             return Rejected(line=line, lines=1, code=WrongType.code)
         group = self._open.get(key)
         if group is not None:
