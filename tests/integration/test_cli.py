@@ -331,8 +331,8 @@ def test_an_import_beside_a_running_service_accounts_for_every_line(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"InvoiceNo,Country\n1,Italy\n", "expected one column StockCode in the file's first line"),
-        (b"\x1f\x8b no gzip", "the file is damaged: expected a whole gzip file"),
+        (b"InvoiceNo,Country\n1,Italy\n", "expected one column StockCode in the file"),
+        (b"\x1f\x8b no gzip", "the file is damaged: expected a whole file of its packing"),
         (b"", "expected one column InvoiceNo"),
     ],
 )
