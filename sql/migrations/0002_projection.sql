@@ -39,12 +39,14 @@ CREATE TABLE projection.audience (
 
 -- An identifier is a namespace and a keyed hash; its value stands sealed in the payload of the entry that
 -- first named it (identifier_id / 64). `denies` are the purposes that its own newest statements deny.
+-- `seen_by` are the purposes that need no statement and may know of it: they may use data that names it.
 CREATE TABLE projection.identifier (
     controller_id bigint NOT NULL,
     identifier_id bigint NOT NULL,
     namespace_id smallint NOT NULL,
     lookup bytea NOT NULL,
     denies bigint NOT NULL,
+    seen_by bigint NOT NULL,
     PRIMARY KEY (controller_id, identifier_id)
 ) WITH (fillfactor = 90);
 CREATE UNIQUE INDEX identifier_lookup ON projection.identifier (controller_id, namespace_id, lookup);

@@ -28,15 +28,19 @@ WHERE
     AND gate.setting('assent.now') IS NOT NULL;
 
 -- Identifiers that the purpose may use, now or from a known instant on, and the profile they are in for it.
-CREATE VIEW gate.member AS
+-- What needs no statement (entry -1: a contract) opens only where a datum that the purpose may use names it:
+-- whoever is known by another purpose's data alone does not exist for it.
+CREATE VIEW gate.permitted AS
 SELECT
     q.controller_id,
     q.policy_version,
     q.purpose_id,
+    q.view_id,
     q.retroactive,
     q.now,
-    c.profile_id,
     p.identifier_id,
+    i.namespace_id,
+    i.lookup,
     p.categories,
     p.since,
     p.until
@@ -47,37 +51,54 @@ INNER JOIN projection.permit AS p
         AND q.policy_version = p.policy_version
         AND q.purpose_id = p.purpose_id
         AND p.until > q.now
+INNER JOIN projection.identifier AS i
+    ON
+        p.controller_id = i.controller_id
+        AND p.identifier_id = i.identifier_id
+        AND (p.entry_index >= 0 OR (i.seen_by >> q.purpose_id) & 1 = 1);
+
+CREATE VIEW gate.member AS
+SELECT
+    c.profile_id,
+    p.controller_id,
+    p.policy_version,
+    p.purpose_id,
+    p.retroactive,
+    p.now,
+    p.identifier_id,
+    p.namespace_id,
+    p.lookup,
+    p.categories,
+    p.since,
+    p.until
+FROM gate.permitted AS p
 INNER JOIN projection.cluster AS c
     ON
         p.controller_id = c.controller_id
-        AND q.view_id = c.view_id
+        AND p.view_id = c.view_id
         AND p.identifier_id = c.identifier_id
 UNION ALL
 SELECT
-    q.controller_id,
-    q.policy_version,
-    q.purpose_id,
-    q.retroactive,
-    q.now,
     p.identifier_id AS profile_id,
+    p.controller_id,
+    p.policy_version,
+    p.purpose_id,
+    p.retroactive,
+    p.now,
     p.identifier_id,
+    p.namespace_id,
+    p.lookup,
     p.categories,
     p.since,
     p.until
-FROM gate.question AS q
-INNER JOIN projection.permit AS p
-    ON
-        q.controller_id = p.controller_id
-        AND q.policy_version = p.policy_version
-        AND q.purpose_id = p.purpose_id
-        AND p.until > q.now
+FROM gate.permitted AS p
 WHERE
     NOT EXISTS (
         SELECT 1
         FROM projection.cluster AS c
         WHERE
             c.controller_id = p.controller_id
-            AND c.view_id = q.view_id
+            AND c.view_id = p.view_id
             AND c.identifier_id = p.identifier_id
     );
 
@@ -89,8 +110,8 @@ SELECT
     m.policy_version,
     m.profile_id,
     m.identifier_id,
-    i.namespace_id,
-    i.lookup,
+    m.namespace_id,
+    m.lookup,
     m.categories,
     m.since,
     m.until,
@@ -100,8 +121,6 @@ SELECT
     NULL::bigint AS entry_index,
     s.state AS body
 FROM gate.member AS m
-INNER JOIN projection.identifier AS i
-    ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
 LEFT JOIN projection.feature_state AS s
     ON
         m.controller_id = s.controller_id
@@ -114,8 +133,8 @@ SELECT
     m.policy_version,
     m.profile_id,
     m.identifier_id,
-    i.namespace_id,
-    i.lookup,
+    m.namespace_id,
+    m.lookup,
     m.categories,
     m.since,
     m.until,
@@ -125,8 +144,6 @@ SELECT
     t.entry_index,
     t.value AS body
 FROM gate.member AS m
-INNER JOIN projection.identifier AS i
-    ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
 INNER JOIN projection.feature_item AS t
     ON
         m.controller_id = t.controller_id
@@ -162,6 +179,7 @@ BEGIN ATOMIC
             AND i.identifier_id = p.identifier_id
             AND p.since <= q.now
             AND p.until > q.now
+            AND (p.entry_index >= 0 OR (i.seen_by >> q.purpose_id) & 1 = 1)
     LEFT JOIN projection.cluster AS c
         ON
             q.controller_id = c.controller_id
@@ -178,14 +196,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
     SELECT DISTINCT ON (m.profile_id)
         m.profile_id,
-        i.lookup
+        m.lookup
     FROM gate.member AS m
-    INNER JOIN projection.identifier AS i
-        ON m.controller_id = i.controller_id AND m.identifier_id = i.identifier_id
     WHERE
         m.profile_id = any(profiles)
         AND m.since <= m.now
-    ORDER BY m.profile_id, m.since, i.lookup;
+    ORDER BY m.profile_id, m.since, m.lookup;
 END;
 
 -- The purpose's own number, and what the session's controller stands at. No row: no such purpose.

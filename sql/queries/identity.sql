@@ -4,7 +4,8 @@ SELECT
     i.identifier_id,
     i.namespace_id,
     i.lookup,
-    i.denies
+    i.denies,
+    i.seen_by
 FROM unnest($2::smallint[], $3::bytea[]) AS asked (namespace_id, lookup)
 INNER JOIN identifier AS i
     ON
@@ -18,7 +19,8 @@ SELECT
     i.identifier_id,
     i.namespace_id,
     i.lookup,
-    i.denies
+    i.denies,
+    i.seen_by
 FROM identifier AS i
 WHERE
     i.controller_id = $1
@@ -30,7 +32,8 @@ SELECT
     i.identifier_id,
     i.namespace_id,
     i.lookup,
-    i.denies
+    i.denies,
+    i.seen_by
 FROM identifier AS i
 WHERE
     i.controller_id = $1
@@ -95,21 +98,24 @@ WHERE
     AND d.low_id = any($2::bigint[]);
 
 -- name: insert_identifiers
-INSERT INTO identifier (controller_id, identifier_id, namespace_id, lookup, denies)
+INSERT INTO identifier (controller_id, identifier_id, namespace_id, lookup, denies, seen_by)
 SELECT
     $1,
     n.identifier_id,
     n.namespace_id,
     n.lookup,
-    n.denies
-FROM unnest($2::bigint[], $3::smallint[], $4::bytea[], $5::bigint[])
-    AS n (identifier_id, namespace_id, lookup, denies);
+    n.denies,
+    n.seen_by
+FROM unnest($2::bigint[], $3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[])
+    AS n (identifier_id, namespace_id, lookup, denies, seen_by);
 
--- name: update_denies
--- The purposes that these identifiers' own statements deny now.
+-- name: update_masks
+-- What these identifiers' own statements deny now, and which purposes may know of them.
 UPDATE identifier AS i
-SET denies = n.denies
-FROM unnest($2::bigint[], $3::bigint[]) AS n (identifier_id, denies)
+SET
+    denies = n.denies,
+    seen_by = n.seen_by
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS n (identifier_id, denies, seen_by)
 WHERE
     i.controller_id = $1
     AND i.identifier_id = n.identifier_id;

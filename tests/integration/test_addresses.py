@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from assent.ingest import contents, context
+from assent.ingest import contents, context_groups
 from assent.ingest.facts import aad
 from assent.ledger.keyring import KeyRing
 from tests.support.database import TestDatabase
@@ -145,7 +145,7 @@ async def test_an_address_that_is_kept_is_found(
     if fault == "properties":
         monkeypatch.setattr(contents, "_without_addresses", lambda said: said)
     else:
-        monkeypatch.setattr(context, "network", lambda address: address)
+        monkeypatch.setattr(context_groups, "network", lambda address: address)
     found = await kept(fresh_database, folder, claiming(), capsys)
     for address in ADDRESSES:
         assert "ledger.content, opened" in found[address]

@@ -195,6 +195,7 @@ def test_no_role_may_change_or_delete_an_entry(fresh_database: TestDatabase, rol
 PRIVILEGES = """
 assent_meta.migration       -                       -  -  -
 gate.member                 -                       -  -  -
+gate.permitted              -                       -  -  -
 gate.question               -                       -  -  -
 gate.released               -                       s  -  -
 ledger.api_key              si u(revoked_at)        -  s  -

@@ -27,10 +27,11 @@ Pair = tuple[IdentifierId, IdentifierId]
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """An identifier as it stands: its node, and the purposes that its own newest statements deny."""
+    """An identifier as it stands: its node, what its own newest statements deny, and who may know of it."""
 
     node: Node
     denies: PurposeMask
+    seen_by: PurposeMask
 
 
 async def known_by_ref(
@@ -116,6 +117,7 @@ async def insert_identifiers(
     controller_id: ControllerId,
     nodes: Sequence[Node],
     denies: Mapping[IdentifierId, PurposeMask],
+    seen_by: Mapping[IdentifierId, PurposeMask],
 ) -> None:
     """Insert new identifiers."""
     await connection.execute(
@@ -125,14 +127,23 @@ async def insert_identifiers(
         [node.namespace for node in nodes],
         [node.key for node in nodes],
         [denies.get(node.id, 0) for node in nodes],
+        [seen_by.get(node.id, 0) for node in nodes],
     )
 
 
-async def update_denies(
-    connection: Connection, controller_id: ControllerId, denies: Mapping[IdentifierId, PurposeMask]
+async def update_masks(
+    connection: Connection,
+    controller_id: ControllerId,
+    masks: Mapping[IdentifierId, tuple[PurposeMask, PurposeMask]],
 ) -> None:
-    """Set what these identifiers deny."""
-    await connection.execute(_SQL.update_denies, controller_id, list(denies), list(denies.values()))
+    """Set what these identifiers deny, and which purposes may know of them."""
+    await connection.execute(
+        _SQL.update_masks,
+        controller_id,
+        list(masks),
+        [denies for denies, _ in masks.values()],
+        [seen_by for _, seen_by in masks.values()],
+    )
 
 
 async def upsert_links(connection: Connection, controller_id: ControllerId, links: Sequence[Link]) -> None:
@@ -207,5 +218,5 @@ async def move_clusters(
 
 
 def _known(row: asyncpg.Record) -> Known:
-    one, namespace, lookup, denies = row
-    return Known(node=Node(id=one, namespace=namespace, key=lookup), denies=denies)
+    one, namespace, lookup, denies, seen_by = row
+    return Known(node=Node(id=one, namespace=namespace, key=lookup), denies=denies, seen_by=seen_by)

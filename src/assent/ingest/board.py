@@ -68,6 +68,7 @@ class Loaded(Struct, kw_only=True):
 
     identifiers: dict[Ref, IdentifierId]
     denies: dict[IdentifierId, PurposeMask]
+    seen_by: dict[IdentifierId, PurposeMask] = {}
     components: list[Component]
     derived: list[Derived]
     """What stood for each component, in the same order."""
@@ -123,6 +124,7 @@ class Board:
         self.now = now
         self.identifiers = loaded.identifiers
         self.denies = loaded.denies
+        self.seen_by = loaded.seen_by
         self.states = loaded.states
         self.sequences = loaded.sequences
         self._messages = loaded.messages
@@ -136,7 +138,7 @@ class Board:
                 self.stored[one] = derived
         # What the batch made different, for whoever writes it down.
         self.new_identifiers: list[Node] = []
-        self.new_denials: set[IdentifierId] = set()
+        self.new_masks: set[IdentifierId] = set()
         self.new_messages: dict[bytes, EntryIndex] = {}
         self.links: dict[LinkKey, Link] = {}
         self.gone_links: set[LinkKey] = set()
@@ -212,6 +214,7 @@ class Board:
         self._accept(joined, after)
         for content in kept:
             self._absorb(index, at, content)
+        self._introduce(joined.ids, kept)
         return Taken(identifier=joined.ids[0], contents=kept)
 
     def _collect(
@@ -286,6 +289,26 @@ class Board:
             if seen and permit.categories >> category & 1 and self._open(permit):
                 self._bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
 
+    def _introduce(self, ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
+        """Let the purposes that need no statement know of everybody on an event whose data they may use."""
+        for one in ids:
+            derived = self._holdings[one].derived
+            known = self.seen_by.get(one, 0)
+            seen = known
+            for permit in derived.permits[one]:
+                purpose = self.policy.purposes[permit.purpose]
+                if permit.entry >= 0 or seen >> purpose.id & 1:
+                    continue
+                if any(
+                    (content.basis >> purpose.id | purpose.retroactive >> content.category) & 1
+                    for content in kept
+                ):
+                    seen |= 1 << purpose.id
+                    self._bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
+            if seen != known:
+                self.seen_by[one] = PurposeMask(seen)
+                self.new_masks.add(one)
+
     def _open(self, permit: Permit) -> bool:
         return permit.since <= self.now < permit.until
 
@@ -327,7 +350,7 @@ class Board:
         denies = denied_purposes(said, self.policy)
         if denies != self.denies.get(statement.identifier, 0):
             self.denies[statement.identifier] = denies
-            self.new_denials.add(statement.identifier)
+            self.new_masks.add(statement.identifier)
 
     def _strip(self, closing: Closing) -> None:
         """Take a purpose from the basis sets of an identifier's data; what no purpose carries is gone."""
@@ -398,7 +421,7 @@ class Board:
                 self._holdings[joined.ids[0]].component = joined.component()
             return
         component = joined.component()
-        for change in changes(joined.before, after, self.policy, component.nodes):
+        for change in changes(joined.before, after, self.policy, component.nodes, self.seen_by):
             self._bump(change)
         if any(one.until <= self.now for held in joined.before.permits.values() for one in held):
             for closing in closings(joined.before, after, self.now, negative=False):

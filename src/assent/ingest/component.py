@@ -22,6 +22,7 @@ from assent.core.ids import (
     IdentifierId,
     ProfileId,
     PurposeId,
+    PurposeMask,
     ViewId,
 )
 from assent.core.policy import LinkKind, Policy, Purpose
@@ -120,19 +121,25 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
 
 
 def changes(
-    before: Derived, after: Derived, policy: Policy, touched: Iterable[IdentifierId]
+    before: Derived,
+    after: Derived,
+    policy: Policy,
+    touched: Iterable[IdentifierId],
+    seen_by: Mapping[IdentifierId, PurposeMask],
 ) -> Iterator[Change]:
     """Yield what changed for each purpose, each profile once, in order of purpose and profile.
 
     Narrowing is whatever is more than an addition: a permit that shrank, a profile that an identifier left.
-    An identifier that the purpose may not use, before or after, changes nothing for it.
+    An identifier that the purpose may not use, before or after, changes nothing for it; nor does one that a
+    permit without a statement covers, as long as the purpose may not know of it (`seen_by`).
     """
     identifiers = tuple(touched)
     for purpose in policy.purposes.values():
         seen: dict[ProfileId, bool] = {}
         for one in identifiers:
-            old = _coverage(before, one, purpose.id)
-            new = _coverage(after, one, purpose.id)
+            known = seen_by.get(one, 0) >> purpose.id & 1 == 1
+            old = _coverage(before, one, purpose.id, known=known)
+            new = _coverage(after, one, purpose.id, known=known)
             if not old and not new:
                 continue
             left, entered = before.profile(purpose.view, one), after.profile(purpose.view, one)
@@ -305,11 +312,13 @@ def _profiles(clusters: Iterable[Sequence[IdentifierId]]) -> Profiles:
     return {one: ProfileId(min(members)) for members in clusters if len(members) > 1 for one in members}
 
 
-def _coverage(derived: Derived, one: IdentifierId, purpose: PurposeId) -> tuple[tuple[int, int, int], ...]:
+def _coverage(
+    derived: Derived, one: IdentifierId, purpose: PurposeId, *, known: bool
+) -> tuple[tuple[int, int, int], ...]:
     return tuple(
         (permit.categories, permit.since, permit.until)
         for permit in derived.permits.get(one, ())
-        if permit.purpose == purpose
+        if permit.purpose == purpose and (known or permit.entry >= 0)
     )
 
 

@@ -188,6 +188,7 @@ async def load_components(
             Ref(namespace=one.node.namespace, lookup=one.node.key): one.node.id for one in nodes.values()
         },
         denies={number: one.denies for number, one in nodes.items()},
+        seen_by={number: one.seen_by for number, one in nodes.items()},
         components=components,
         derived=derived,
         states={},
@@ -223,12 +224,16 @@ def _stored(
 async def _save_identity(connection: Connection, controller_id: ControllerId, board: Board) -> None:
     if board.new_identifiers:
         await identity_store.insert_identifiers(
-            connection, controller_id, board.new_identifiers, board.denies
+            connection, controller_id, board.new_identifiers, board.denies, board.seen_by
         )
     fresh = {node.id for node in board.new_identifiers}
-    denies = {one: board.denies[one] for one in board.new_denials if one not in fresh}
-    if denies:
-        await identity_store.update_denies(connection, controller_id, denies)
+    none = PurposeMask(0)
+    masks = {
+        one: (board.denies.get(one, none), board.seen_by.get(one, none))
+        for one in sorted(board.new_masks - fresh)
+    }
+    if masks:
+        await identity_store.update_masks(connection, controller_id, masks)
     if board.gone_links or board.lifted:
         await identity_store.delete_links(connection, controller_id, board.gone_links, board.lifted)
     if board.links:

@@ -31,6 +31,7 @@ class Held(Struct, frozen=True, kw_only=True):
     component: Component
     derived: Derived
     denies: Mapping[IdentifierId, PurposeMask]
+    seen_by: Mapping[IdentifierId, PurposeMask]
     states: dict[IdentifierId, dict[StateKey, State]]
     """Of those identifiers whose states were loaded; an empty one says that there is none."""
 
@@ -80,6 +81,7 @@ class Memory:
                 component=component,
                 derived=derived,
                 denies={one: board.denies.get(one, PurposeMask(0)) for one in component.nodes},
+                seen_by={one: board.seen_by.get(one, PurposeMask(0)) for one in component.nodes},
                 states={
                     one: board.states.get(one, {})
                     for one in component.nodes
@@ -96,6 +98,7 @@ def recall(loaded: Loaded, found: Iterable[Held]) -> None:
         loaded.components.append(held.component)
         loaded.derived.append(held.derived)
         loaded.denies.update(held.denies)
+        loaded.seen_by.update(held.seen_by)
         loaded.states.update(held.states)
         for one, node in held.component.nodes.items():
             loaded.identifiers[Ref(namespace=node.namespace, lookup=node.key)] = one

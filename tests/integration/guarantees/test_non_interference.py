@@ -213,7 +213,6 @@ async def test_an_audience_of_another_purpose_that_shows_is_found(
     assert await compared(two_databases, folder, "analytics", fuller("analytics"))
 
 
-@pytest.mark.xfail(reason="a contract opens for whoever exists, by whatever data", raises=AssertionError)
 async def test_who_exists_by_another_purposes_data_alone_does_not_exist_for_a_contract(
     two_databases: list[TestDatabase], folder: Path
 ) -> None:

@@ -184,13 +184,18 @@ async def test_what_a_key_declares_becomes_features_of_everybody_who_comes_throu
     _, web = await a_key(shop, source="web shop", channel="web")
     _, till = await a_key(shop, source="till 3", channel="store")
     await shop.given("user_id:anna-0001", "analytics")
-    await shop.track("track", by=web, **order(1, userId="anna-0001"))
-    await shop.track("track", by=till, **order(2, userId="anna-0001"))
-    await shop.track("track", by=web, **order(3, userId="anna-0001", context={"channel": "chat"}))
+    for by, channel in ((web, None), (till, None), (web, "chat")):
+        context = {} if channel is None else {"channel": channel}
+        await shop.track("track", by=by, event="Product Viewed", userId="anna-0001", context=context)
+        await shop.track("track", by=by, event="Order Completed", userId="anna-0001", context=context)
     features = (await shop.decision("analytics", "user_id:anna-0001"))["features"]
     assert (features["first_channel"], features["last_channel"]) == ("web", "chat")
-    assert features["channels"] == ["chat", "store", "web"]
-    assert features["last_source"] == "web shop"
+    assert features["order_channels"] == ["chat", "store", "web"]
+    assert (features["last_order_channel"], features["last_order_source"]) == ("chat", "web shop")
+    # The contract has the orders and their channel, and nothing of what was looked at.
+    others = (await shop.decision("service", "user_id:anna-0001"))["features"]
+    assert others["order_channels"] == ["chat", "store", "web"]
+    assert "last_channel" not in others
 
 
 async def test_a_statement_is_made_where_its_key_stands_unless_it_says_so(shop: Shop) -> None:
