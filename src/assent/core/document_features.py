@@ -1,9 +1,9 @@
 """From `features.toml` to categories and features, each feature in the category of what it is made of.
 
-What is refused: an event, trait or context field that two categories claim; a context field that nobody may
-claim, because it is an identifier; a feature of what no category claims, or of another category than it says;
-of an event and a context field that are not of one category; keys that its aggregate cannot use; a type that
-its aggregate cannot give; a window longer than the category keeps its data.
+What is refused: an event or trait that two categories claim; a context field that nobody may claim, because
+it is an identifier; a feature of what no category claims, or of another category than it says; of an event
+and a context field that are not of one category; keys that its aggregate cannot use; a type that its
+aggregate cannot give; a window longer than the category keeps its data.
 
 Pure. Raises PolicyInvalid.
 """
@@ -39,16 +39,16 @@ _WITHOUT_PATH: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST_TIME, Aggrega
 
 
 def read_categories(place: Place, tables: Mapping[str, object]) -> dict[str, CategoryShape]:
-    """Return the categories' tables as shapes; what one claims belongs to no other."""
+    """Return the categories' tables as shapes; every event and trait belongs to one of them at most."""
     shapes = {name: read(place.at(name), table, CategoryShape) for name, table in tables.items()}
-    for kind in ("events", "traits", "context"):
+    for kind in ("events", "traits"):
         owners: dict[str, str] = {}
         for name, shape in shapes.items():
-            for number, claim in enumerate(getattr(shape, kind)):
-                at = place.at(name, kind, number)
-                for member in _fields(at, claim) if kind == "context" else (claim,):
-                    if owners.setdefault(member, name) != name:
-                        raise at.fault(f"expected one category; {owners[member]} has it")
+            for number, member in enumerate(getattr(shape, kind)):
+                if owners.setdefault(member, name) != name:
+                    raise place.at(name, kind, number).fault(
+                        f"expected one category; {owners[member]} has it"
+                    )
     return shapes
 
 
@@ -137,24 +137,40 @@ def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
 
 def _owner(place: Place, shape: FeatureShape, categories: Mapping[str, Category]) -> Category:
     """Return the category of what the feature is made of: a feature cannot move data into another one."""
-    kind, member = ("trait", shape.trait) if shape.event is None else ("event", shape.event)
     if _of_context(shape):
-        kind, member = "path", (shape.path or "").removeprefix(PREFIX)
+        return categories[_owner_of_field(place, shape, categories)]
+    kind, member = ("trait", shape.trait) if shape.event is None else ("event", shape.event)
     owner = _claimant(kind, member, categories)
     if owner is None:
         raise place.at(kind).fault(f"expected one that a category of this file claims as {kind}")
     if shape.category not in (None, owner):
         raise place.at("category").fault(f"expected {owner}, which claims this {kind}")
-    if kind == "path" and shape.event is not None and _claimant("event", shape.event, categories) != owner:
-        # Elsewhere the context stands alone, without the event's name, which is data of another category.
-        raise place.at("event").fault(f"expected an event of {owner}, which claims this path, or none")
     return categories[owner]
 
 
+def _owner_of_field(place: Place, shape: FeatureShape, categories: Mapping[str, Category]) -> str:
+    field = (shape.path or "").removeprefix(PREFIX)
+    owners = [name for name, each in categories.items() if field in each.context]
+    if not owners:
+        raise place.at("path").fault("expected a field that a category of this file claims as context")
+    if shape.event is not None:
+        # Elsewhere the context stands alone, without the event's name, which is data of another category.
+        owner = _claimant("event", shape.event, categories)
+        if owner not in owners:
+            raise place.at("event").fault(
+                f"expected none, or one of {' or '.join(owners)}, which has this field"
+            )
+        owners = [owner]
+    if shape.category is None and len(owners) > 1:
+        raise place.at("category").fault(f"missing; {one_of(owners)}, which claim this field")
+    if shape.category is not None and shape.category not in owners:
+        raise place.at("category").fault(one_of(owners))
+    return shape.category or owners[0]
+
+
 def _claimant(kind: str, member: str | None, categories: Mapping[str, Category]) -> str | None:
-    """Return the name of the category that claims an event, a trait or the field at a path."""
-    field = {"event": "events", "trait": "traits", "path": "context"}[kind]
-    claims: dict[str, frozenset[str]] = {name: getattr(each, field) for name, each in categories.items()}
+    """Return the name of the category that claims an event or a trait."""
+    claims = {name: each.traits if kind == "trait" else each.events for name, each in categories.items()}
     if member == "*":
         return None
     named = next((name for name, claimed in claims.items() if member in claimed), None)

@@ -24,9 +24,11 @@ from assent.core.context_fields import ADDRESSES
 from assent.core.ids import CategoryId
 from assent.core.per_policy import PerPolicy
 from assent.core.policy import Policy
-from assent.ingest.context import NOTHING, Fields, network, without_queries
+from assent.ingest.addresses import network
+from assent.ingest.context import NOTHING, Fields
 from assent.ingest.facts import ContentBody
 from assent.ingest.tracking import Call, CallType
+from assent.ingest.urls import without_queries
 
 
 def contents(
@@ -40,7 +42,7 @@ def contents(
     said: list[tuple[CategoryId, ContentBody]] = []
     category = claims.events.get(call.name, claims.any_event)
     if category is not None:
-        context = claims.fields.read(call, declared)
+        context = claims.fields.read(call, category, declared)
         own = context.pop(category, _NONE)
         said.append(
             (category, ContentBody(kind="event", name=call.name, data=_properties(call), context=own))

@@ -8,8 +8,10 @@ import pytest
 from assent.core.documents import parse_policy
 from assent.core.errors import PolicyInvalid
 from assent.core.policy import Policy
+from assent.ingest.addresses import network
 from assent.ingest.contents import contents
-from assent.ingest.context import channel_word, cut, network
+from assent.ingest.context_groups import channel_word
+from assent.ingest.urls import cut
 from tests.support.policy_documents import Documents, changed, put, shipped
 from tests.unit.ingest.policy_of_tests import SHIPPED, sent
 
@@ -69,9 +71,7 @@ def test_every_field_stands_under_the_category_that_claims_it_and_no_other_field
                 "url": "https://shop.example/shoes",
                 "title": "Shoes",
                 "search_terms": "red boots",
-            }
-        },
-        "referral": {
+            },
             "campaign": {"source": "news", "medium": "email", "name": "spring"},
             "referrer": {"url": "https://search.example:443/find", "host": "search.example"},
         },
@@ -91,7 +91,6 @@ def test_beside_the_event_stands_its_own_category_and_elsewhere_not_even_its_nam
     found = {SHIPPED.categories[category].name: body for category, body in contents(call, SHIPPED)}
     assert {name: (body.kind, body.name) for name, body in found.items()} == {
         "browsing": ("event", "Product Viewed"),
-        "referral": ("context", ""),
         "visit": ("context", ""),
     }
 
@@ -108,14 +107,15 @@ def test_a_field_that_no_category_claims_is_not_kept() -> None:
 
 
 def test_fields_of_one_group_may_be_of_several_categories() -> None:
-    documents = changed(shipped(), "features", 'categories.browsing.context = ["page.path", "page.title"]')
-    documents["features"]["categories"]["referral"]["context"] = ["page.url", "page.search_terms", "referrer"]
-    del documents["features"]["features"]["first_campaign"]
-    for name in ("last_campaign", "first_campaign_source", "last_campaign_source", "last_campaign_medium"):
-        del documents["features"]["features"][name]
-    found = context_of(policy_of(documents), context={"page": RICH["page"]})
-    assert found["browsing"] == {"page": {"path": "/shoes", "title": "Shoes"}}
-    assert found["referral"]["page"] == {"url": "https://shop.example/shoes", "search_terms": "red boots"}
+    claims = '["page.path", "page.title", "referrer", "campaign", "channel"]'
+    documents = changed(shipped(), "features", f"categories.browsing.context = {claims}")
+    documents["features"]["categories"]["visit"]["context"] += ["page.url", "page.search_terms"]
+    del documents["features"]["features"]["search_terms"]
+    found = context_of(policy_of(documents), context={"page": {**RICH["page"], "referrer": ""}})
+    assert found == {
+        "browsing": {"page": {"path": "/shoes", "title": "Shoes"}, "campaign": {"source": "unused"}},
+        "visit": {"page": {"url": "https://shop.example/shoes", "search_terms": "red boots"}},
+    }
 
 
 def test_the_query_string_is_kept_where_it_is_claimed_by_name() -> None:
@@ -158,8 +158,10 @@ def test_a_campaign_is_read_from_the_address_where_the_client_sent_none() -> Non
     url = (
         "https://shop.example/?utm_source=news&utm_medium=email&utm_campaign=spring%20sale&utm_source=second"
     )
-    assert context_of(SHIPPED, context={"page": {"url": url}})["referral"] == {
-        "campaign": {"source": "news", "medium": "email", "name": "spring sale"}
+    assert context_of(SHIPPED, context={"page": {"url": url}})["browsing"]["campaign"] == {
+        "source": "news",
+        "medium": "email",
+        "name": "spring sale",
     }
 
 
@@ -172,7 +174,7 @@ def test_a_page_call_says_its_page_among_its_properties() -> None:
         "referrer": "https://search.example/?q=anna",
     }
     call = sent("page", anonymousId="a1", name="Home", properties=properties)
-    (_, event), (_, referral) = contents(call, SHIPPED)
+    ((_, event),) = contents(call, SHIPPED)
     assert dict(event.data) == {
         "name": "Home",
         "url": "https://shop.example/a",
@@ -181,10 +183,9 @@ def test_a_page_call_says_its_page_among_its_properties() -> None:
         "referrer": "https://search.example/",
         "search_terms": "boots",
     }
-    page = {"url": "https://shop.example/a", "path": "/a", "title": "A", "search_terms": "boots"}
-    assert dict(event.context) == {"page": page}
-    assert dict(referral.context) == {
-        "referrer": {"url": "https://search.example/", "host": "search.example"}
+    assert dict(event.context) == {
+        "page": {"url": "https://shop.example/a", "path": "/a", "title": "A", "search_terms": "boots"},
+        "referrer": {"url": "https://search.example/", "host": "search.example"},
     }
 
 
@@ -207,12 +208,23 @@ def test_the_channel_is_the_call_s_own_else_what_its_key_declares(
 ) -> None:
     declared = {"channel": "web", "source": "shop"}
     found = context_of(SHIPPED, context=context, properties=properties, declared=declared)
-    assert found["visit"] == {"channel": channel, "source": "shop"}
+    assert found == {"browsing": {"channel": channel, "source": "shop"}}
 
 
 def test_without_a_channel_nothing_is_guessed() -> None:
     assert context_of(SHIPPED, context={"locale": "it"}) == {"visit": {"locale": "it"}}
-    assert context_of(SHIPPED, context={"source": "till 3"}) == {"visit": {"source": "till 3"}}
+    assert context_of(SHIPPED, context={"source": "till 3"}) == {"browsing": {"source": "till 3"}}
+
+
+def test_a_field_that_several_claim_stays_with_their_own_events() -> None:
+    web = {"channel": "web"}
+    assert context_of(SHIPPED, event="Order Completed", context=web) == {"orders": web}
+    assert context_of(SHIPPED, event="Signed In", context=web) == {"account": web}
+    assert context_of(SHIPPED, path="alias", userId="u", previousId="a", context=web) == {}
+    # What one category alone claims stands there, whatever the event.
+    assert context_of(SHIPPED, event="Order Completed", context={"page": {"path": "/"}}) == {
+        "browsing": {"page": {"path": "/"}}
+    }
 
 
 def test_a_channel_is_one_word_in_small_letters() -> None:
@@ -309,11 +321,6 @@ def test_a_url_is_cut(url: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
-        ('categories.visit.context = ["page"]', "visit.context.0: expected one category; browsing has it"),
-        (
-            'categories.visit.context = ["page.title"]',
-            "visit.context.0: expected one category; browsing has it",
-        ),
         (
             'categories.visit.context = ["device.id"]',
             "visit.context.0: expected one of device, device.manufacturer, device.model, device.type",
@@ -330,7 +337,7 @@ def test_a_url_is_cut(url: str, kept: str) -> None:
         ('categories.visit.context = ["a b"]', "visit.context.0: expected a path such as"),
         (
             'features.last_page.path = "context.page.none"',
-            "last_page.path: expected one that a category of this",
+            "last_page.path: expected a field that a category of",
         ),
         (
             'features.last_page.path = "context"',
@@ -338,11 +345,11 @@ def test_a_url_is_cut(url: str, kept: str) -> None:
         ),
         (
             'features.last_page.event = "Order Completed"',
-            "last_page.event: expected an event of browsing, which claims this path, or none",
+            "last_page.event: expected none, or one of browsing, which has this field",
         ),
         (
             'features.last_page.category = "visit"',
-            "last_page.category: expected browsing, which claims this path",
+            "last_page.category: expected one of browsing",
         ),
     ],
 )
@@ -356,7 +363,7 @@ def test_an_identifier_is_no_field_and_an_address_no_identifier() -> None:
     documents = changed(shipped(), "identity", 'namespaces.device_id.from = ["context.install"]')
     documents["features"]["categories"]["visit"]["context"].append("install")
     with pytest.raises(
-        PolicyInvalid, match=r"visit\.context\.8: expected no identifier: identity\.toml reads"
+        PolicyInvalid, match=r"visit\.context\.6: expected no identifier: identity\.toml reads"
     ):
         policy_of(documents)
     with pytest.raises(
