@@ -11,7 +11,7 @@ from assent.core.ids import ControllerId
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.idempotency import once, refuse_key
-from assent.http.keys import Caller, NewKey, Role
+from assent.http.keys import ONE_LINE, Caller, NewKey, Role
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.activation import activate, checked
@@ -24,7 +24,7 @@ FIRST = ControllerId(1)
 class ControllerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A controller to make."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class PolicyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class PolicyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which key to revoke."""
 
-    key_id: int
+    key_id: Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
 
 
 @post(

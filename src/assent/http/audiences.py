@@ -16,6 +16,7 @@ from assent.audiences.check import Needs, check
 from assent.audiences.rule import Rule, parse, unparse
 from assent.audiences.shelf import Audience
 from assent.core.errors import (
+    FactRejected,
     Forbidden,
     NotPermittedForPurpose,
     UnknownAudience,
@@ -27,7 +28,7 @@ from assent.http.access import caller, may_use
 from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
 from assent.http.bodies import answer, at_revision, at_sequence, body_of, reading, revision_of
 from assent.http.idempotency import once
-from assent.http.keys import Caller, Role
+from assent.http.keys import ONE_LINE, Caller, Role
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
@@ -39,7 +40,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 class AudienceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An audience to save (API.md, Engine)."""
 
-    title: str
+    title: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
     purposes: Annotated[tuple[str, ...], Meta(min_length=1)]
     rule: Any
 
@@ -97,7 +98,9 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
     ]
     text = msgspec.json.encode(unparse(rule)).decode()
     revision = await _append(wired, who, audience, body.title, body.purposes, text)
-    saved = (await wired.audiences.shelf.all(who.controller_id))[audience]
+    saved = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
+    if saved is None:  # somebody deleted it at once
+        raise UnknownAudience
     document = {"id": audience, "version": saved.version, "needs": needs[0]}
     return answer(document, headers=_written(who, revision))
 
@@ -275,6 +278,8 @@ async def _append(
     body = AudienceBody(audience=audience, title=title, purposes=purposes, rule=rule)
     facts = make_facts(wired.ring, wired.random, who.controller_id, [Draft(body=body, role=who.role.value)])
     appended = await wired.ledger.append(who.controller_id, facts)
+    if appended.outcomes[0].code is not None:
+        raise FactRejected
     wired.audiences.shelf.forget(who.controller_id)
     return appended.revision
 

@@ -19,6 +19,9 @@ from assent.database.types import Pool
 
 _SQL = load("access")
 
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*\Z"
+"""A name that is shown to people: no control characters, which PostgreSQL and tables of text do not hold."""
+
 _FRESH: Final = SECOND
 _MOST_KEPT: Final = 10_000
 _LONGEST: Final = 200
@@ -68,12 +71,12 @@ class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a key is to be."""
 
     role: Role
-    consumer: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{0,64}$")] = ""
+    consumer: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{0,64}\Z")] = ""
     """Who asks; one word, since a release's leaf names it among other words. Empty: the role."""
     purposes: tuple[str, ...] = ()
     trust: Literal["browser", "server"] = "server"
     members: bool = False
-    source: Annotated[str, Meta(max_length=64)] = ""
+    source: Annotated[str, Meta(max_length=64, pattern=ONE_LINE)] = ""
     """Which of the controller's systems it is for, of a collector or an issuer."""
     channel: Annotated[str, Meta(pattern=r"^([a-z][a-z0-9_-]{0,31})?\Z")] = ""
     """Where what comes through it happens, unless the call says so; the words are in policies/README.md."""

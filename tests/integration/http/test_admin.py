@@ -34,7 +34,7 @@ async def test_a_controllers_name_is_given_once(installation: Installation) -> N
     refused(answer, 422, "fact_rejected")
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, None, 17])
+@pytest.mark.parametrize("name", ["", "x" * 201, None, 17, "a\x00b", "two\nlines"])
 async def test_a_controller_needs_a_name(installation: Installation, name: Json) -> None:
     answer = await installation.http.post(
         "/v1/controllers", json={"name": name}, headers=bearer(installation.admin_key)
@@ -75,7 +75,10 @@ async def test_a_key_is_shown_once_and_works(shop: Shop) -> None:
         ({"role": "collector", "trust": "blind"}, 400, "unreadable_body", "/trust"),
         ({"role": "engine", "consumer": "two words"}, 400, "unreadable_body", "/consumer"),
         ({"role": "engine", "consumer": "a\nline"}, 400, "unreadable_body", "/consumer"),
+        ({"role": "engine", "consumer": "word\n"}, 400, "unreadable_body", "/consumer"),
         ({"role": "engine", "consumer": "x" * 65}, 400, "unreadable_body", "/consumer"),
+        ({"role": "collector", "source": "a\x00b"}, 400, "unreadable_body", "/source"),
+        ({"role": "collector", "source": "two\nlines"}, 400, "unreadable_body", "/source"),
         ({"role": "engine", "members": "yes"}, 400, "unreadable_body", "/members"),
         ({"role": "engine", "for": "ever"}, 400, "unreadable_body", None),
         (
@@ -96,6 +99,12 @@ async def test_only_administrators_make_and_revoke_keys(shop: Shop) -> None:
     for by in ("dpo", "issuer", "collector", "engine:service"):
         refused(await shop.ask("POST", "/v1/keys", {"role": "admin"}, by=by), 403, "forbidden")
         refused(await shop.ask("POST", "/v1/keys/revoke", {"key_id": 1}, by=by), 403, "forbidden")
+
+
+@pytest.mark.parametrize("key_id", [0, -1, 1 << 63, 1 << 70, "1", 1.5, None])
+async def test_a_number_that_no_key_has_is_unreadable(shop: Shop, key_id: Json) -> None:
+    response = await shop.ask("POST", "/v1/keys/revoke", {"key_id": key_id})
+    refused(response, 400, "unreadable_body", "/key_id")
 
 
 async def test_a_revoked_key_is_refused_everywhere_within_a_second(shop: Shop) -> None:

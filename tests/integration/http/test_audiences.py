@@ -161,6 +161,13 @@ async def test_purposes_of_an_audience_must_be_declared(shop: Shop) -> None:
     refused(await shop.save("buyers", BUYERS), 400, "unreadable_body", "/purposes")
 
 
+@pytest.mark.parametrize("title", ["a\x00b", "two\nlines", "x" * 201, None])
+async def test_a_title_is_one_line(shop: Shop, title: Json) -> None:
+    body = {"title": title, "purposes": [PURPOSE], "rule": BUYERS}
+    response = await shop.ask("PUT", "/v1/audiences/buyers", body)
+    refused(response, 400, "unreadable_body", "/title")
+
+
 async def test_an_engine_saves_for_its_own_purposes_and_learns_no_revision(shop: Shop) -> None:
     by = f"engine:{PURPOSE}"
     saved = await shop.save("buyers", BUYERS, PURPOSE, by=by)
