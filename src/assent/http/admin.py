@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from assent.core.errors import Forbidden, UnknownPurpose
 from assent.core.ids import ControllerId
 from assent.http.access import caller
-from assent.http.bodies import answer, at_revision, body_of
+from assent.http.bodies import answer, at_revision, body_of, revision_of
 from assent.http.idempotency import once, refuse_key
 from assent.http.keys import ONE_LINE, Caller, NewKey, Role
 from assent.http.schema import shape
@@ -108,7 +108,9 @@ async def _set_policy(who: Caller, body: PolicyRequest, wired: Service) -> Respo
     async with wired.database.auditor.acquire() as connection:
         wanted = await checked(connection, who.controller_id, body.documents)
     if not body.activate:
-        return answer({"valid": True, "activated": False, "version": wanted.version - 1})
+        revision: int = await revision_of(wired, who.controller_id)
+        document = {"valid": True, "activated": False, "version": wanted.version - 1}
+        return answer(document, headers=at_revision(revision))
     revision = await activate(
         wired.ledger, wired.ring, wired.random, who.controller_id, body.documents, who.role.value
     )

@@ -135,8 +135,9 @@ async def test_a_revoked_key_is_refused_everywhere_within_a_second(shop: Shop) -
 async def test_a_policy_is_checked_and_not_put_in_force_unless_asked(shop: Shop) -> None:
     before = await shop.revision()
     for by in ("dpo", "admin"):
-        checked = await shop.post("/v1/policies", {"documents": shipped()}, by=by, status=200)
-        assert checked == {"valid": True, "activated": False, "version": 1}
+        checked = await shop.ask("POST", "/v1/policies", {"documents": shipped()}, by=by)
+        assert checked.json() == {"valid": True, "activated": False, "version": 1}
+        assert checked.headers["assent-revision"] == str(before)
     assert await shop.revision() == before
 
 
