@@ -12,8 +12,9 @@ alone may come in the same words without a batch. What their documents leave ope
 - `$create_alias` names two ids, and the clients disagree about which is which: `alias(previous_id,
   distinct_id)` of Python puts the *previous* one in `distinct_id`, every other client puts it in `alias`.
 - `$groupidentify` is a group call, `$pageview` a page, `$screen` a screen. Every other event keeps its name.
-- Properties that begin with `$` are the client's own observations (its system, its version, an address) and
-  go no further, except what a page is called.
+- Properties that begin with `$` are the client's own observations. Where the contract's context has a field for
+  them (the page, the device, its system, the campaign) they are its context, kept as policies claim it; the
+  others (an address among them) go no further.
 
 Pure. Raises UnreadableBody and BodyTooLarge for a request as a whole; a faulty event is one refusal.
 """
@@ -91,6 +92,36 @@ _SEEN: Final = MappingProxyType(
 )
 """What PostHog calls the properties that the contract has for pages and screens."""
 
+_OBSERVED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "$app_build": ("app", "build"),
+        "$app_name": ("app", "name"),
+        "$app_version": ("app", "version"),
+        "$current_url": ("page", "url"),
+        "$device_manufacturer": ("device", "manufacturer"),
+        "$device_model": ("device", "model"),
+        "$device_type": ("device", "type"),
+        "$lib": ("library", "name"),
+        "$lib_version": ("library", "version"),
+        "$os": ("os", "name"),
+        "$os_version": ("os", "version"),
+        "$pathname": ("page", "path"),
+        "$referrer": ("page", "referrer"),
+        "$title": ("page", "title"),
+        "utm_campaign": ("campaign", "name"),
+        "utm_content": ("campaign", "content"),
+        "utm_medium": ("campaign", "medium"),
+        "utm_source": ("campaign", "source"),
+        "utm_term": ("campaign", "term"),
+    }
+)
+"""Where the contract's context says what PostHog says among the properties."""
+
+_OBSERVED_ALONE: Final = MappingProxyType({"$locale": "locale", "$timezone": "timezone"})
+
+_NOWHERE: Final = (None, "", "$direct")
+"""What stands for nothing observed: browsers say `$direct` where nobody referred to the page."""
+
 _PREVIOUS_IN_DISTINCT_ID: Final = frozenset({"posthog-python"})
 """Clients (`$lib`) whose alias puts the previous id into `distinct_id` and the person's into `alias`."""
 
@@ -116,7 +147,9 @@ def _translated(event: Members) -> tuple[CallType, dict[str, object]]:
         case CallType.TRACK | CallType.PAGE | CallType.SCREEN:
             nobody = properties.get("$process_person_profile") is False
             item["anonymousId" if nobody else "userId"] = distinct_id
-            item |= {"event": name, "properties": _own(properties), "context": {"traits": traits}}
+            seen = {} if call_type is CallType.TRACK else _SEEN
+            item |= {"event": name, "properties": _own(properties, seen)}
+            item["context"] = {**_context(properties), "traits": traits}
     return call_type, item
 
 
@@ -134,9 +167,27 @@ def _group(properties: Members, distinct_id: object) -> dict[str, object]:
     return {"userId": person, "groupId": key, "traits": properties.get("$group_set")}
 
 
-def _own(properties: Members) -> dict[str, object]:
+def _own(properties: Members, seen: Mapping[str, str]) -> dict[str, object]:
     own = {name: value for name, value in properties.items() if not name.startswith("$")}
-    return {**{_SEEN[name]: value for name, value in properties.items() if name in _SEEN}, **own}
+    found = {
+        seen[name]: value for name, value in properties.items() if name in seen and value not in _NOWHERE
+    }
+    return found | own
+
+
+def _context(properties: Members) -> dict[str, object]:
+    """Return what the client observed of where it runs."""
+    found: dict[str, dict[str, object]] = {}
+    for name, value in properties.items():
+        if name in _OBSERVED and value not in _NOWHERE:
+            group, member = _OBSERVED[name]
+            found.setdefault(group, {})[member] = value
+    alone = {
+        field: properties[name]
+        for name, field in _OBSERVED_ALONE.items()
+        if properties.get(name) not in _NOWHERE
+    }
+    return {**found, **alone}
 
 
 def _object(value: object) -> Members:

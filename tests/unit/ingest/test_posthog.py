@@ -91,6 +91,32 @@ def test_a_page_is_told_in_the_contracts_words() -> None:
     assert one("$screen", {"$screen_name": "Cart"}, distinct_id="u1").properties == {"name": "Cart"}
 
 
+def test_what_the_client_observed_is_context_and_of_an_event_nothing_else() -> None:
+    seen = {
+        "$current_url": "https://shop.example/a?q=boots",
+        "$referrer": "$direct",
+        "$device_type": "Mobile",
+        "$os": "iOS",
+        "$timezone": "Europe/Rome",
+        "$ip": "192.0.2.1",
+        "$session_id": "s",
+        "utm_source": "news",
+        "ours": 1,
+    }
+    call = one("Product Viewed", seen, distinct_id="u1")
+    assert call.properties == {"utm_source": "news", "ours": 1}
+    assert call.context == {
+        "page": {"url": "https://shop.example/a?q=boots"},
+        "device": {"type": "Mobile"},
+        "os": {"name": "iOS"},
+        "campaign": {"source": "news"},
+        "timezone": "Europe/Rome",
+        "traits": {},
+    }
+    assert one("$pageview", seen, distinct_id="u1").properties["url"] == "https://shop.example/a?q=boots"
+    assert "referrer" not in one("$pageview", seen, distinct_id="u1").properties
+
+
 def test_a_group_says_nothing_of_the_person_a_client_made_up_for_it() -> None:
     group = {"$group_type": "company", "$group_key": "c1", "$group_set": {"size": 5}}
     call = one("$groupidentify", group, distinct_id="u1")
