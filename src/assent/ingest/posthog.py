@@ -12,7 +12,7 @@ alone may come in the same words without a batch. What their documents leave ope
 - `$create_alias` names two ids, and the clients disagree about which is which: `alias(previous_id,
   distinct_id)` of Python puts the *previous* one in `distinct_id`, every other client puts it in `alias`.
 - `$groupidentify` is a group call, `$pageview` a page, `$screen` a screen. Every other event keeps its name.
-- Properties that begin with `$` are the client's own observations. Where the contract's context has a field for
+- Properties that begin with `$` are the client's own observations. Where the contract has a field for
   them (the page, the device, its system, the campaign) they are its context, kept as policies claim it; the
   others (an address among them) go no further.
 
