@@ -1,16 +1,22 @@
 """`assent import`: bring a file's records in, beside a running service or alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from assent.cli.private_file import open_private
 from assent.cli.running import collect_less_often, controller_option, out, with_controller
 from assent.core.ids import ControllerId
 from assent.http.wiring import Service
-from assent.ingest.importer import Importing, Summary, import_file
+from assent.ingest.importer import Importing, Summary, import_file, try_file
+from assent.ingest.reading import Hear, unheard
 from assent.ingest.records import Records, read_mapping
+from assent.ingest.rows import Rejected
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -18,8 +24,16 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command(name="import")
 @click.argument("file", type=_file)
 @click.option("--mapping", required=True, type=_file, help="How lines become events: see policies/imports/.")
+@click.option(
+    "--dry-run", is_flag=True, help="Read the whole file and report, and write nothing to the ledger."
+)
+@click.option(
+    "--rejected",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what was not taken to this file: NDJSON of lines, codes and articles, never a value.",
+)
 @controller_option
-def import_(file: Path, mapping: Path, controller: str) -> None:
+def import_(file: Path, mapping: Path, controller: str, rejected: Path | None, *, dry_run: bool) -> None:
     """Import FILE (CSV, NDJSON or Parquet, also compressed) with the times that stand in it.
 
     May be interrupted at any point, by kill -9 too: the same command goes on where it stopped, and a file
@@ -39,10 +53,28 @@ def import_(file: Path, mapping: Path, controller: str) -> None:
             pool=wired.database.writer,
         )
         collect_less_often()
-        with _Bar() as bar:
-            return await import_file(importing, file, read, bar)
+        bring = try_file if dry_run else import_file
+        with _Bar() as bar, _hearing(rejected) as hear:
+            return await bring(importing, file, read, bar, hear=hear)
 
-    _account(with_controller(controller, imported))
+    _account(with_controller(controller, imported), dry_run=dry_run)
+
+
+@contextmanager
+def _hearing(path: Path | None) -> Iterator[Hear]:
+    """Write what is heard to a file for its owner alone; written again by every run, whole."""
+    if path is None:
+        yield unheard
+        return
+    with open_private(path, replace=True) as file:
+
+        def hear(rejected: Rejected) -> None:
+            file.write(_line(rejected) + b"\n")
+
+        yield hear
+
+
+_line = msgspec.json.Encoder().encode
 
 
 class _Bar(Progress):
@@ -66,26 +98,45 @@ class _Bar(Progress):
         self.update(self._bar, completed=records.read_share, lines=summary.lines, rate=rate)
 
 
-def _account(summary: Summary) -> None:
+def _account(summary: Summary, *, dry_run: bool) -> None:
     table = Table(show_header=False, box=None)
     table.add_column(justify="right")
     table.add_column()
-
-    def say(number: int, words: str) -> None:
+    for number, words in (*_of_lines(summary), *_of_fates(summary, dry_run=dry_run), *_of_people(summary)):
         table.add_row(f"{number:,}", words)
-
-    say(summary.lines, "lines")
-    for code, lines in sorted(summary.rejected.items()):
-        say(lines, f"lines rejected: {code}")
-    say(summary.records, "records made of the other lines" if summary.rejected else "records made of them")
-    if summary.earlier:
-        say(summary.earlier, "records that an earlier run settled")
-    say(summary.kept, "records kept, each an entry of the ledger")
-    say(summary.not_kept, "records not kept: no purpose permits them")
-    for code, records in sorted(summary.refused.items()):
-        say(records, f"records refused: {code}")
-    for namespace, values in summary.identifiers.items():
-        say(len(values), f"different {namespace}")
-    for trait, values in summary.traits.items():
-        say(len(values), f"different values of {trait}")
     out.print(table)
+    if dry_run:
+        out.print("a dry run: nothing was written, and what a purpose permits was not asked")
+
+
+def _of_lines(summary: Summary) -> Iterator[tuple[int, str]]:
+    yield summary.lines, "lines"
+    for code, lines in sorted(summary.rejected.items()):
+        yield lines, f"lines rejected: {code}"
+    yield (
+        summary.records,
+        "records made of the other lines" if summary.rejected else "records made of them",
+    )
+
+
+def _of_fates(summary: Summary, *, dry_run: bool) -> Iterator[tuple[int, str]]:
+    if summary.earlier:
+        yield summary.earlier, "records that an earlier run settled"
+    if dry_run:
+        yield summary.fit, "records that fit the policy"
+    else:
+        yield summary.kept, "records kept, each an entry of the ledger"
+        yield summary.not_kept, "records not kept: no purpose permits them"
+    for code, records in sorted(summary.refused.items()):
+        yield records, f"records refused: {code}"
+    for purpose, statements in sorted(summary.stated.items()):
+        yield statements, f"statements about {purpose}"
+    for (code, article), statements in sorted(summary.unstated.items()):
+        yield statements, f"statements refused: {code}" + (f" (GDPR Art. {article})" if article else "")
+
+
+def _of_people(summary: Summary) -> Iterator[tuple[int, str]]:
+    for namespace, values in summary.identifiers.items():
+        yield len(values), f"different {namespace}"
+    for trait, values in summary.traits.items():
+        yield len(values), f"different values of {trait}"

@@ -16,6 +16,8 @@ from msgspec import Meta, Struct, field
 
 from assent.core.document_places import Place, one_of, read
 from assent.ingest.columns import NUMBERS, VALUES, WORDS, Column, ColumnType, Prefix, Shape, Word
+from assent.ingest.stating import Consent, check_consent
+from assent.ingest.stating import uses as consent_uses
 
 __all__ = [
     "Column",
@@ -80,8 +82,8 @@ class Listing(Shape, frozen=True, kw_only=True):
 Property = Column | Constant | Sum | Listing
 
 
-class ImportMapping(Struct, frozen=True, kw_only=True):
-    """A checked mapping."""
+class ImportMapping(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A checked mapping. It is digested without its defaults, so that a new key changes no old digest."""
 
     title: str
     time_zone: str
@@ -93,6 +95,8 @@ class ImportMapping(Struct, frozen=True, kw_only=True):
     identifiers: tuple[Identifying, ...]
     traits: Mapping[str, str]
     properties: Mapping[str, Property]
+    consent: Mapping[str, Consent] = {}
+    """By the purpose's name."""
 
 
 class _Document(Shape, frozen=True, kw_only=True):
@@ -104,10 +108,11 @@ class _Document(Shape, frozen=True, kw_only=True):
     time_format: Word
     columns: dict[str, object]
     group: Grouping
-    events: tuple[Naming, ...]
+    events: tuple[Naming, ...] = ()
     identifiers: tuple[Identifying, ...]
     traits: dict[str, object] = field(default_factory=dict)
     properties: dict[str, object] = field(default_factory=dict)
+    consent: dict[str, object] = field(default_factory=dict)
 
 
 _MOST_BRACKETS: Final = 500
@@ -142,6 +147,10 @@ def parse_mapping(text: str, *, name: str) -> ImportMapping:
         identifiers=document.identifiers,
         traits=traits,
         properties=properties,
+        consent={
+            purpose: read(place.at("consent", purpose), value, Consent)
+            for purpose, value in document.consent.items()
+        },
     )
     _check(place, mapping)
     return mapping
@@ -182,10 +191,7 @@ def _check(place: Place, mapping: ImportMapping) -> None:
         datetime.strptime(datetime(2000, 1, 1).strftime(mapping.time_format), mapping.time_format)  # noqa: DTZ001, DTZ007
     except ValueError as error:
         raise place.at("time_format").fault("expected a format such as %Y-%m-%d %H:%M:%S") from error
-    if not mapping.events or mapping.events[-1].prefix:
-        raise place.at("events").fault(
-            'expected the last to have the prefix "", so that every group is an event'
-        )
+    _check_events(place, mapping)
     if not mapping.identifiers:
         raise place.at("identifiers").fault("expected at least one")
     for where, column, kinds in _uses(place, mapping):
@@ -195,6 +201,19 @@ def _check(place: Place, mapping: ImportMapping) -> None:
     for one, value in mapping.properties.items():
         if isinstance(value, Listing) and value.left_out in mapping.properties:
             raise place.at("properties", one, "left_out").fault("expected a name that no other property has")
+    for purpose, consent in mapping.consent.items():
+        check_consent(place.at("consent", purpose), consent)
+
+
+def _check_events(place: Place, mapping: ImportMapping) -> None:
+    if not mapping.events and mapping.consent:
+        if mapping.traits or mapping.properties:
+            raise place.at("events").fault("expected an event that says the traits and properties")
+        return
+    if not mapping.events or mapping.events[-1].prefix:
+        raise place.at("events").fault(
+            'expected the last to have the prefix "", so that every group is an event'
+        )
 
 
 def _uses(place: Place, mapping: ImportMapping) -> Iterable[tuple[Place, str, tuple[ColumnType, ...]]]:
@@ -205,6 +224,14 @@ def _uses(place: Place, mapping: ImportMapping) -> Iterable[tuple[Place, str, tu
         yield place.at("identifiers", number, "column"), identifier.column, WORDS
     for trait, column in mapping.traits.items():
         yield place.at("traits", trait), column, VALUES
+    yield from _property_uses(place, mapping)
+    for purpose, consent in mapping.consent.items():
+        yield from consent_uses(place.at("consent", purpose), consent)
+
+
+def _property_uses(
+    place: Place, mapping: ImportMapping
+) -> Iterable[tuple[Place, str, tuple[ColumnType, ...]]]:
     for name, value in mapping.properties.items():
         where = place.at("properties", name)
         match value:

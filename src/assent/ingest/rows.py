@@ -28,6 +28,7 @@ from assent.ingest import exact_json
 from assent.ingest.cells import Cell, Raw, converters
 from assent.ingest.mapping import Column, ColumnType, Constant, ImportMapping, Listing, Sum
 from assent.ingest.masked import Masked
+from assent.ingest.stating import MOST_PER_GROUP, Said, Stating
 from assent.ingest.tracking import Call, CallType, Limits
 
 
@@ -39,19 +40,27 @@ class Record(Masked, frozen=True, kw_only=True):
     line: int
     lines: int
     call: Call
+    is_event: bool = True
+    """False where the mapping names no event: then the call says whom the statements are of, and no more."""
+    statements: tuple[Said, ...] = ()
 
 
-class Rejected(Struct, frozen=True, kw_only=True):
+class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`lines` lines, the first of them `line`, that became no call, and why: a code of the wire.
 
     unreadable_body: no row of the file's columns; wrong_type: a cell is not what its column holds, or the
     group's own is blank; ambiguous_identifier: the group names different people; malformed_identifier: it
-    names nobody; body_too_large: the call would be larger than the contract allows.
+    names nobody; body_too_large: the call would be larger than the contract allows, or says too much. A
+    refused record or statement is told the same way.
     """
 
     line: int
     lines: int
     code: str
+    article: str = ""
+    """Of the GDPR, where a statement could not count."""
+    purpose: str = ""
+    """The purpose that it was about."""
 
 
 class Rows:
@@ -80,11 +89,11 @@ class Rows:
         except ValueError:
             return Rejected(line=line, lines=1, code=WrongType.code)
         key = values[self._plan.key]
-        if not isinstance(key, str) or values[self._plan.time] is None:
+        if not isinstance(key, str) or (values[self._plan.time] is None and self._plan.is_event):
             return Rejected(line=line, lines=1, code=WrongType.code)
         group = self._open.get(key)
         if group is not None:
-            group.add(values)
+            group.add(values, line)
             return None
         complete = self._closed() if len(self._open) >= self._most_open else None
         self._open[key] = _Group(self._plan, self._begun, line, values)
@@ -131,6 +140,11 @@ class _Plan:
         self.steady = dict.fromkeys((mapping.group.time, *people, *mapping.traits.values(), *single))
         self.people = frozenset(people)
         self.pick_steady = _picker([self.place[column] for column in self.steady])
+        self.is_event = bool(mapping.events)
+        self.consents = [
+            Stating(purpose, consent, lambda columns: _picker([self.place[column] for column in columns]))
+            for purpose, consent in mapping.consent.items()
+        ]
         values = mapping.properties.values()
         sums = [value for value in values if isinstance(value, Sum) and value.sum]
         self.sums = [(number, *self._term(value)) for number, value in enumerate(sums)]
@@ -165,20 +179,24 @@ class _Group:
         self._line = line
         self._key: str = values[plan.key]
         self._lines = 0
-        self._at = Instant(values[plan.time])
+        self._at = Instant(values[plan.time] or 0)
         self._steady = plan.pick_steady(values)
         self._clashing = False
         self._totals: list[Any] = [0] * len(plan.sums)
         self._listed: list[list[dict[str, Cell]]] = [[] for _ in plan.listings]
-        self.add(values)
+        self._said: list[dict[tuple[Cell, ...], int]] = [{} for _ in plan.consents]
+        self._too_many = False
+        self.add(values, line)
 
-    def add(self, values: _Values) -> None:
+    def add(self, values: _Values, line: int) -> None:
         """Add a row."""
         plan = self._plan
+        if self._said:
+            self._hear(values, line)
         self._lines += 1
         steady = plan.pick_steady(values)
         if steady != self._steady:
-            self._at = min(self._at, values[plan.time])
+            self._at = min(self._at, values[plan.time] or self._at)
             self._settle(steady)
         totals = self._totals
         for number, term, add in plan.sums:
@@ -187,8 +205,18 @@ class _Group:
             if len(listed) < at_most:
                 listed.append(dict(zip(members, pick(values), strict=True)))
 
+    def _hear(self, values: _Values, line: int) -> None:
+        """Keep what a row states; the same said again is said once."""
+        for stating, said in zip(self._plan.consents, self._said, strict=True):
+            cells = stating.said(values)
+            if cells is not None:
+                said.setdefault(cells, line)
+                self._too_many |= len(said) > MOST_PER_GROUP
+
     def closed(self) -> Record | Rejected:
         """Return the record, or why there is none."""
+        if self._too_many:
+            return self._rejected(BodyTooLarge.code)
         if self._clashing:
             return self._rejected(AmbiguousIdentifier.code)
         first = dict(zip(self._plan.steady, self._steady, strict=True))
@@ -206,13 +234,24 @@ class _Group:
         call = Call(
             index=self._number,
             type=CallType.TRACK,
-            name=self._name(),
+            name=self._name() if self._plan.is_event else "",
             timestamp=self._at,
             properties=properties,
             context=context,
             item={"context": context},
         )
-        return Record(number=self._number, line=self._line, lines=self._lines, call=call)
+        return Record(
+            number=self._number,
+            line=self._line,
+            lines=self._lines,
+            call=call,
+            is_event=self._plan.is_event,
+            statements=tuple(
+                stating.statement(cells, line)
+                for stating, said in zip(self._plan.consents, self._said, strict=True)
+                for cells, line in said.items()
+            ),
+        )
 
     def _settle(self, steady: tuple[Cell, ...]) -> None:
         """Keep the first value there is; people must not differ."""
