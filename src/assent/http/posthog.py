@@ -5,12 +5,12 @@ from typing import Any, Final
 from litestar import Response, Router, post
 from msgspec import Struct
 
-from assent.core.errors import AssentError
+from assent.core.errors import AssentError, Refused
 from assent.http.bodies import answer, at_revision
 from assent.http.cross_origin import from_anywhere
 from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
-from assent.http.tracking import limits_of, take, tracking_body
+from assent.http.tracking import count_unread, limits_of, take, tracking_body
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.posthog import posthog_calls
 from assent.ingest.tracking import Refusal
@@ -32,8 +32,12 @@ async def capture(request: AnyRequest) -> Response[bytes]:
     """Take PostHog's events. One faulty event is refused with its index, as in the tracking contract."""
     limits = limits_of(service(request))
     with service(request).intake.admitted() as held:
-        body = await tracking_body(request, held, limits.batch_bytes)
-        taken = await take(request, posthog_calls(body, limits=limits))
+        try:
+            said = posthog_calls(await tracking_body(request, held, limits.batch_bytes), limits=limits)
+        except Refused as refusal:
+            await count_unread(request, refusal)
+            raise
+        taken = await take(request, said)
     captured = Captured(status=1, accepted=taken.accepted, refused=taken.refused, revision=taken.revision)
     return answer(captured, headers=at_revision(taken.revision))
 

@@ -40,7 +40,7 @@ async def track(request: AnyRequest) -> Response[bytes]:
         try:
             said = calls(path, await tracking_body(request, held, limits.body_bytes(path)), limits=limits)
         except Refused as refusal:
-            await _count_unread(request, refusal)
+            await count_unread(request, refusal)
             raise
         taken = await take(request, said)
     return answer(taken, headers=at_revision(taken.revision))
@@ -94,7 +94,7 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
     )
 
 
-async def _count_unread(request: AnyRequest, refusal: Refused) -> None:
+async def count_unread(request: AnyRequest, refusal: Refused) -> None:
     """Count a request that could not be read, as one, if a header says whose it is."""
     with contextlib.suppress(Refused):
         who = await collector(request, None)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 STATUSES: Final = {200, 400, 401, 413, 422}
 
 BRIEFLY: Final = settings(
-    max_examples=220,
+    max_examples=140,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -68,7 +68,7 @@ class Watched:
         else:
             assert response.json()["code"] in CODES
             assert (kept, without) == (0, 0), "what was refused was applied"
-            assert refused <= 1, "the answer miscounts"
+            assert refused == 1, "a request that cannot be read is not counted"
         return response
 
     async def still_sound(self) -> None:
