@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from assent.cli.demo import demo
+from assent.cli.exporting import export_
 from assent.cli.importing import import_
 from assent.cli.keys import keys
 from assent.cli.policy import policy
@@ -30,7 +31,7 @@ def commands() -> None:
     """
 
 
-for command in (run, demo, import_, keys, policy, migrate, rebuild, verify):
+for command in (run, demo, import_, export_, keys, policy, migrate, rebuild, verify):
     commands.add_command(command)
 
 
