@@ -58,6 +58,7 @@ class Counts:
         self._clock = clock
         self._taken: dict[ControllerId, _Taken] = {}
         self._refused: dict[ControllerId, _Refused] = {}
+        self._flushing = asyncio.Lock()
         self._due = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -95,6 +96,11 @@ class Counts:
 
     async def flush(self) -> None:
         """Write what was counted so far. Raises what asyncpg raises; what is not written stays counted."""
+        # One at a time: who reads the counts next must also find what another flush is about to write.
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         self._due.clear()
         for controller_id in list(self._taken):
             taken = self._taken.pop(controller_id)
