@@ -180,6 +180,15 @@ def test_another_server_on_the_port_is_told_in_one_line(serving: Serving, assent
     )
 
 
+def test_a_refused_start_says_why_in_one_line(serving: Serving, assent: Assent, tmp_path: Path) -> None:
+    # Another folder on the same database: a ledger without its ring.
+    beside = Assent(environment_of(tmp_path, assent.environment["ASSENT_DATABASE_URL"]))
+    refused = beside("run")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(r"assent: [^\n]*key ring[^\n]*\n", refused.stderr)
+    assert "fault in the program" not in refused.stderr
+
+
 # Keys.
 
 

@@ -53,14 +53,31 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _failed(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _failed("interrupted", 130)
-    except AssentError as error:
-        return _failed(str(error), 1)
-    except OSError as error:
-        return _failed(f"{error.filename or 'the system'}: {error.strerror or type(error).__name__}", 1)
-    except Exception as error:  # noqa: BLE001 a fault of ours: its kind and place, never its words
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        return _failed(f"a fault in the program: {type(error).__name__} in {frame.name}:{frame.lineno}", 1)
+    except Exception as error:  # noqa: BLE001 whatever it is, one line says it
+        return _failed(_told(_alone(error)), 1)
     return code if isinstance(code, int) else 0
+
+
+def _alone(error: Exception) -> Exception:
+    """Return the refusal in a group, however deep, or else the first of what failed together.
+
+    What the server opens, it opens in a task group, which wraps even what fails alone.
+    """
+    if not isinstance(error, ExceptionGroup):
+        return error
+    found = [_alone(one) for one in error.exceptions]
+    return next((one for one in found if isinstance(one, AssentError)), found[0])
+
+
+def _told(error: Exception) -> str:
+    match error:
+        case AssentError():
+            return str(error)
+        case OSError():
+            return f"{error.filename or 'the system'}: {error.strerror or type(error).__name__}"
+        case _:  # a fault of ours: its kind and place, never its words
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            return f"a fault in the program: {type(error).__name__} in {frame.name}:{frame.lineno}"
 
 
 def _failed(message: str, code: int) -> int:
