@@ -5,6 +5,19 @@ FROM pg_catalog.pg_tables AS t
 WHERE t.schemaname = 'projection'
 ORDER BY t.tablename;
 
+-- name: heads
+-- Every controller, and where its logs stand; a head that is gone is null.
+SELECT
+    c.controller_id,
+    h.revision,
+    h.frontier,
+    r.size AS release_size,
+    r.frontier AS release_frontier
+FROM ledger.controller AS c
+LEFT JOIN ledger.head AS h ON c.controller_id = h.controller_id
+LEFT JOIN ledger.release_head AS r ON c.controller_id = r.controller_id
+ORDER BY c.controller_id;
+
 -- name: batches
 -- Every commit of a controller, in order.
 SELECT
@@ -16,13 +29,13 @@ WHERE b.controller_id = $1
 ORDER BY b.first_index;
 
 -- name: entries_between
--- Entries from index $2 to before $3 with their payloads, in order.
+-- Entries from index $2 to before $3 with their payloads, in order; a payload that is gone is null.
 SELECT
     e.entry_index,
     e.leaf,
     p.sealed
 FROM ledger.entry AS e
-INNER JOIN ledger.payload AS p
+LEFT JOIN ledger.payload AS p
     ON e.controller_id = p.controller_id AND e.entry_index = p.entry_index
 WHERE
     e.controller_id = $1
@@ -34,6 +47,7 @@ ORDER BY e.entry_index;
 -- What is still kept of the content of entries from index $2 to before $3, in order.
 SELECT
     c.entry_index,
+    c.part,
     c.category_id,
     c.sealed
 FROM ledger.content AS c
@@ -48,3 +62,37 @@ ORDER BY c.entry_index, c.part;
 SELECT coalesce(max(p.policy_version), 0) AS policy_version
 FROM policy AS p
 WHERE p.controller_id = $1;
+
+-- name: releases_from
+-- Leaves of the release log from index $2, at most $3, each with the release that it says; in order.
+SELECT
+    e.entry_index,
+    e.leaf,
+    r.release_id,
+    r.at,
+    r.kind,
+    r.consumer,
+    r.purpose_id,
+    r.purpose_seq,
+    r.revision,
+    r.policy_version,
+    r.rules,
+    r.number,
+    r.commitment
+FROM ledger.release_entry AS e
+LEFT JOIN ledger.release AS r
+    ON e.controller_id = r.controller_id AND e.entry_index = r.leaf_index
+WHERE
+    e.controller_id = $1
+    AND e.entry_index >= $2
+ORDER BY e.entry_index
+LIMIT $3;
+
+-- name: releases_astray
+-- Where releases say they stand outside a release log of $2 leaves.
+SELECT r.leaf_index
+FROM ledger.release AS r
+WHERE
+    r.controller_id = $1
+    AND (r.leaf_index < 0 OR r.leaf_index >= $2)
+ORDER BY r.leaf_index;

@@ -272,6 +272,10 @@ def test_a_rebuild_says_equal_until_a_row_is_changed_behind_the_ledger(
         found = assent("rebuild")
         assert found.returncode == 1
         assert "purpose: " in found.stderr
+        run(database.dsn(), "DELETE FROM ledger.payload WHERE entry_index = 0")
+        found = assent("rebuild")
+        assert found.returncode == 1
+        assert "facts, entry 0: the payload is missing" in found.stderr
 
 
 def test_a_policy_that_does_not_parse_is_told_by_file_and_key(

@@ -3,12 +3,16 @@
 import random
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from assent.app import ring_path
 from assent.ingest.rebuild import rebuild
+from assent.ledger.keyring import load_ring
 from tests.support.database import TestDatabase
 from tests.support.ledger import Bench, open_bench, random_drafts
 from tests.support.policy_documents import Documents, changed, shipped
+from tests.support.service import SteppedClock, bearer, in_process, subject
 
 TABLES = {"identifier", "link", "cluster", "permit", "statement", "feature_state", "feature_item"}
 
@@ -38,7 +42,7 @@ async def test_a_rebuild_equals_the_live_projections(
         await write(bench, seed + 100, 100)
         told: list[tuple[int, int]] = []
         rebuilt = await rebuild(bench.connection, bench.ring, progress=lambda *at: told.append(at))
-        assert rebuilt.differences == ()
+        assert (rebuilt.faults, rebuilt.differences) == ((), ())
         revision = await bench.connection.fetchval("SELECT revision FROM ledger.head")
         assert rebuilt.entries == revision == told[-1][0] == told[-1][1]
         assert all(rebuilt.rows[table] for table in TABLES), rebuilt.rows
@@ -70,3 +74,142 @@ async def test_a_rebuild_leaves_nothing_behind(fresh_database: TestDatabase, fol
             "SELECT count(*) FROM pg_namespace WHERE nspname = 'projection_rebuild'"
         )
         assert schemas == 0
+
+
+# The log itself.
+
+TAMPERED = [
+    pytest.param(
+        "UPDATE ledger.payload AS p SET sealed = o.sealed FROM ledger.payload AS o "
+        "WHERE (p.entry_index, o.entry_index) IN ((7, 8), (8, 7))",
+        [
+            "entry 7: the payload is not what the leaf commits to",
+            "entry 8: the payload is not what the leaf commits to",
+        ],
+        id="payloads-swapped",
+    ),
+    pytest.param(
+        "UPDATE ledger.payload SET sealed = '\\x01' WHERE entry_index = 9",
+        ["entry 9: the payload is not what the leaf commits to"],
+        id="payload-that-does-not-open",
+    ),
+    pytest.param(
+        "DELETE FROM ledger.payload WHERE entry_index = 7",
+        ["entry 7: the payload is missing"],
+        id="payload-deleted",
+    ),
+    pytest.param(
+        "UPDATE ledger.content AS c SET sealed = p.sealed FROM ledger.payload AS p "
+        "WHERE p.entry_index = c.entry_index",
+        ["content part 1 is not what the leaf commits to"],
+        id="content-changed",
+    ),
+    pytest.param(
+        "UPDATE ledger.entry AS e SET leaf = o.leaf FROM ledger.entry AS o "
+        "WHERE (e.entry_index, o.entry_index) IN ((7, 8), (8, 7))",
+        ["entry 7: the payload is not", "facts: the leaves do not make the root that the head says"],
+        id="leaves-swapped",
+    ),
+    pytest.param(
+        "UPDATE ledger.entry SET leaf = 'assent/entry@2'::bytea || leaf WHERE entry_index = 4",
+        ["entry 4: the leaf cannot be read"],
+        id="leaf-malformed",
+    ),
+    pytest.param(
+        "DELETE FROM ledger.entry WHERE entry_index = 7", ["entry 7: there is no leaf"], id="leaf-deleted"
+    ),
+    pytest.param(
+        "DELETE FROM ledger.entry WHERE entry_index = (SELECT max(entry_index) FROM ledger.entry)",
+        ["facts: the leaves end at"],
+        id="newest-leaf-deleted",
+    ),
+    pytest.param(
+        "INSERT INTO ledger.entry SELECT controller_id, max(entry_index) + 1, min(leaf) FROM ledger.entry "
+        "GROUP BY controller_id",
+        ["the payload is missing", "facts: the leaves do not make the root that the head says"],
+        id="leaf-added",
+    ),
+    pytest.param(
+        "DELETE FROM ledger.batch WHERE first_index = (SELECT max(first_index) FROM ledger.batch)",
+        ["facts: the commits end at"],
+        id="commit-deleted",
+    ),
+    pytest.param("DELETE FROM ledger.head", ["the head says None"], id="head-deleted"),
+]
+
+
+@pytest.mark.parametrize(("fault", "said"), TAMPERED)
+async def test_a_log_that_was_tampered_with_is_found(
+    fresh_database: TestDatabase, folder: Path, fault: str, said: list[str]
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        await write(bench, 5, 60)
+        assert (await rebuild(bench.connection, bench.ring)).faults == ()
+        assert not (await bench.connection.execute(fault)).endswith(" 0")
+        faults = (await rebuild(bench.connection, bench.ring)).faults
+        assert all(any(one in fault for fault in faults) for one in said), faults
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            "UPDATE ledger.release SET number = number + 1 WHERE leaf_index = 1",
+            ["releases, entry 1: the release is not what its leaf says"],
+        ),
+        (
+            "UPDATE ledger.release SET at = 9223372036854775807 WHERE leaf_index = 0",
+            ["releases, entry 0: the release is not what its leaf says"],
+        ),
+        (
+            "DELETE FROM ledger.release WHERE leaf_index = 1",
+            ["releases, entry 1: the release is missing"],
+        ),
+        (
+            "UPDATE ledger.release SET leaf_index = 7 WHERE leaf_index = 1",
+            [
+                "releases, entry 1: the release is missing",
+                "releases, entry 7: there is a release and no leaf",
+            ],
+        ),
+        (
+            (
+                "UPDATE ledger.release_entry AS e SET leaf = o.leaf FROM ledger.release_entry AS o "
+                "WHERE e.entry_index + o.entry_index = 1"
+            ),
+            [
+                "releases, entry 0: the release is not what its leaf says",
+                "releases, entry 1: the release is not what its leaf says",
+                "releases: the leaves do not make the root that the head says",
+            ],
+        ),
+        (
+            "DELETE FROM ledger.release_entry WHERE entry_index = 0",
+            [
+                "releases, entry 0: there is no leaf",
+                "releases: the leaves do not make the root that the head says",
+            ],
+        ),
+    ],
+)
+async def test_a_release_log_that_was_tampered_with_is_found(
+    fresh_database: TestDatabase, folder: Path, fault: str, said: list[str]
+) -> None:
+    settings = fresh_database.settings(folder)
+    async with in_process(settings, SteppedClock()) as running:
+        for name in ("ada", "bob", "eve"):
+            body = {"purpose": "service", "subjects": [subject(f"user_id:{name}")]}
+            key = bearer(running.keys.engines["service"])
+            answer = await running.http.post("/v1/decisions", json=body, headers=key)
+            assert answer.status_code == 200, answer.text
+    ring = load_ring(ring_path(settings))
+    connection = await asyncpg.connect(fresh_database.dsn())
+    try:
+        assert await connection.fetchval("SELECT size FROM ledger.release_head") == 3
+        clean = await rebuild(connection, ring)
+        assert (clean.faults, clean.differences) == ((), ())
+        assert not (await connection.execute(fault)).endswith(" 0")
+        found = [one.partition(", ")[2] for one in (await rebuild(connection, ring)).faults]
+        assert found == said
+    finally:
+        await connection.close()

@@ -31,9 +31,10 @@ def migrate() -> None:
 
 @click.command()
 def rebuild() -> None:
-    """Fold the ledger again beside the live tables and compare, row for row. The service may go on meanwhile.
+    """Prove the logs, fold the ledger again beside the live tables and compare, row for row.
 
-    Exit code 1 when a row differs. Needs the owner's rights: with ASSENT_DATABASE_URL, those of its user.
+    The service may go on meanwhile. Exit code 1 when a log is not what was committed to or a row differs.
+    Needs the owner's rights: with ASSENT_DATABASE_URL, those of its user.
     """
 
     async def rebuilt() -> Rebuilt:
@@ -53,11 +54,13 @@ def rebuild() -> None:
                 await connection.close()
 
     found = finish(rebuilt())
+    for fault in found.faults:
+        click.echo(fault, err=True)
     for one in found.differences:
         click.echo(
             f"{one.table}: {one.live_only} rows live alone, {one.rebuilt_only} rebuilt alone", err=True
         )
-    if found.differences:
+    if found.faults or found.differences:
         raise click.exceptions.Exit(1)
     rows = sum(found.rows.values())
     click.echo(

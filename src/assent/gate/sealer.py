@@ -89,7 +89,7 @@ async def _seal(
         rows = await connection.fetch(_SQL.unsealed, controller_id, MOST)
         if head is None or not rows:
             return 0
-        leaves = [_leaf(row) for row in rows]
+        leaves = [leaf_of(row) for row in rows]
         tree, checkpoint = await trees.extend(
             connection, controller_id, Log.RELEASES, head["frontier"], leaves
         )
@@ -115,7 +115,7 @@ def _keep(
     witness(controller_id, Log.RELEASES).keep(checkpoint.encode(), now)
 
 
-def _leaf(row: asyncpg.Record) -> bytes:
+def leaf_of(row: asyncpg.Record) -> bytes:
     """Return the leaf of a release: one line anyone may read, and the commitment to who was in it."""
     words = (
         "assent/release@1",

@@ -1,8 +1,9 @@
 """Fold the ledger again, into a second schema beside the live one, and compare the two row for row.
 
-The same fold runs as in a commit, over what the payloads still say. All of it happens in one transaction that
-sees one moment of the ledger, while the service goes on; at its end the second schema is dropped again.
-What a withdrawal deleted is not folded again and is not in the live rows either.
+The same fold runs as in a commit, over what the payloads still say, once `proving` found that they say what
+the leaves commit to: from a fault on, a log is read to its end and no longer folded. All of it happens in one
+transaction that sees one moment of the ledger, while the service goes on; at its end the second schema is
+dropped again. What a withdrawal deleted is not folded again and is not in the live rows either.
 """
 
 from collections import defaultdict
@@ -21,12 +22,12 @@ from assent.database.types import Connection
 from assent.ingest.board import Board
 from assent.ingest.facts import KINDS, open_body, open_content, refs
 from assent.ingest.fold import load_for, save
+from assent.ingest.proving import Facts, prove_releases, read_rest
 from assent.ledger.append import ContentPart, Fact, Part
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing
 
 _SQL = load("rebuild")
-_LEDGER = load("ledger")
 
 SCHEMA: Final = "projection_rebuild"
 
@@ -48,66 +49,97 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What was folded, and where the folds differ: nowhere, unless something is wrong."""
+    """What was folded, and what is wrong with it: nothing, in a sound ledger.
+
+    With faults among the facts the folds were not compared: what was not proven was not folded.
+    """
 
     entries: int
     rows: Mapping[str, int]
     differences: tuple[Difference, ...]
+    faults: tuple[str, ...] = ()
+    """What the logs, their payloads and their releases say against each other."""
 
 
 async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress | None = None) -> Rebuilt:
-    """Fold every controller's ledger again and compare. `connection` may become the owner of the schemas."""
+    """Prove every controller's logs, fold its facts again and compare.
+
+    `connection` may become the owner of the schemas.
+    """
     transaction = connection.transaction(isolation="repeatable_read")
     await transaction.start()
     try:
-        await connection.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {OWNER}")
-        await connection.execute(f"SET LOCAL ROLE {OWNER}")
-        tables = [row["table_name"] for row in await connection.fetch(_SQL.projection_tables)]
-        for table in tables:
-            await connection.execute(
-                f'CREATE TABLE {SCHEMA}."{table}" (LIKE projection."{table}" INCLUDING ALL)'
-            )
+        tables = await _create_schema(connection)
         await connection.execute(f"SET LOCAL search_path = {SCHEMA}, pg_temp")
         await connection.execute("SET LOCAL enable_seqscan = off")
-        controllers = await connection.fetch(_LEDGER.controllers)
-        total = sum(row["revision"] for row in controllers)
+        heads = await connection.fetch(_SQL.heads)
+        total = sum(head["revision"] or 0 for head in heads)
         folded = 0
-        for row in controllers:
-            async for count in _fold(connection, ring, row["controller_id"]):
+        faults: list[str] = []
+        for head in heads:
+            facts = Facts(ring, head["controller_id"])
+            async for count in _fold(connection, ring, head["controller_id"], facts):
                 folded += count
                 if progress is not None:
                     progress(folded, total)
+            facts.finish(head)
+            faults += facts.faults
         await connection.execute("SET LOCAL enable_seqscan = on")
+        compared = [] if faults else [await _compare(connection, table) for table in tables]
+        for head in heads:
+            faults += await prove_releases(connection, head)
         rows = {table: await _count(connection, table) for table in tables}
-        compared = [await _compare(connection, table) for table in tables]
     finally:
         await transaction.rollback()
     return Rebuilt(
         entries=folded,
         rows=rows,
         differences=tuple(one for one in compared if one.live_only or one.rebuilt_only),
+        faults=tuple(faults),
     )
 
 
-async def _fold(connection: Connection, ring: KeyRing, controller_id: ControllerId) -> AsyncIterator[int]:
+async def _create_schema(connection: Connection) -> list[str]:
+    """Make the second schema with empty tables like the live ones; return their names."""
+    await connection.execute(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {OWNER}")
+    await connection.execute(f"SET LOCAL ROLE {OWNER}")
+    tables = [row["table_name"] for row in await connection.fetch(_SQL.projection_tables)]
+    for table in tables:
+        await connection.execute(f'CREATE TABLE {SCHEMA}."{table}" (LIKE projection."{table}" INCLUDING ALL)')
+    return tables
+
+
+async def _fold(
+    connection: Connection, ring: KeyRing, controller_id: ControllerId, proven: Facts
+) -> AsyncIterator[int]:
     batches = await connection.fetch(_SQL.batches, controller_id)
     page: list[asyncpg.Record] = []
     for place, batch in enumerate(batches):
         page.append(batch)
         size = batch["first_index"] + batch["size"] - page[0]["first_index"]
         if size >= _PAGE or place == len(batches) - 1:
-            await _fold_page(connection, ring, controller_id, page)
+            await _fold_page(connection, ring, controller_id, page, proven)
             yield size
             page = []
+    await read_rest(connection, controller_id, proven)
 
 
 async def _fold_page(
-    connection: Connection, ring: KeyRing, controller_id: ControllerId, page: Sequence[asyncpg.Record]
+    connection: Connection,
+    ring: KeyRing,
+    controller_id: ControllerId,
+    page: Sequence[asyncpg.Record],
+    proven: Facts,
 ) -> None:
-    first, end = page[0]["first_index"], page[-1]["first_index"] + page[-1]["size"]
-    entries = await connection.fetch(_SQL.entries_between, controller_id, first, end)
+    between = (controller_id, proven.next, page[-1]["first_index"] + page[-1]["size"])
+    entries = await connection.fetch(_SQL.entries_between, *between)
+    kept = await connection.fetch(_SQL.contents_between, *between)
+    proven.commits(page)
+    proven.page(entries, kept)
+    if proven.faults:
+        return
     contents: dict[int, list[ContentPart]] = defaultdict(list)
-    for index, category, sealed in await connection.fetch(_SQL.contents_between, controller_id, first, end):
+    for index, _, category, sealed in kept:
         contents[index].append(
             ContentPart(
                 sealed=b"",
