@@ -313,6 +313,9 @@ def _shown(position: Position, ref: Ref | None, profile: Profile | None) -> Prof
     """Return the profile, unless an identifier of this kind may not alone open a named person."""
     if ref is None or profile is None:
         return None
-    kind = position.policy.namespaces[ref.namespace].kind
+    namespace = position.policy.namespaces.get(ref.namespace)
+    if namespace is None:
+        # Read by a policy that declared it; the one in force does not, and opens nobody by it.
+        return None
     named = IdentifierKind.PERSON in profile.kinds
-    return None if named and kind not in position.purpose.opened_by else profile
+    return None if named and namespace.kind not in position.purpose.opened_by else profile

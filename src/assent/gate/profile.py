@@ -48,9 +48,15 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 def profiles(policy: Policy, rows: Iterable[Row], now: Instant) -> Iterable[Profile]:
-    """Yield one profile per profile id. `rows` of one profile stand together."""
+    """Yield one profile per profile id. `rows` of one profile stand together.
+
+    An identifier of a namespace that the policy no longer declares has no kind: nothing says whom it opens,
+    so it is not seen, and nobody is who has no other.
+    """
     for profile_id, group in groupby(rows, key=itemgetter(0)):
-        yield _profile(policy, profile_id, group, now)
+        declared = [row for row in group if row[2] in policy.namespaces]
+        if declared:
+            yield _profile(policy, profile_id, declared, now)
 
 
 def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: Instant) -> Profile:
