@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar import Response
 
-from assent.core.errors import DatabaseUnavailable
+from assent.core.errors import DatabaseUnavailable, Forbidden
 from assent.http.access import caller
 from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, reading
@@ -42,13 +42,22 @@ async def gpc() -> Response[bytes]:
 
 @reading(
     "/checkpoint",
-    opt=shape(by="collector, issuer, dpo, admin", answer=str, media_type="text/plain", at_least=True),
+    opt=shape(
+        by="collector with trust server, issuer, dpo, admin",
+        answer=str,
+        media_type="text/plain",
+        at_least=True,
+    ),
 )
 async def checkpoint(request: AnyRequest) -> Response[bytes]:
     """Return the newest signed checkpoint of the key's controller (C2SP tlog-checkpoint)."""
     wired = service(request)
     # Not an engine's: the size counts what no purpose of its may use.
     who = await caller(request, Role.COLLECTOR, Role.ISSUER, Role.DPO, Role.ADMIN)
+    if not who.server:
+        # Nor anybody's who reads the key in a page: the size tells whether an event sent in a stranger's name
+        # was kept, and so what the stranger agreed to.
+        raise Forbidden
     async with wired.database.auditor.acquire() as connection:
         head = await read_head(connection, who.controller_id)
     refuse_ahead(revision_asked(request), head.revision)

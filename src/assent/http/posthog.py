@@ -6,11 +6,11 @@ from litestar import Response, Router, post
 from msgspec import Struct
 
 from assent.core.errors import AssentError, Refused
-from assent.http.bodies import answer, at_revision
+from assent.http.bodies import answer
 from assent.http.cross_origin import from_anywhere
 from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
-from assent.http.tracking import count_unread, limits_of, take, tracking_body
+from assent.http.tracking import count_unread, limits_of, take, told_revision, tracking_body
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.posthog import posthog_calls
 from assent.ingest.tracking import Refusal
@@ -39,7 +39,7 @@ async def capture(request: AnyRequest) -> Response[bytes]:
             raise
         taken = await take(request, said)
     captured = Captured(status=1, accepted=taken.accepted, refused=taken.refused, revision=taken.revision)
-    return answer(captured, headers=at_revision(taken.revision))
+    return answer(captured, headers=told_revision(taken))
 
 
 def router(prefix: str) -> Router:

@@ -24,7 +24,12 @@ from assent.ingest.tracking import PATHS, Call, Calls, Limits, Refusal, calls
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """The answer to a tracking call (API.md, Tracking)."""
+    """The answer to a tracking call (API.md, Tracking).
+
+    `revision` is 0 for a browser key, which is public: by how the ledger grows, whoever read it in a page
+    would learn whether an event that they sent in a stranger's name was kept, and so what the
+    stranger agreed to.
+    """
 
     success: bool
     accepted: int
@@ -43,7 +48,12 @@ async def track(request: AnyRequest) -> Response[bytes]:
             await count_unread(request, refusal)
             raise
         taken = await take(request, said)
-    return answer(taken, headers=at_revision(taken.revision))
+    return answer(taken, headers=told_revision(taken))
+
+
+def told_revision(taken: Taken) -> dict[str, str] | None:
+    """Return the header of the revision, none where the answer does not tell it."""
+    return at_revision(taken.revision) if taken.revision else None
 
 
 def limits_of(wired: Service) -> Limits:
@@ -76,21 +86,21 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
     if drafts:
         facts = make_facts(wired.ring, wired.random, who.controller_id, [draft for _, draft in drafts])
         appended = await wired.ledger.append(who.controller_id, facts)
-        revision: int = appended.revision
+        revision = int(appended.revision)
         refused += [
             Refusal(index=index, code=outcome.code)
             for (index, _), outcome in zip(drafts, appended.outcomes, strict=True)
             if outcome.code is not None
         ]
     else:
-        revision = await revision_of(wired, who.controller_id)
+        revision = await revision_of(wired, who.controller_id) if who.server else 0
     # Now, not before: of a request that is answered 429 and sent again nothing counts twice.
     wired.counts.refused(who.controller_id, who.counted_as, at_the_door)
     return Taken(
         success=True,
         accepted=len(said.items) - len(refused),
         refused=tuple(sorted(refused, key=lambda refusal: refusal.index)),
-        revision=revision,
+        revision=revision if who.server else 0,
     )
 
 

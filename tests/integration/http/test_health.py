@@ -35,6 +35,14 @@ async def test_the_checkpoint_is_of_the_keys_controller(shop: Shop, http: httpx.
     assert signature.startswith(f"\u2014 {origin} ")
 
 
+async def test_the_checkpoint_is_not_for_a_public_key(shop: Shop) -> None:
+    for method in ("GET", "HEAD"):
+        response = await shop.ask(method, "/checkpoint", by="browser")
+        assert response.status_code == 403
+        assert "assent-revision" not in response.headers
+    assert (await shop.ask("GET", "/checkpoint", by="collector")).status_code == 200
+
+
 async def test_the_privacy_signal_is_answered_for_as_its_specification_says(http: httpx.AsyncClient) -> None:
     response = await http.get("/.well-known/gpc.json")
     assert response.headers["content-type"] == "application/json"

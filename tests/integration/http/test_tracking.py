@@ -196,6 +196,25 @@ async def test_a_faulty_item_is_refused_alone_with_its_place(
     assert await viewed(shop) == 2
 
 
+async def test_a_public_key_does_not_learn_whether_a_strangers_event_was_kept(shop: Shop) -> None:
+    await shop.given(WHO, "personalisation")
+    key = await shop.key("browser")
+    for stranger in ("zebra-17", "zebra-18"):
+        before = await shop.revision()
+        call = {"event": "Product Viewed", "anonymousId": stranger}
+        tracked = await shop.track("track", by="browser", **call)
+        shared: dict[str, Any] = {"event": "Product Viewed", "distinct_id": stranger}
+        shared["properties"] = {"$process_person_profile": False}
+        captured = await shop.ask("POST", "/capture", {**shared, "api_key": key}, by="browser")
+        nothing = await shop.track("identify", by="browser", userId="null")
+        # The canary: the ledger itself tells the two apart.
+        assert (await shop.revision() > before) == (stranger == "zebra-17")
+        for response, accepted in ((tracked, 1), (captured, 1), (nothing, 0)):
+            assert (response.status_code, response.json()["accepted"]) == (200, accepted)
+            assert response.json()["revision"] == 0
+            assert "assent-revision" not in response.headers
+
+
 async def test_when_all_is_refused_the_answer_still_says_where_the_ledger_stands(shop: Shop) -> None:
     response = await shop.track("identify", userId="null")
     assert response.json() == {
