@@ -125,6 +125,9 @@ class Statement(Struct, frozen=True, kw_only=True):
 Time = Annotated[datetime, Meta(tz=True)]
 """A time on the wire: RFC 3339, with its offset."""
 
+Age = Annotated[int, Meta(ge=0, le=150)]
+"""Whole years. What nobody can be is no age: it would pass for one that is old enough."""
+
 
 class NoticeReference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The notice that a statement answers."""
@@ -152,7 +155,7 @@ class StatementBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     evidence: dict[str, object] = field(default_factory=dict)
     bundle: tuple[str, ...] = ()
     conditional_on_service: bool = False
-    subject_age: int | None = None
+    subject_age: Age | None = None
     guardian_verified: bool | None = None
 
 
@@ -258,13 +261,17 @@ def _check_notice(body: StatementBody, purpose: Purpose, acted: Instant) -> Refu
         return _refusal(StaleNotice, "7(1)", "/notice")
     if purpose.notice and body.notice.id != purpose.notice:
         return _refusal(StaleNotice, "7(1)", "/notice/id")
-    if not notice_in_force(purpose, body.notice.version, acted):
+    # Versions are counted from 1, also where the purpose names none of them.
+    if body.notice.version < 1 or not notice_in_force(purpose, body.notice.version, acted):
         return _refusal(StaleNotice, "7(1)", "/notice/version")
     return None
 
 
 def _check_duties(body: StatementBody, purpose: Purpose, acted: Instant) -> Refusal | None:
-    """Check what else a give must bring: age, explicitness, and proof when it happened elsewhere."""
+    """Check what else a give must bring: a channel, age, explicitness, proof when it happened elsewhere."""
+    if purpose.give_channels and body.channel not in purpose.give_channels:
+        # Nor by one that is not said: that it was one of them could not be shown.
+        return _refusal(InvalidMechanism, "7(1)", "/channel")
     if not old_enough(
         body.subject_age, purpose.digital_age, body.actor, guardian_verified=body.guardian_verified
     ):

@@ -201,7 +201,7 @@ async def test_what_a_key_declares_becomes_features_of_everybody_who_comes_throu
 async def test_a_statement_is_made_where_its_key_stands_unless_it_says_so(shop: Shop) -> None:
     _, post = await a_key(shop, channel="post")
     for fields in ({}, {"channel": "call_centre"}):
-        said = statement("email_marketing", "given") | {"channel": ""} | fields
+        said = statement("personalisation", "given") | {"channel": ""} | fields
         body = {"subject": subject("user_id:anna-0001"), "statements": [said]}
         await shop.post("/v1/consents", body, by=post)
     channels = await shop.service.database.auditor.fetch(

@@ -90,6 +90,35 @@ def test_only_a_version_in_force_and_not_outdated_is_accepted(version: int, *, s
     assert found == (("stale_notice", "7(1)", "/notice/version") if stale else None)
 
 
+@pytest.mark.parametrize("version", [0, -1])
+@pytest.mark.parametrize("state", ["given", "renewed", "notice_shown"])
+def test_a_notice_before_the_first_is_stale_also_where_no_versions_are_named(
+    state: str, version: int
+) -> None:
+    found = refused(None, state=state, notice={"id": "cookies", "version": version})
+    assert found == ("stale_notice", "7(1)", "/notice/version")
+
+
+@pytest.mark.parametrize("channel", ["", "post"])
+def test_a_purpose_that_names_its_channels_is_given_by_these_alone(channel: str) -> None:
+    within = policy(purpose(give_channels=frozenset({"web", "app"})))
+    for state in ("given", "renewed"):
+        found = refused(within, state=state, channel=channel)
+        assert found == ("invalid_mechanism", "7(1)", "/channel")
+        assert refused(within, state=state, channel="app") is None
+    assert refused(within, state="withdrawn", channel=channel) is None
+    assert refused(None, channel=channel) is None
+
+
+@pytest.mark.parametrize(("age", "readable"), [(-1, False), (0, True), (150, True), (151, False)])
+def test_an_age_that_nobody_has_is_not_read(age: int, *, readable: bool) -> None:
+    if readable:
+        assert refused(None, subject_age=age) is None
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            refused(None, subject_age=age)
+
+
 def test_explicit_consent_must_be_explicit_once_the_purpose_rests_on_it() -> None:
     before = policy(purpose(legal_basis=LegalBasis.EXPLICIT_CONSENT))
     change = BasisChange(at=day(50), legal_basis=LegalBasis.EXPLICIT_CONSENT)
