@@ -123,6 +123,40 @@ async def test_any_identifier_on_the_event_that_denies_closes_it(
         assert await rows(bench, "link") == [], "what is not collected proves nothing"
 
 
+@pytest.mark.parametrize("about", ["personalisation", "*"])
+async def test_what_a_person_withdrew_stays_withdrawn_when_a_device_is_parted_from_them(
+    fresh_database: TestDatabase, folder: Path, about: str
+) -> None:
+    """Somebody else who signs in on the browser makes it nobody's: what it gave once must not speak again."""
+    async with open_bench(fresh_database, folder, shipped()) as bench:
+        person, other = bench.identifier("user_id", "u1"), bench.identifier("user_id", "u2")
+        browser = bench.identifier("anonymous_id", "a1")
+        await bench.commit(bench.stated(browser, "personalisation", "given"))
+        await bench.commit(bench.event("Order Completed", [browser], revenue=7))
+        await bench.commit(bench.event("Order Completed", [person, browser], revenue=1))
+        await bench.commit(bench.stated(person, "personalisation", "given"))
+        assert await visible(bench, "personalisation")
+        await bench.commit(bench.stated(person, about, "withdrawn", by_person=True))
+        assert await visible(bench, "personalisation") == {}
+        await bench.commit(bench.event("Order Completed", [other, browser], revenue=1))
+        assert await visible(bench, "personalisation") == {}
+
+
+async def test_withdrawing_from_everything_reaches_a_purpose_that_is_not_declared_now(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        person = bench.identifier("user_id", "u1")
+        await bench.commit(bench.stated(person, "personalisation", "given"))
+        await bench.commit(bench.event("Product Viewed", [person], category="shoes"))
+        await bench.activate(changed(documents(), "purposes", "-purposes.personalisation"))
+        await bench.commit(bench.stated(person, "*", "withdrawn", by_person=True))
+        await bench.activate(documents())
+        assert await visible(bench, "personalisation") == {}
+        await bench.commit(bench.stated(person, "personalisation", "given"))
+        assert sum((await visible(bench, "personalisation")).values()) == 0, "and begins anew"
+
+
 async def test_a_sequence_counts_only_what_its_purpose_sees(
     fresh_database: TestDatabase, folder: Path
 ) -> None:

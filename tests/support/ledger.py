@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from assent.consent.statement import NoticeReference, StatementBody
+from assent.consent.statement import EVERY, NoticeReference, StatementBody
 from assent.consent.store import load_policy
 from assent.core.ids import ControllerId
 from assent.core.policy import LinkKind, Policy
@@ -80,9 +80,21 @@ class Bench:
         body = EventBody(identifiers=tuple(identifiers), link=LinkKind.OBSERVED, at=at, call="track")
         return Draft(body=body, role="collector", source="test", contents=contents(call, self.policy))
 
-    def stated(self, identifier: Identifier, purpose: str, state: str, **fields: object) -> Draft:
-        """Return a statement made by a click in front of the notice in force."""
-        notice = self.policy.purposes[self.policy.purpose_ids[purpose]].notice
+    def stated(
+        self,
+        identifier: Identifier,
+        purpose: str,
+        state: str,
+        *,
+        by_person: bool = False,
+        **fields: object,
+    ) -> Draft:
+        """Return a statement made by a click in front of the notice in force.
+
+        `by_person`: said by the person, authenticated, for all that is theirs.
+        """
+        number = self.policy.purpose_ids.get(purpose)
+        notice = "none" if number is None else self.policy.purposes[number].notice
         statement = StatementBody(
             purpose=purpose,
             state=state,  # type: ignore[arg-type]
@@ -90,8 +102,10 @@ class Bench:
             notice=NoticeReference(id=notice, version=1, language="en"),
             **fields,  # type: ignore[arg-type]
         )
-        body = StatedBody(identifiers=(identifier,), statement=statement, authenticated=False)
-        return Draft(body=body, role="collector", purpose=purpose)
+        body = StatedBody(
+            identifiers=(identifier,), statement=statement, authenticated=by_person, person_scope=by_person
+        )
+        return Draft(body=body, role="collector", purpose=None if purpose == EVERY else purpose)
 
     def link(self, one: Identifier, other: Identifier, *, denied: bool = False) -> Draft:
         """Return a stated link, or its denial."""

@@ -89,6 +89,10 @@ ACTORS = frozenset({"subject", "guardian"})
 """Who can give; a system never can."""
 
 
+EVERY = "*"
+"""Names every purpose, declared now or not: what a person who withdraws from everything withdraws from."""
+
+
 class Statement(Struct, frozen=True, kw_only=True):
     """One statement as the ledger keeps it: appended, never changed."""
 
@@ -172,6 +176,8 @@ def check(body: StatementBody, policy: Policy, *, now: Instant) -> Refusal | Non
 
     Whatever passes may still open nothing: what depends on other statements, or on time, is for `decide`.
     """
+    if body.purpose == EVERY and State(body.state) in NARROWING:
+        return None
     number = policy.purpose_ids.get(body.purpose)
     purpose = None if number is None else policy.purposes.get(number)
     if purpose is None:
@@ -216,7 +222,7 @@ def statement_of(
     """
     return Statement(
         identifier=identifier,
-        purpose=policy.purpose_ids[body.purpose],
+        purpose=None if body.purpose == EVERY else policy.purpose_ids[body.purpose],
         state=State(body.state),
         acted_at=acted_at(body, known_at),
         known_at=known_at,

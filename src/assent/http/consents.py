@@ -7,7 +7,7 @@ from litestar import Response, post
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from assent.consent.statement import StatementBody, check
+from assent.consent.statement import EVERY, StatementBody, check
 from assent.core.errors import (
     BlockedIdentifier,
     FactRejected,
@@ -155,7 +155,7 @@ def stated(
             person_scope=authenticated and person,
         ),
         role=role,
-        purpose=statement.purpose,
+        purpose=None if statement.purpose == EVERY else statement.purpose,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from litestar import Response, post, put
 from msgspec import Meta, Struct
 
-from assent.consent.statement import NoticeReference, StatementBody
+from assent.consent.statement import EVERY, NoticeReference, StatementBody
 from assent.core.errors import NotVerified, Refused, UnknownPurpose
 from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Instant, format_time
@@ -82,6 +82,8 @@ async def _withdraw_all(found: Subject, wired: Service) -> Response[bytes]:
         for purpose in policy.purposes.values()
         if purpose.legal_basis in _NARROW
     ]
+    # And from whatever the policy does not declare now: a purpose that comes back finds it said.
+    statements.append(StatementBody(purpose=EVERY, state="withdrawn", mechanism=MECHANISM, channel="web"))
     return await _say(wired, found, policy, statements, None)
 
 

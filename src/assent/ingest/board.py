@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from assent.consent.permit import Permit
-from assent.consent.statement import NARROWING, Statement, statement_of
+from assent.consent.statement import EVERY, NARROWING, Statement, statement_of
+from assent.consent.statement import State as Said
 from assent.core.documents import parse_policy
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import (
@@ -315,7 +316,7 @@ class Board:
     # Statements.
 
     def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken:
-        if self.policy.purpose_ids.get(body.statement.purpose) is None:
+        if body.statement.purpose != EVERY and body.statement.purpose not in self.policy.purpose_ids:
             raise UnknownPurpose(pointer="/purpose")
         joined = self._join(index, fact)
         statement = statement_of(
@@ -458,16 +459,19 @@ class Board:
 
 def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
     """Return the purposes that an identifier's own newest statements deny; a tie denies, a parent covers."""
-    newest: dict[PurposeId, tuple[Instant, bool]] = {}
+    newest: dict[PurposeId | None, tuple[Instant, bool]] = {}
     for one in said:
-        if one.purpose is None or one.address is not None:
-            continue
         negative = one.state in NARROWING
-        if negative or one.state in ("given", "renewed"):
+        speaks = negative or one.state in ("given", "renewed")
+        if one.address is None and speaks and (one.purpose is not None or one.state is not Said.GPC):
             newest[one.purpose] = max(
                 newest.get(one.purpose, (one.acted_at, False)), (one.acted_at, negative)
             )
-    denied = {purpose for purpose, (_, negative) in newest.items() if negative}
+    # What was said of every purpose stands for each about which nothing was said later.
+    of_all = newest.pop(None, None)
+    denied = {purpose for purpose, stance in newest.items() if max(stance, of_all or stance)[1]}
+    if of_all is not None and of_all[1]:
+        denied |= policy.purposes.keys() - newest.keys()
     bits = 0
     for purpose in policy.purposes.values():
         step: PurposeId | None = purpose.id

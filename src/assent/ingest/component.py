@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.consent.permit import Permit, permits, stances, standing
 from assent.consent.question import Bond, Cluster
@@ -25,7 +25,7 @@ from assent.core.ids import (
     PurposeMask,
     ViewId,
 )
-from assent.core.policy import LinkKind, Policy, Purpose
+from assent.core.policy import IdentifierKind, LinkKind, Policy, Purpose
 from assent.core.time import FOREVER, Instant
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.identity.views import cut
@@ -33,6 +33,9 @@ from assent.identity.views import cut
 Pair = tuple[IdentifierId, IdentifierId]
 LinkKey = tuple[IdentifierId, IdentifierId, LinkKind]
 Profiles = Mapping[IdentifierId, ProfileId]
+
+
+_FIRM = frozenset({LinkKind.OBSERVED, LinkKind.ASSERTED})
 
 
 class Component(Struct, frozen=True, kw_only=True):
@@ -212,11 +215,45 @@ def refused(said: Statement, after: Derived, policy: Policy) -> Iterator[Closing
 
 def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bool:
     """Whether a statement about `stated` is about the purpose: it is the purpose or an ancestor."""
+    if stated is None:
+        return True
     step: PurposeId | None = purpose.id
     while step is not None and step != stated:
         above = policy.purposes.get(step)
         step = None if above is None else above.parent
     return step is not None
+
+
+def heard(component: Component, policy: Policy, members: Sequence[IdentifierId]) -> tuple[Statement, ...]:
+    """Return what speaks about one person: what they said, and what others denied of a device once theirs.
+
+    """Return what speaks about one person: their own words, and denials of a device once another's.
+    the device from them later, a second user for one, re-opens nothing; only undoing the link itself does. A
+    public key's claim gives nobody a say.
+    """
+    said = [one for member in members for one in component.statements.get(member, ())]
+    inside = frozenset(members)
+    for low, high, kind in component.links:
+        if kind not in _FIRM or (low in inside and high in inside):
+            continue
+        since = component.links[low, high, kind].first_at
+        for one, other in ((low, high), (high, low)):
+            if one in inside and _kind(component, policy, one) is not IdentifierKind.PERSON:
+                said += [
+                    structs.replace(denial, identifier=one)
+                    for denial in component.statements.get(other, ())
+                    if denial.state in NARROWING
+                    and denial.authenticated
+                    and denial.person_scope
+                    and denial.acted_at >= since
+                    and denial.purpose != policy.linking
+                ]
+    return tuple(said)
+
+
+def _kind(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:
+    namespace = policy.namespaces.get(component.nodes[one].namespace)
+    return None if namespace is None else namespace.kind
 
 
 def resolution_of(component: Component, policy: Policy) -> Resolution:
@@ -271,7 +308,7 @@ def _permitted(
     policy: Policy,
     now: Instant,
 ) -> Iterator[tuple[IdentifierId, tuple[Permit, ...]]]:
-    said = tuple(one for member in members for one in component.statements.get(member, ()))
+    said = heard(component, policy, members)
     if not said:
         for member in members:
             yield member, _standing(policy, member, now)

@@ -67,12 +67,12 @@ async def _page(
     connection: Connection, writer: "_Writer", times: "_Times", first: int, end: int
 ) -> list[bytes]:
     contents: dict[int, list[tuple[CategoryId, bytes]]] = defaultdict(list)
-    for index, category, sealed in await connection.fetch(
-        _SQL.contents_between, writer.controller_id, first, end
-    ):
-        contents[index].append((CategoryId(category), sealed))
+    for row in await connection.fetch(_SQL.contents_between, writer.controller_id, first, end):
+        contents[row["entry_index"]].append((CategoryId(row["category_id"]), row["sealed"]))
     lines = []
     for index, leaf, sealed in await connection.fetch(_SQL.entries_between, writer.controller_id, first, end):
+        if sealed is None:
+            continue  # erased, or gone: the end line counts it
         entry = Entry.from_leaf(leaf)
         policy = await writer.policy(connection, entry.header.policy_version)
         lines.append(writer.line(index, entry, times.at(index), sealed, contents.get(index, []), policy))

@@ -62,7 +62,7 @@ class Joined:
         self.gone_links: set[LinkKey] = set()
         self.new_denied: list[Pair] = []
         self.lifted: set[Pair] = set()
-        self._statement: Statement | None = None
+        self._statements: list[Statement] = []
         self.changed = bool(self.new_nodes)
 
     def link(self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
@@ -101,18 +101,17 @@ class Joined:
 
     def state(self, statement: Statement) -> None:
         """Add a statement."""
-        self._statement = statement
+        self._statements.append(statement)
         self.changed = True
 
     def component(self) -> Component:
         """Return the component with everything that was added."""
         base = self._base
-        if not (self.new_links or self.new_denied or self.lifted or self._statement):
+        if not (self.new_links or self.new_denied or self.lifted or self._statements):
             return base
-        statements = base.statements
-        if self._statement is not None:
-            one = self._statement.identifier
-            statements = {**statements, one: (*statements.get(one, ()), self._statement)}
+        statements = dict(base.statements)
+        for said in self._statements:
+            statements[said.identifier] = (*statements.get(said.identifier, ()), said)
         denied = {pair: at for pair, at in base.denied.items() if pair not in self.lifted}
         links = base.links
         if self.new_links or self.gone_links:

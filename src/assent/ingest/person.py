@@ -21,7 +21,7 @@ from assent.gate.profile import tier
 from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.identity.views import cut
-from assent.ingest.component import Component, Derived, bonds_of, derive, resolution_of
+from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
 from assent.ingest.facts import Identifier, open_body
 from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
@@ -130,7 +130,7 @@ def person_of(
         now=now,
         asked=asked,
         cluster=Cluster(members=members, bonds=bonds),
-        history=tuple(said for one in members for said in component.statements.get(one, ())),
+        history=heard(component, policy, members),
         permits={one: derived.permits[one] for one in members},
         component=component,
         derived=derived,
@@ -186,7 +186,9 @@ def conflicts(person: Person) -> tuple[PurposeId, ...]:
 
 def _state(person: Person, purpose: PurposeId, decision: Decision) -> str:
     """Return the statement that decides, in its own word; without one, whether the purpose may act."""
-    own = [said for said in person.history if said.identifier in person.own and said.purpose == purpose]
+    own = [
+        said for said in person.history if said.identifier in person.own and said.purpose in (purpose, None)
+    ]
     for said in own:
         if said.entry == decision.entry:
             return said.state.value
