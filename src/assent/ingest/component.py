@@ -225,9 +225,9 @@ def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bo
 
 
 def heard(component: Component, policy: Policy, members: Sequence[IdentifierId]) -> tuple[Statement, ...]:
-    """Return what speaks about one person: what they said, and what others denied of a device once theirs.
+    """Return what speaks about one person: their words, and denials of a device that was another's then.
 
-    """Return what speaks about one person: their own words, and denials of a device once another's.
+    A person who denied, authenticated, denied for every device that was linked to them by then. What parts
     the device from them later, a second user for one, re-opens nothing; only undoing the link itself does. A
     public key's claim gives nobody a say.
     """
