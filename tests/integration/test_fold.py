@@ -93,6 +93,11 @@ async def test_a_lapsed_consent_takes_its_data_along_before_the_next(
             await bench.commit(bench.event("Order Completed", [browser], revenue=5))
         if touch == "link":
             await bench.commit(bench.link(browser, other))
+            bit = 1 << bench.policy.purpose_ids["personalisation"]
+            for table in ("feature_state", "ledger.content"):
+                assert not [
+                    row for row in await bench.connection.fetch(f"SELECT basis FROM {table}") if row[0] & bit
+                ]
         await bench.commit(bench.stated(browser, "personalisation", "given"))
         assert sum((await visible(bench, "personalisation")).values()) == 0
 
@@ -121,6 +126,19 @@ async def test_any_identifier_on_the_event_that_denies_closes_it(
         await bench.commit(bench.event("Product Viewed", [person, browser], category="shoes"))
         assert await rows(bench, "ledger.content") == []
         assert await rows(bench, "link") == [], "what is not collected proves nothing"
+
+
+async def test_who_denies_closes_the_event_also_where_no_link_carries_the_denial(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        person, browser = bench.identifier("user_id", "u1"), bench.identifier("anonymous_id", "a1")
+        await bench.commit(bench.link(person, browser, denied=True))
+        await bench.commit(bench.stated(person, "personalisation", "given"))
+        await bench.commit(bench.stated(browser, "personalisation", "refused"))
+        assert await visible(bench, "personalisation"), "they are not one person"
+        await bench.commit(bench.event("Product Viewed", [person, browser], category="shoes"))
+        assert await rows(bench, "ledger.content") == []
 
 
 @pytest.mark.parametrize("about", ["personalisation", "*"])
