@@ -203,6 +203,29 @@ WHERE
     AND t.tile_index < $5
 ORDER BY t.tile_index;
 
+-- name: tiles
+-- The hashes of these complete tiles.
+SELECT
+    t.level,
+    t.tile_index,
+    t.digests
+FROM unnest($3::smallint[], $4::bigint[]) AS n (level, tile_index)
+INNER JOIN ledger.tile AS t
+    ON
+        t.controller_id = $1
+        AND t.log = $2
+        AND n.level = t.level
+        AND n.tile_index = t.tile_index
+ORDER BY t.level, t.tile_index;
+
+-- name: release_head
+-- Where a controller's release log stands.
+SELECT
+    h.size,
+    h.checkpoint
+FROM ledger.release_head AS h
+WHERE h.controller_id = $1;
+
 -- name: create_controller
 INSERT INTO ledger.controller (controller_id, name, created_at, key_checks)
 SELECT

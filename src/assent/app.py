@@ -39,6 +39,7 @@ from assent.http import (
     identities,
     me,
     posthog,
+    proofs,
     schema,
     sources,
     subjects,
@@ -62,6 +63,7 @@ _SQL = load("ledger")
 _ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
+_ROUTES += [*proofs.HANDLERS]
 
 
 ORIGIN = "assent.local"

@@ -17,6 +17,8 @@ T = TypeVar("T")
 _WHERE: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 
+_EXACT: Final = 1 << 53
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -59,6 +61,11 @@ def answer(
 ) -> Response[bytes]:
     """Return a JSON answer."""
     return Response(_encode(document), status_code=status, media_type=media_type, headers=headers)
+
+
+def number(one: int) -> int | str:
+    """Return a size or an index as it stands on the wire: JSON's readers are exact up to 2**53."""
+    return one if one <= _EXACT else str(one)
 
 
 async def revision_of(wired: Service, controller_id: ControllerId) -> int:

@@ -3,7 +3,7 @@
 Two logs per controller grow by the same code: the facts and the releases. Nothing is decided here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 from uuid import UUID
@@ -18,7 +18,21 @@ from assent.database.types import Connection
 from assent.ledger.checkpoint import Checkpoint, sign_checkpoint
 from assent.ledger.keyring import KeyRing
 from assent.ledger.note import Signer
-from assent.ledger.tree import Frontier, TreeState, extend, leaf_hash, pending_widths
+from assent.ledger.tiles import TileAt, TileHashes, tile_width, tiles_of
+from assent.ledger.tree import (
+    HASH_BYTES,
+    TILE_WIDTH,
+    Frontier,
+    Node,
+    TreeState,
+    consistency_nodes,
+    consistency_proof,
+    extend,
+    inclusion_nodes,
+    inclusion_proof,
+    leaf_hash,
+    pending_widths,
+)
 
 _SQL = load("ledger")
 _RELEASES = load("releases")
@@ -161,6 +175,55 @@ async def append(
     )
 
 
+async def inclusion_proofs(
+    connection: Connection, controller_id: ControllerId, log: Log, indexes: Sequence[int], size: int
+) -> list[tuple[bytes, ...]]:
+    """Return, for each index, the proof that its leaf is in the tree a log had at `size`, which it reached.
+
+    Raises ValueError when the tree has no such leaf.
+    """
+    nodes = [node for index in indexes for part in inclusion_nodes(index, size) for node in part]
+    hashes = await _hashes(connection, controller_id, log, size, nodes)
+    return [inclusion_proof(index, size, hashes) for index in indexes]
+
+
+async def consistency(
+    connection: Connection, controller_id: ControllerId, log: Log, first: int, second: int
+) -> tuple[bytes, ...]:
+    """Return the proof that the tree of `second` leaves, which the log reached, begins with that of `first`.
+
+    Every tree begins with the empty one: that proof is empty. Raises ValueError when `first` is the larger.
+    """
+    if first == 0:
+        return ()
+    nodes = [node for part in consistency_nodes(first, second) for node in part]
+    return consistency_proof(first, second, await _hashes(connection, controller_id, log, second, nodes))
+
+
+async def tile(
+    connection: Connection, controller_id: ControllerId, log: Log, at: TileAt, size: int
+) -> bytes | None:
+    """Return the hashes of a tile, or None when the tree of `size` leaves does not have that many."""
+    if isinstance(at.level, str) or tile_width(at.level, at.number, size) < at.width:
+        return None
+    first = at.number * TILE_WIDTH
+    if at.level == 0:
+        found = await leaves(connection, controller_id, log, first, first + at.width)
+        return b"".join(map(leaf_hash, found))
+    rows = await connection.fetch(
+        _SQL.tile_roots, controller_id, int(log), at.level - 1, first, first + at.width
+    )
+    return b"".join(root for (root,) in rows)
+
+
+async def leaves(
+    connection: Connection, controller_id: ControllerId, log: Log, first: int, end: int
+) -> list[bytes]:
+    """Return the leaves of a log from `first` to before `end`, in order."""
+    statement = _SQL.leaves_from if log is Log.FACTS else _RELEASES.release_leaves_from
+    return [leaf for (leaf,) in await connection.fetch(statement, controller_id, first, end)]
+
+
 async def root_at_size(connection: Connection, controller_id: ControllerId, log: Log, size: int) -> bytes:
     """Return the root that a log had at a size it has reached."""
     return (await _read(connection, controller_id, log, size)).root()
@@ -171,12 +234,31 @@ async def _read(connection: Connection, controller_id: ControllerId, log: Log, s
     for level, width in enumerate(pending_widths(size)):
         end = size >> 8 * level
         if level == 0:
-            statement = _SQL.leaves_from if log is Log.FACTS else _RELEASES.release_leaves_from
-            rows = await connection.fetch(statement, controller_id, end - width, end)
-            pending.append(b"".join(leaf_hash(leaf) for (leaf,) in rows))
+            found = await leaves(connection, controller_id, log, end - width, end)
+            pending.append(b"".join(map(leaf_hash, found)))
         else:
             rows = await connection.fetch(
                 _SQL.tile_roots, controller_id, int(log), level - 1, end - width, end
             )
             pending.append(b"".join(root for (root,) in rows))
     return TreeState.resume(size, pending)
+
+
+async def _hashes(
+    connection: Connection, controller_id: ControllerId, log: Log, size: int, nodes: Iterable[Node]
+) -> TileHashes:
+    """Return a reader of the hashes that proofs over the tree of `size` leaves ask for."""
+    wanted = tiles_of(nodes)
+    whole = [at for at in wanted if tile_width(*at, size) == TILE_WIDTH]
+    rows = await connection.fetch(
+        _SQL.tiles, controller_id, int(log), [level for level, _ in whole], [index for _, index in whole]
+    )
+    tiles = {(level, index): digests for level, index, digests in rows}
+    if len(whole) < len(wanted):
+        # What is not complete at that size is computed from what stands below it, one tile for each level.
+        for level, hashes in enumerate((await _read(connection, controller_id, log, size)).pending):
+            tiles[level, (size >> 8 * level) // TILE_WIDTH] = hashes
+    if any(len(tiles.get(at, b"")) < HASH_BYTES for at in wanted):
+        message = "the database does not hold the tiles of its own tree"
+        raise LookupError(message)
+    return TileHashes(tiles)
