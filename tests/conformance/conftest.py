@@ -15,7 +15,9 @@ from tests.support.database import clone
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "row" in metafunc.fixturenames:
-        metafunc.parametrize("row", list(parameters(metafunc.module.SUITE, scenarios_of(metafunc.config))))
+        # A module with rows of its own names their folder.
+        folder = getattr(metafunc.module, "FOLDER", None) or scenarios_of(metafunc.config)
+        metafunc.parametrize("row", list(parameters(metafunc.module.SUITE, folder)))
 
 
 def scenarios_of(config: pytest.Config) -> Path:

@@ -101,12 +101,13 @@ def ask(row: Data, host: Host) -> str:
     """Return `allow` or `deny`."""
     history = sorted(row["history"], key=known_at)
     question = row["question"]
-    times = [_time(question["t"]), *map(acted_at, history), *map(known_at, history)]
+    asked = [_time(question[key]) for key in ("t", "known_at") if question.get(key)]
+    times = [*asked, *map(acted_at, history), *map(known_at, history)]
     controller = host.controller(Instant(min(times) - DAY))
     _declare(controller, policy_of(row))
     for (at, *_), said in groupby(history, key=_together):
         controller.step_to(at)
-        _tell(controller, list(said))
+        _tell(controller, [_through(each, row["policy"]["purposes"]) for each in said])
     controller.step_to(max(times))
     answer = controller.post("/v1/audit/decide", {"question": _asked(row)}, role="dpo")
     return str(answer["decision"])
@@ -150,7 +151,7 @@ def policy_of(row: Data) -> Documents:
     stated = [said for said in row["history"] if said["action"] in STATES]
     purposes, notices = {}, {}
     for name, each in policy["purposes"].items():
-        versions = _versions(each, [said for said in stated if said["purpose"] == name])
+        versions = _versions(each, [said for said in stated if said["purpose"] == name], policy["purposes"])
         purposes[name] = _purpose(name, each, versions, named, special)
         if versions:
             notices[name] = int(versions[-1]["version"])
@@ -185,12 +186,13 @@ def _bases(said: Data) -> frozenset[str]:
     )
 
 
-def _versions(said: Data, statements: list[Data]) -> list[Data]:
+def _versions(said: Data, statements: list[Data], purposes: Data) -> list[Data]:
     """Return the versions of a purpose's notice, the first since ever: those listed, and those people saw.
 
-    A composite that nobody was asked about itself has no notice: it stands on those of its parts.
+    A composite of consents that nobody was asked about itself has no notice: it stands on those of its parts.
     """
-    if said.get("requires_all") and not statements:
+    parts = [purposes.get(name, said) for name in said.get("requires_all", ())]
+    if parts and not statements and all(each["legal_basis"] in CONSENT for each in parts):
         return []
     listed = [{"material": False, **change} for change in said.get("notice_changes", ())]
     shown = sorted(
@@ -266,6 +268,12 @@ def _statement(said: Data) -> Data:
         body |= {"imported": True, "event_time": format_time(acted_at(said))}
         body.setdefault("evidence", {"record": "kept elsewhere"})
     return body
+
+
+def _through(said: Data, purposes: Data) -> Data:
+    """Return it with its channel: where none is named, the first that the purpose can be given by."""
+    channels = purposes.get(said.get("purpose"), {}).get("give_channels", ())
+    return {"channel": channels[0], **said} if channels and said["action"] in STATES else said
 
 
 def _authenticated(said: Data) -> bool:
