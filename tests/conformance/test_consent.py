@@ -272,7 +272,7 @@ def _statement(said: Data) -> Data:
 
 def _through(said: Data, purposes: Data) -> Data:
     """Return it with its channel: where none is named, the first that the purpose can be given by."""
-    channels = purposes.get(said.get("purpose"), {}).get("give_channels", ())
+    channels = purposes.get(said.get("purpose", ""), {}).get("give_channels", ())
     return {"channel": channels[0], **said} if channels and said["action"] in STATES else said
 
 
