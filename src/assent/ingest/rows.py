@@ -26,6 +26,7 @@ from assent.core.errors import (
 from assent.core.time import Instant
 from assent.ingest import exact_json
 from assent.ingest.cells import Cell, Raw, converters
+from assent.ingest.columns import NUMBERS
 from assent.ingest.mapping import Column, ColumnType, Constant, ImportMapping, Listing, Sum
 from assent.ingest.masked import Masked
 from assent.ingest.stating import MOST_PER_GROUP, Said, Stating
@@ -71,11 +72,19 @@ class Rows:
         for column in mapping.columns:
             if header.count(column) != 1:
                 raise UnreadableBody(f"expected one column {column} in the file")
+        self._plan = plan = _Plan(mapping)
         convert = converters(mapping.time_format, zone)
-        self._pick = _picker([header.index(column) for column in mapping.columns])
-        self._converters = [convert[kind] for kind in mapping.columns.values()]
+        reading = [(header.index(column), convert[mapping.columns[column]]) for column in plan.place]
+        # Rows of a group stand together, and most of what they say is what the row before said.
+        steady, other = reading[: len(plan.steady)], reading[len(plan.steady) :]
+        self._pick_steady = _picker([place for place, _ in steady])
+        self._pick_other = _picker([place for place, _ in other])
+        self._read_steady = [read for _, read in steady]
+        self._read_other = [read for _, read in other]
+        self._before: tuple[Raw, ...] = ()
+        self._said_before: tuple[Any, ...] = ()
+        self._group_before: _Group | None = None
         self._width = len(header)
-        self._plan = _Plan(mapping)
         self._most_open = mapping.group.open
         self._open: dict[str, _Group] = {}
         self._begun = 0
@@ -84,20 +93,28 @@ class Rows:
         """Take the row that begins in `line`; return what that completes, if anything."""
         if len(row) != self._width:
             return Rejected(line=line, lines=1, code=UnreadableBody.code)
+        steady = self._pick_steady(row)
         try:
-            values = tuple(map(operator.call, self._converters, self._pick(row)))
+            other = tuple(map(operator.call, self._read_other, self._pick_other(row)))
+            if steady == self._before and self._group_before is not None:
+                self._group_before.add(self._said_before + other, line)
+                return None
+            said = tuple(map(operator.call, self._read_steady, steady))
         except ValueError:
             return Rejected(line=line, lines=1, code=WrongType.code)
-        key = values[self._plan.key]
-        if not isinstance(key, str) or (values[self._plan.time] is None and self._plan.is_event):
+        key = said[self._plan.key]
+        if not isinstance(key, str) or (said[self._plan.time] is None and self._plan.is_event):
             return Rejected(line=line, lines=1, code=WrongType.code)
+        complete = None
         group = self._open.get(key)
-        if group is not None:
-            group.add(values, line)
-            return None
-        complete = self._closed() if len(self._open) >= self._most_open else None
-        self._open[key] = _Group(self._plan, self._begun, line, values)
-        self._begun += 1
+        if group is None:
+            complete = self._closed() if len(self._open) >= self._most_open else None
+            group = self._open[key] = _Group(self._plan, self._begun, line, said)
+            self._begun += 1
+        else:
+            group.meet(said)
+        group.add(said + other, line)
+        self._before, self._said_before, self._group_before = steady, said, group
         return complete
 
     def rest(self) -> Iterator[Record | Rejected]:
@@ -107,7 +124,10 @@ class Rows:
 
     def _closed(self) -> Record | Rejected:
         """Close the group that began first."""
-        return self._open.pop(next(iter(self._open))).closed()
+        group = self._open.pop(next(iter(self._open)))
+        if group is self._group_before:
+            self._group_before = None
+        return group.closed()
 
 
 _EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])
@@ -132,14 +152,17 @@ class _Plan:
 
     def __init__(self, mapping: ImportMapping) -> None:
         self.mapping = mapping
-        self.place = {column: place for place, column in enumerate(mapping.columns)}
-        self.key = self.place[mapping.group.by]
-        self.time = self.place[mapping.group.time]
         people = [identifier.column for identifier in mapping.identifiers]
         single = [value.column for value in mapping.properties.values() if isinstance(value, Column)]
-        self.steady = dict.fromkeys((mapping.group.time, *people, *mapping.traits.values(), *single))
+        self.steady = dict.fromkeys(
+            (mapping.group.by, mapping.group.time, *people, *mapping.traits.values(), *single)
+        )
         self.people = frozenset(people)
-        self.pick_steady = _picker([self.place[column] for column in self.steady])
+        # What is alike in all rows of a group stands first.
+        order = self.steady | dict.fromkeys(mapping.columns)
+        self.place = {column: place for place, column in enumerate(order)}
+        self.key = self.place[mapping.group.by]
+        self.time = self.place[mapping.group.time]
         self.is_event = bool(mapping.events)
         self.consents = [
             Stating(purpose, consent, lambda columns: _picker([self.place[column] for column in columns]))
@@ -153,10 +176,17 @@ class _Plan:
                 value.at_most,
                 tuple(value.list),
                 _picker([self.place[column] for column in value.list.values()]),
+                _picker(
+                    [self.place[column] for column in value.list.values() if not self._is_number(column)]
+                ),
             )
             for value in values
             if isinstance(value, Listing)
         ]
+
+    def _is_number(self, column: str) -> bool:
+        """Return whether a column holds numbers, which are never blank."""
+        return self.mapping.columns[column] in NUMBERS
 
     def _term(self, value: Sum) -> tuple[_Term, Callable[[Any, Any], Any]]:
         """Return what one row adds to a sum, and how it is added."""
@@ -173,37 +203,40 @@ class _Plan:
 class _Group:
     """The rows of one call so far: sums, the first rows of lists, and what every row says alike."""
 
-    def __init__(self, plan: _Plan, number: int, line: int, values: _Values) -> None:
+    def __init__(self, plan: _Plan, number: int, line: int, said: tuple[Cell, ...]) -> None:
+        """Begin with what the first row says of all; `add` adds it."""
         self._plan = plan
         self._number = number
         self._line = line
-        self._key: str = values[plan.key]
+        self._key = str(said[plan.key])
         self._lines = 0
-        self._at = Instant(values[plan.time] or 0)
-        self._steady = plan.pick_steady(values)
+        self._at = _instant(said[plan.time])
+        self._steady = said
         self._clashing = False
         self._totals: list[Any] = [0] * len(plan.sums)
         self._listed: list[list[dict[str, Cell]]] = [[] for _ in plan.listings]
         self._said: list[dict[tuple[Cell, ...], int]] = [{} for _ in plan.consents]
         self._too_many = False
-        self.add(values, line)
+
+    def meet(self, said: tuple[Cell, ...]) -> None:
+        """Take what a row says of all, where it may be another thing than the row before did."""
+        if said != self._steady:
+            self._at = min(self._at, _instant(said[self._plan.time]) or self._at)
+            self._settle(said)
 
     def add(self, values: _Values, line: int) -> None:
-        """Add a row."""
+        """Add a row, whose first values were met."""
         plan = self._plan
         if self._said:
             self._hear(values, line)
         self._lines += 1
-        steady = plan.pick_steady(values)
-        if steady != self._steady:
-            self._at = min(self._at, values[plan.time] or self._at)
-            self._settle(steady)
         totals = self._totals
         for number, term, add in plan.sums:
             totals[number] = add(totals[number], term(values))
-        for listed, (at_most, members, pick) in zip(self._listed, plan.listings, strict=True):
+        for listed, (at_most, members, pick, pick_words) in zip(self._listed, plan.listings, strict=True):
             if len(listed) < at_most:
-                listed.append(dict(zip(members, pick(values), strict=True)))
+                row = dict(zip(members, pick(values), strict=True))
+                listed.append(_without_blanks(row) if None in pick_words(values) else row)
 
     def _hear(self, values: _Values, line: int) -> None:
         """Keep what a row states; the same said again is said once."""
@@ -289,7 +322,7 @@ class _Group:
                 case Sum():
                     said[name] = next(totals) if value.sum else self._lines
                 case Listing():
-                    said[name] = [_without_blanks(row) for row in next(listed)]
+                    said[name] = next(listed)
                     if self._lines > value.at_most:
                         said[value.left_out] = self._lines - value.at_most
                 case _:
@@ -298,5 +331,8 @@ class _Group:
 
 
 def _without_blanks(row: dict[str, Cell]) -> dict[str, Cell]:
-    # Few cells are blank: most rows stay the object they are.
-    return {name: cell for name, cell in row.items() if cell is not None} if None in row.values() else row
+    return {name: cell for name, cell in row.items() if cell is not None}
+
+
+def _instant(cell: Cell) -> Instant:
+    return Instant(cell) if isinstance(cell, int) else Instant(0)
