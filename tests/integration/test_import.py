@@ -1,6 +1,7 @@
 """An import takes each record once: through kill -9 at any point, a crash behind a commit, two at a time."""
 
 import asyncio
+import hashlib
 import os
 import random
 import subprocess
@@ -12,39 +13,50 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
+from msgspec import Struct
 
 from assent.app import open_service, ring_path
 from assent.config import Settings
 from assent.core.errors import FactRejected
+from assent.core.ids import ControllerId
 from assent.database.embedded import EmbeddedPostgres
 from assent.http.wiring import Service
 from assent.ingest import batch, importer
-from assent.ingest.importer import Importing, Summary, import_file
+from assent.ingest.export import export
+from assent.ingest.importer import Summary, import_file
 from assent.ingest.records import read_mapping
-from assent.ledger.keyring import KeyRing, create_ring
+from assent.ledger.keyring import KeyRing, create_ring, load_ring
 from tests.support.database import TestDatabase, clone
+from tests.support.importing import importing_into
 from tests.support.order_file import MAPPING, write_orders
 from tests.support.service import SteppedClock, bearer, in_process, set_up, subject
 
 INVOICES = 4_000
 
 FOLDED = {
-    "identifier": "identifier_id, namespace_id, lookup",
+    "identifier": "identifier_id, namespace_id, lookup, denies",
+    "link": "low_id, high_id, kind, first_at, last_at, first_entry, last_entry",
+    "cluster": "view_id, identifier_id, profile_id",
+    "statement": "identifier_id, entry_index, position, purpose_id, state, acted_at",
     "feature_state": "identifier_id, category_id, basis, state",
     "feature_item": "identifier_id, feature_id, entry_index, category_id, basis, at, value",
     "permit": "identifier_id, purpose_id, categories, since, until",
     "ledger.content": "identifier_id, entry_index, part, category_id, basis",
+    "ledger.message": "message_key",
     "ledger.batch": "sum(size)",
     "ledger.refusal": "code, sum(refused)",
     "ledger.import_progress": "file_digest, next_record",
 }
 """What must be the same, however often an import was interrupted. Sealed bytes and commits' times differ."""
 
+_SEARCH_PATH = {"search_path": "projection, pg_temp"}
+
 
 async def folded(dsn: str) -> dict[str, list[Any]]:
     """Return everything of FOLDED that a database holds, in one order."""
-    connection = await asyncpg.connect(dsn, server_settings={"search_path": "projection, pg_temp"})
+    connection = await asyncpg.connect(dsn, server_settings=_SEARCH_PATH)
     try:
         held = {}
         for table, columns in FOLDED.items():
@@ -54,6 +66,26 @@ async def folded(dsn: str) -> dict[str, list[Any]]:
         return held
     finally:
         await connection.close()
+
+
+async def entries(dsn: str, ring: Path) -> list[bytes]:
+    """Return a digest of each entry with its index, its body and its contents in plain, without its time."""
+    connection = await asyncpg.connect(dsn, server_settings=_SEARCH_PATH)
+    try:
+        found = []
+        async for lines, _, _ in export(connection, load_ring(ring), ControllerId(1)):
+            for line in lines.splitlines():
+                said = msgspec.json.decode(line)
+                said.pop("at", None)
+                found.append(hashlib.sha256(msgspec.json.encode(said)).digest())
+        return found
+    finally:
+        await connection.close()
+
+
+async def held_by(dsn: str, ring: Path) -> dict[str, list[Any]]:
+    """Return all that must be the same: the rows, and what every entry says."""
+    return {**await folded(dsn), "entries": await entries(dsn, ring)}
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +119,7 @@ async def shop(settings: Settings) -> AsyncIterator[Service]:
 
 
 async def imported(service: Service, orders: Path) -> Summary:
-    importing = Importing(
-        controller_id=1,  # type: ignore[arg-type]
-        policy=await service.policies.refreshed(1),  # type: ignore[arg-type]
-        ledger=service.ledger,
-        ring=service.ring,
-        random=service.random,
-        clock=service.clock,
-        pool=service.database.writer,
-    )
+    importing = await importing_into(service, ControllerId(1))
     return await import_file(importing, orders, read_mapping(MAPPING), lambda _records, _summary: None)
 
 
@@ -112,7 +136,7 @@ def uninterrupted(
     async def run(settings: Settings, dsn: str) -> tuple[dict[str, list[Any]], Summary]:
         async with shop(settings) as service:
             summary = await imported(service, orders)
-        return await folded(dsn), summary
+        return await held_by(dsn, ring), summary
 
     with clone(postgres, template_database) as database:
         settings = settings_with(database, tmp_path_factory.mktemp("service"), ring)
@@ -133,12 +157,13 @@ def test_every_line_is_accounted_for(
     assert held["ledger.batch"] == [(summary.kept + 1,)]
 
 
-def begun(settings: Settings, orders: Path) -> "subprocess.Popen[bytes]":
+def begun(settings: Settings, orders: Path, *options: str) -> "subprocess.Popen[bytes]":
     """Start `assent import` in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSENT_")}
     environment["ASSENT_FOLDER"] = str(settings.folder)
-    environment["ASSENT_DATABASE_URL"] = settings.database_url.reveal() if settings.database_url else ""
-    command = [sys.executable, "-m", "assent.cli", "import", str(orders), "--mapping", str(MAPPING)]
+    if settings.database_url:
+        environment["ASSENT_DATABASE_URL"] = settings.database_url.reveal()
+    command = [sys.executable, "-m", "assent.cli", "import", str(orders), "--mapping", str(MAPPING), *options]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -146,25 +171,46 @@ async def progress(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
     return await connection.fetchval("SELECT max(next_record) FROM ledger.import_progress") or 0
 
 
-async def killed_on_its_way(settings: Settings, dsn: str, orders: Path, kills: int) -> list[int]:
-    """Import, killed at random points, until a run comes to its end; return where it was killed."""
-    dice = random.Random(20110301)
+async def committing(connection: "asyncpg.Connection[asyncpg.Record]") -> int | None:
+    """Return the server's process that has written in a transaction that is not committed yet, if any."""
+    found: int | None = await connection.fetchval(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND usename = 'assent_writer' AND backend_xid IS NOT NULL LIMIT 1"
+    )
+    return found
+
+
+class Kill(Struct, frozen=True):
+    """Where an import was killed: behind so many records, and whether inside a commit."""
+
+    records: int
+    inside: bool
+
+
+async def killed_on_its_way(
+    settings: Settings, dsn: str, orders: Path, *, kills: int, records: int, seed: int
+) -> list[Kill]:
+    """Import and kill so often, at random points, every other time inside a commit; return where."""
+    dice = random.Random(seed)
     connection = await asyncpg.connect(dsn)
     found = []
     try:
         for kill in range(kills):
             process = begun(settings, orders)
-            # Somewhere behind what is durable so far, and anywhere inside a commit.
-            target = await progress(connection) + dice.randrange(1, INVOICES // kills)
+            # Somewhere behind what is durable so far.
+            target = await progress(connection) + dice.randrange(1, records // kills)
             while process.poll() is None and await progress(connection) < target:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
             await asyncio.sleep(dice.random() * 0.03)
+            inside = await committing(connection) is not None
+            while kill % 2 and not inside and process.poll() is None:
+                inside = await committing(connection) is not None
             process.kill()
             process.communicate()
-            found.append(await progress(connection))
-            assert kill or found[0] < INVOICES
+            found.append(Kill(records=await progress(connection), inside=inside))
     finally:
         await connection.close()
+    sys.stdout.write(f"seed {seed}: {found}\n")
     return found
 
 
@@ -175,20 +221,23 @@ def test_killed_again_and_again_it_ends_as_if_it_never_was(
     orders: Path,
     uninterrupted: tuple[dict[str, list[Any]], Summary],
 ) -> None:
-    settings = settings_with(fresh_database, folder, ring)
-
-    async def prepare() -> None:
-        async with shop(settings):
-            pass
-
-    asyncio.run(prepare())
-    stopped_at = asyncio.run(killed_on_its_way(settings, fresh_database.dsn(), orders, kills=3))
+    settings, dsn = settings_with(fresh_database, folder, ring), fresh_database.dsn()
+    asyncio.run(prepared(settings))
+    killed = asyncio.run(killed_on_its_way(settings, dsn, orders, kills=3, records=INVOICES, seed=20110301))
     last = begun(settings, orders)
     said = last.communicate()[0].decode()
     assert last.returncode == 0, said
     assert "records that an earlier run settled" in said
-    assert stopped_at == sorted(stopped_at)
-    assert asyncio.run(folded(fresh_database.dsn())) == uninterrupted[0]
+    assert 0 < killed[0].records < INVOICES
+    assert any(kill.inside for kill in killed)
+    assert [kill.records for kill in killed] == sorted(kill.records for kill in killed)
+    assert asyncio.run(held_by(dsn, ring)) == uninterrupted[0]
+
+
+async def prepared(settings: Settings) -> None:
+    """Make the controller, before anything is imported."""
+    async with shop(settings):
+        pass
 
 
 class Crash(Exception):
@@ -216,7 +265,7 @@ async def test_a_crash_right_behind_a_commit_doubles_nothing(
             with pytest.raises(Crash):
                 await imported(service, orders)
         await imported(service, orders)
-    assert (await folded(fresh_database.dsn()) == uninterrupted[0]) == sound
+    assert (await held_by(fresh_database.dsn(), ring) == uninterrupted[0]) == sound
 
 
 async def _crash(*_: object) -> None:

@@ -20,13 +20,14 @@ from assent.core.ids import ControllerId
 from assent.database.embedded import EmbeddedPostgres
 from assent.http.wiring import Service
 from assent.ingest.export import export
-from assent.ingest.importer import Importing, Summary, import_file, try_file
+from assent.ingest.importer import Summary, import_file, try_file
 from assent.ingest.reading import Hear, unheard
 from assent.ingest.records import read_mapping
 from assent.ledger.keyring import create_ring
 from tests.integration.test_cli import Assent, environment_of
 from tests.integration.test_import import folded, settings_with, shop
 from tests.support.database import TestDatabase, clone
+from tests.support.importing import importing_into
 from tests.support.order_file import MAPPING, write_orders
 from tests.support.service import SteppedClock, bearer, in_process, subject
 
@@ -78,15 +79,7 @@ CHOICES = """who,wants,chosen,mail
 async def brought(
     service: Service, path: Path, mapping: Path, *, dry_run: bool = False, hear: Hear = unheard
 ) -> Summary:
-    importing = Importing(
-        controller_id=CONTROLLER,
-        policy=await service.policies.refreshed(CONTROLLER),
-        ledger=service.ledger,
-        ring=service.ring,
-        random=service.random,
-        clock=service.clock,
-        pool=service.database.writer,
-    )
+    importing = await importing_into(service, CONTROLLER)
     bring = try_file if dry_run else import_file
     return await bring(importing, path, read_mapping(mapping), lambda *_: None, hear=hear)
 
