@@ -46,7 +46,7 @@ CREATE TABLE bench.orders (
 _MIB: Final = 1 << 20
 
 _MOST_MEMORY: Final = 512 * _MIB
-"""Where memory is taken to grow with the file: far above the caches of people, which have ends of their own."""
+"""Where memory is taken to grow with the file: far above the caches, which have ends of their own."""
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
