@@ -89,6 +89,9 @@ ACTORS = frozenset({"subject", "guardian"})
 """Who can give; a system never can."""
 
 
+SEC_GPC = "sec_gpc"
+"""What a statement that `Sec-GPC: 1` made names as its signal."""
+
 EVERY = "*"
 """Names every purpose, declared now or not: what a person who withdraws from everything withdraws from."""
 
@@ -214,16 +217,19 @@ def statement_of(
     authenticated: bool = False,
     person_scope: bool = False,
     address: IdentifierId | None = None,
+    signal: str = "",
 ) -> Statement:
     """Return the statement that a body which passed `check` makes; KeyError when it did not pass.
 
     `person_scope` is true when an authenticated subject speaks through a person identifier and did not
-    narrow the scope to the device.
+    narrow the scope to the device. An objection that a browser's signal made is told apart (Art. 21(5)): no
+    legal basis of a purpose that listens to it overrides it.
     """
+    by_browser = signal == SEC_GPC and body.state == "objected"
     return Statement(
         identifier=identifier,
         purpose=None if body.purpose == EVERY else policy.purpose_ids[body.purpose],
-        state=State(body.state),
+        state=State.GPC if by_browser else State(body.state),
         acted_at=acted_at(body, known_at),
         known_at=known_at,
         entry=entry,

@@ -86,6 +86,7 @@ def category(
         special=shape.special,
         also=tuple(PurposeId(purposes[purpose]) for purpose in dict.fromkeys(shape.also)),
         retention=read_optional_duration(place.at("retention"), shape.retention),
+        titles=shape.titles,
     )
 
 

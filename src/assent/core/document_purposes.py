@@ -93,6 +93,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
         give_channels=frozenset(shape.give_channels),
         withdraw_channels=frozenset(shape.withdraw_channels),
         tcf_purpose=shape.tcf_purpose,
+        ask_again_after=read_duration(place.at("ask_again_after"), shape.ask_again_after),
         erase_within=_erase_within(place.at("erase_within"), shape.erase_within),
         k=shape.k,
     )

@@ -35,6 +35,18 @@ Reference = Annotated[str, Meta(max_length=64, extra={"expected": "a declared na
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", extra={"expected": "a country such as IT"})]
 Blocked = Annotated[str, Meta(max_length=512, extra={"expected": "text of up to 512 characters"})]
 Small = Annotated[int, Meta(ge=1, le=100_000)]
+LANGUAGE = r"[a-z]{2,3}(?:-[A-Z]{2})?"
+"""A language of a text: `it`, or `pt-BR`."""
+Language = Annotated[str, Meta(pattern=rf"^{LANGUAGE}\Z", extra={"expected": "a language such as it"})]
+ConsentType = Literal[
+    "ad_storage",
+    "analytics_storage",
+    "ad_user_data",
+    "ad_personalization",
+    "functionality_storage",
+    "personalization_storage",
+    "security_storage",
+]
 LinkWord = Literal["observed", "claimed", "asserted", "probable"]
 Normaliser = Literal["exact", "lower", "email", "email_uid2", "phone", "e164_strict"]
 
@@ -91,6 +103,8 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     give_channels: tuple[Word, ...] = ()
     withdraw_channels: tuple[Word, ...] = ()
     tcf_purpose: Annotated[int, Meta(ge=1, le=24)] | None = None
+    # The Italian authority's guidelines on cookies (10 June 2021) and the French one's (17 September 2020).
+    ask_again_after: Span = "P6M"
     erase_within: Span = "P1D"
 
 
@@ -110,6 +124,7 @@ class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     special: bool = False
     also: tuple[Reference, ...] = ()
     retention: Span | None = None
+    titles: dict[Language, Word] = field(default_factory=dict)
 
 
 class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,9 +177,33 @@ class IdentityShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SignalShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine signal: the exact value that counts, and what it states. It can only narrow."""
 
-    value: Word
+    value: Literal["1"]
     state: Literal["objected", "refused", "withdrawn"]
     purposes: tuple[Reference, ...]
+
+
+class ConsentModeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[consent_mode]`: where Google's consent mode stands in a call, and what each denied type closes."""
+
+    source: Path = field(name="from")
+    purposes: dict[ConsentType, tuple[Reference, ...]]
+    state: Literal["refused", "withdrawn"] = "refused"
+
+
+class CarriedChoiceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[segment_consent.categories.<id>]`: what a category of the consent platform means."""
+
+    purpose: Reference
+    notice: Small | None = None
+    mechanism: Word | None = None
+
+
+class SegmentConsentShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[segment_consent]`: where the consent object stands in a call, and what its categories mean."""
+
+    categories: dict[str, CarriedChoiceShape]
+    source: Path = field(name="from", default="context.consent.categoryPreferences")
+    event: Word = "Segment Consent Preference Updated"
 
 
 class SignalsShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,6 +211,8 @@ class SignalsShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     format: Literal["assent/signals@1"]
     sec_gpc: SignalShape | None = None
+    consent_mode: ConsentModeShape | None = None
+    segment_consent: SegmentConsentShape | None = None
 
 
 class NoticeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ Pure. Raises PolicyInvalid alone, whose message names document, key and what was
 leads into the mapping of documents.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
@@ -23,8 +24,10 @@ from assent.core import document_events as described
 from assent.core import document_features as made
 from assent.core import document_identity as found
 from assent.core import document_purposes as stated
+from assent.core import document_signals as signalled
 from assent.core.document_places import Place, one_of, read
 from assent.core.document_shapes import (
+    LANGUAGE,
     NAME,
     CategoryShape,
     FeatureShape,
@@ -48,9 +51,7 @@ Documents = Mapping[str, Mapping[str, object]]
 
 Shape = TypeVar("Shape", bound=Struct)
 
-_NOTICE: Final = re.compile(
-    r"notices/(?P<id>[A-Za-z][A-Za-z0-9_.:-]{0,63})\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)"
-)
+_NOTICE: Final = re.compile(rf"notices/(?P<id>[A-Za-z][A-Za-z0-9_.:-]{{0,63}})\.(?P<language>{LANGUAGE})")
 _NAME: Final = re.compile(NAME)
 _NEEDED: Final = frozenset({"purposes", "features", "identity"})
 _NAMES: Final = _NEEDED | {"signals"}
@@ -155,8 +156,23 @@ def _notices(documents: Documents) -> dict[str, dict[str, Notice]]:
             text=shape.text,
             benefit=shape.benefit,
             storage=shape.storage,
+            hash=_hash(title["id"], title["language"], shape),
         )
     return notices
+
+
+def _hash(name: str, language: str, shape: NoticeShape) -> str:
+    """Return what stands for exactly this text: whoever has the notice's file can work it out again."""
+    words = {
+        "id": name,
+        "language": language,
+        "version": shape.version,
+        "title": shape.title,
+        "text": shape.text,
+        "benefit": shape.benefit,
+        "storage": shape.storage,
+    }
+    return hashlib.sha256(msgspec.json.encode(words, order="sorted")).hexdigest()
 
 
 def _numbered(shapes: _Shapes, book: NameBook) -> NameBook:
@@ -186,7 +202,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
     }
     features, book = _features(shapes, categories, book)
     namespaces = _namespaces(shapes, book)
-    signals = _signals(shapes.signals, purpose_ids)
+    signals = signalled.machine_signals(shapes.signals, purpose_ids)
     purposes = _purposes(shapes, purpose_ids, categories, book, signals)
     _check_also(categories.values(), purposes)
     uses = {stated.use_key(shape.links): stated.use_of(shape.links) for shape in shapes.purposes.values()}
@@ -207,6 +223,8 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         namespace_ids={each.name: each.id for each in namespaces},
         notices=shapes.notices,
         signals=signals,
+        consent_mode=signalled.consent_mode(shapes.signals, purpose_ids),
+        category_preferences=signalled.category_preferences(shapes.signals, purpose_ids, purposes),
         schemas=shapes.schemas,
     )
     return policy, book
@@ -233,18 +251,6 @@ def _namespaces(shapes: _Shapes, book: NameBook) -> tuple[Namespace, ...]:
         found.namespace(_NAMESPACES.at(name), name, shape, shapes.identity, book.namespace[name])
         for name, shape in sorted(shapes.namespaces.items())
     )
-
-
-def _signals(shape: SignalsShape, purpose_ids: Mapping[str, PurposeId]) -> dict[str, Signal]:
-    if shape.sec_gpc is None:
-        return {}
-    signal = shape.sec_gpc
-    place = Place("signals", ("sec_gpc", "purposes"))
-    for number, name in enumerate(signal.purposes):
-        if name not in purpose_ids:
-            raise place.at(number).fault(one_of(purpose_ids))
-    purposes = tuple(purpose_ids[name] for name in dict.fromkeys(signal.purposes))
-    return {"sec_gpc": Signal(value=signal.value, state=signal.state, purposes=purposes)}
 
 
 def _purposes(

@@ -132,6 +132,8 @@ class Purpose(Struct, frozen=True, kw_only=True):
     give_channels: frozenset[str] = frozenset()
     withdraw_channels: frozenset[str] = frozenset()
     tcf_purpose: int | None = None
+    ask_again_after: Duration = Duration(months=6)
+    """How long who did not agree is left alone."""
     erase_within: Duration = Duration(microseconds=86_400_000_000)
     k: int = 10
     """Counts for keys without the members right are floored to multiples of this."""
@@ -150,6 +152,8 @@ class Category(Struct, frozen=True, kw_only=True):
     special: bool = False
     also: tuple[PurposeId, ...] = ()
     retention: Duration | None = None
+    titles: Mapping[str, str] = {}
+    """What people call it, by language."""
 
 
 class ValueType(StrEnum):
@@ -211,6 +215,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """What the person gains by agreeing."""
     storage: str
     """How long data is kept, in words."""
+    hash: str
+    """SHA-256 of exactly these words, their version and language, in hex: which text a statement answered."""
 
 
 class Signal(Struct, frozen=True, kw_only=True):
@@ -219,6 +225,35 @@ class Signal(Struct, frozen=True, kw_only=True):
     value: str
     state: str
     purposes: tuple[PurposeId, ...]
+
+
+class ConsentMode(Struct, frozen=True, kw_only=True):
+    """Google's consent mode: the purposes that each of its types closes unless granted. It only narrows."""
+
+    source: str
+    """The path in a call where it stands."""
+    state: str
+    purposes: Mapping[str, tuple[PurposeId, ...]]
+
+
+class CarriedChoice(Struct, frozen=True, kw_only=True):
+    """What a category of a consent platform means. Without `notice` and `mechanism` it can only narrow."""
+
+    purpose: PurposeId
+    notice: int | None = None
+    """The version of the purpose's notice that the platform shows."""
+    mechanism: str = ""
+    """The affirmative act by which the platform asks (Art. 4(11)): the controller answers for it."""
+
+
+class CategoryPreferences(Struct, frozen=True, kw_only=True):
+    """Segment's consent object: a person's choices of a consent platform's categories, true or false."""
+
+    source: str
+    """The path in a call where it stands."""
+    event: str
+    """The event that says that the person has just chosen."""
+    categories: Mapping[str, CarriedChoice]
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -243,6 +278,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The texts in force, by notice id and language; every notice a consent refers to is there in English."""
     signals: Mapping[str, Signal] = {}
     """What machine signals state, by the signal's name (`sec_gpc`)."""
+    consent_mode: ConsentMode | None = None
+    category_preferences: CategoryPreferences | None = None
     schemas: Mapping[str, EventSchema] = {}
     """What calls of an event must look like, by its name. An event without one may say anything."""
 

@@ -1,5 +1,6 @@
 """Statements of consent, said by a server key or an issuer for the person."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
 from assent.http.problems import problem
 from assent.http.schema import shape
+from assent.http.signals import Signals, header_values
 from assent.http.wiring import AnyRequest, Service
 from assent.identity.normalise import normalise
 from assent.ingest.facts import Draft, Identifier, StatedBody, make_facts
@@ -81,10 +83,10 @@ async def state(request: AnyRequest) -> Response[bytes]:
     if not who.server:
         raise Forbidden
     body = await body_of(request, ConsentsBody)
-    return await once(request, who, partial(_state, who, body))
+    return await once(request, who, partial(_state, who, body, header_values(request)))
 
 
-async def _state(who: Caller, body: ConsentsBody, wired: Service) -> Response[bytes]:
+async def _state(who: Caller, body: ConsentsBody, headers: Sequence[str], wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     subject = identifier_of(policy, body.subject, "/subject")
     identifiers = [subject]
@@ -101,7 +103,8 @@ async def _state(who: Caller, body: ConsentsBody, wired: Service) -> Response[by
         )
         for statement in body.statements
     ]
-    taken = await append_statements(wired, who.controller_id, policy, drafts)
+    signals = Signals(wired, who, policy, headers, wired.clock()).of_header([subject])
+    taken = await append_statements(wired, who.controller_id, policy, drafts, signals=signals)
     if not taken.receipts:
         return _nothing_taken(taken)
     return answer(taken, status=201, headers=at_revision(taken.revision))
@@ -160,9 +163,17 @@ def stated(
 
 
 async def append_statements(
-    wired: Service, controller_id: ControllerId, policy: Policy, drafts: list[Draft]
+    wired: Service,
+    controller_id: ControllerId,
+    policy: Policy,
+    drafts: list[Draft],
+    *,
+    signals: Sequence[Draft] = (),
 ) -> Stated:
-    """Append what may be said; return what became of each statement."""
+    """Append what may be said; return what became of each statement.
+
+    `signals` are what the request said beside them: stated first, and not receipted.
+    """
     now = wired.clock()
     refused: list[RefusedStatement] = []
     let_in: list[tuple[int, Draft, StatementBody]] = []
@@ -181,11 +192,12 @@ async def append_statements(
             )
     receipts: list[Receipt] = []
     revision = 0
-    if let_in:
-        facts = make_facts(wired.ring, wired.random, controller_id, [draft for _, draft, _ in let_in])
+    if let_in or signals:
+        said = [*signals, *(draft for _, draft, _ in let_in)]
+        facts = make_facts(wired.ring, wired.random, controller_id, said)
         appended = await wired.ledger.append(controller_id, facts)
         revision = appended.revision
-        for (index, _, statement), outcome in zip(let_in, appended.outcomes, strict=True):
+        for (index, _, statement), outcome in zip(let_in, appended.outcomes[len(signals) :], strict=True):
             if outcome.index is None:
                 code = outcome.code or FactRejected.code
                 refused.append(RefusedStatement(index=index, code=code, article="", pointer=""))

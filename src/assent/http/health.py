@@ -13,10 +13,10 @@ from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 from assent.ledger.store import read_head
 
-GPC: Final = {"gpc": False, "lastUpdate": "2026-03-01"}
+GPC: Final = {"gpc": True, "lastUpdate": "2026-11-21"}
 """Global Privacy Control, section 4: whether this server abides by `Sec-GPC`, and since when it says so.
 
-False until collection calls do: saying more than is done would itself mislead.
+Every collection call does, for the purposes that the controller's signals.toml names.
 """
 
 

@@ -1,12 +1,14 @@
 """The tracking contract: one handler for all its paths, by content whatever the Content-Type."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response, Router, post
 from msgspec import Struct
 
 from assent.core.errors import AssentError, Refused
+from assent.core.ids import PurposeId
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.http.access import collector
@@ -16,6 +18,7 @@ from assent.http.intake import Held
 from assent.http.keys import Caller
 from assent.http.problems import on_refused_calls
 from assent.http.schema import shape
+from assent.http.signals import Signals, header_values
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.body import Body, read_body
 from assent.ingest.drafts import event_draft
@@ -81,7 +84,7 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
     wired = service(request)
     who = await collector(request, said.write_key)
     policy = await wired.policies.current(who.controller_id)
-    drafts, refused = _drafts(wired, who, policy, said.items)
+    drafts, refused = _drafts(wired, who, policy, header_values(request), said.items)
     at_the_door = [refusal.code for refusal in refused]
     if drafts:
         facts = make_facts(wired.ring, wired.random, who.controller_id, [draft for _, draft in drafts])
@@ -90,7 +93,7 @@ async def take(request: AnyRequest, said: Calls) -> Taken:
         refused += [
             Refusal(index=index, code=outcome.code)
             for (index, _), outcome in zip(drafts, appended.outcomes, strict=True)
-            if outcome.code is not None
+            if index is not None and outcome.code is not None
         ]
     else:
         revision = await revision_of(wired, who.controller_id) if who.server else 0
@@ -112,23 +115,34 @@ async def count_unread(request: AnyRequest, refusal: Refused) -> None:
 
 
 def _drafts(
-    wired: Service, who: Caller, policy: Policy, items: tuple[Call | Refusal, ...]
-) -> tuple[list[tuple[int, Draft]], list[Refusal]]:
+    wired: Service, who: Caller, policy: Policy, headers: Sequence[str], items: tuple[Call | Refusal, ...]
+) -> tuple[list[tuple[int | None, Draft]], list[Refusal]]:
+    """Return the facts with the index of their item; what a signal states has none, and stands before it."""
     received_at = wired.clock()
-    drafts: list[tuple[int, Draft]] = []
+    signals = Signals(wired, who, policy, headers, received_at)
+    drafts: list[tuple[int | None, Draft]] = []
     refused: list[Refusal] = []
     for item in items:
         if isinstance(item, Refusal):
             refused.append(item)
             continue
+        closed, stated = signals.of(item)
+        drafts += [(None, one) for one in stated]
         try:
-            drafts.append((item.index, _draft(wired, who, policy, item, received_at)))
+            drafts.append((item.index, _draft(wired, who, policy, item, received_at, closed)))
         except Refused as refusal:
             refused.append(Refusal(index=item.index, code=refusal.code))
     return drafts, refused
 
 
-def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at: Instant) -> Draft:
+def _draft(
+    wired: Service,
+    who: Caller,
+    policy: Policy,
+    call: Call,
+    received_at: Instant,
+    closed: Sequence[PurposeId],
+) -> Draft:
     source = who.counted_as
     key = wired.ring.message_key(who.controller_id, source, call.message_id) if call.message_id else None
     return event_draft(
@@ -140,6 +154,7 @@ def _draft(wired: Service, who: Caller, policy: Policy, call: Call, received_at:
         server=who.server,
         message_key=key,
         declared=who.declared,
+        closed=closed,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from assent.consent.news import is_chosen, stands
 from assent.consent.permit import Permit
 from assent.consent.statement import EVERY, NARROWING, Statement, statement_of
 from assent.consent.statement import State as Said
@@ -208,7 +209,8 @@ class Board:
         for one, other in combinations(joined.ids, 2):
             joined.link(one, other, body.link, at)
         after = joined.derived()
-        kept = tuple(self._collect(index, fact.contents, joined.ids, after, at))
+        closed = mask(body.closed)
+        kept = tuple(self._collect(index, fact.contents, joined.ids, after, at, closed))
         if not kept and not replaying:
             self.refusals[fact.source, "not_permitted"] += 1
             return None
@@ -225,12 +227,14 @@ class Board:
         ids: Sequence[IdentifierId],
         after: Derived,
         at: Instant,
+        closed: int,
     ) -> Iterator[KeptContent]:
         """Yield the content that some purpose permits now, and permitted when it happened.
 
-        The data is its owner's; any identifier on the event that denies a purpose closes it for the event.
+        The data is its owner's; any identifier on the event that denies a purpose closes it for the event,
+        and so does a signal of the event's own (`closed`).
         """
-        denied = 0
+        denied = closed
         for one in ids:
             permitted = mask(permit.purpose for permit in after.permits[one] if self._open(permit))
             # What it denied and the person, authenticated, gave since, is denied no longer.
@@ -315,7 +319,7 @@ class Board:
 
     # Statements.
 
-    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken:
+    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken | None:
         if body.statement.purpose != EVERY and body.statement.purpose not in self.policy.purpose_ids:
             raise UnknownPurpose(pointer="/purpose")
         joined = self._join(index, fact)
@@ -328,7 +332,10 @@ class Board:
             authenticated=body.authenticated,
             person_scope=body.person_scope,
             address=joined.ids[1] if len(joined.ids) > 1 else None,
+            signal=body.signal,
         )
+        if body.signal and self._repeats(joined, statement, body.chosen_at):
+            return None
         joined.state(statement)
         before, after = joined.before, joined.derived()
         self._accept(joined, after)
@@ -340,6 +347,20 @@ class Board:
             if self._carries(closing):
                 self._strip(closing)
         return Taken(identifier=joined.ids[0])
+
+    def _repeats(self, joined: Joined, statement: Statement, chosen_at: Instant | None) -> bool:
+        """Whether a signal says nothing that does not stand already."""
+        one = statement.identifier
+        own = joined.said_by(one)
+        held = joined.before.permits.get(one, ())
+        is_open = any(permit.purpose == statement.purpose and self._open(permit) for permit in held)
+        if statement.state not in NARROWING:
+            chosen_at = None if chosen_at is None else min(chosen_at, self.now)
+            return not is_chosen(statement, own, chosen_at=chosen_at, is_open=is_open)
+        if not stands(statement, own):
+            return False
+        # Said before, and open all the same: the person gave since elsewhere, or the basis overrides.
+        return not is_open or joined.stating(statement).permits == joined.before.permits
 
     def _carries(self, closing: Closing) -> bool:
         """Whether anything is stored that such a closing would take a purpose from."""

@@ -3,9 +3,10 @@
 Pure. Raises what `fitting.check_fit` and `identifiers_of.found` raise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from assent.core.ids import PurposeId
 from assent.core.policy import IdentifierKind, LinkKind, Policy
 from assent.core.time import Instant
 from assent.ingest.contents import contents
@@ -31,10 +32,12 @@ def event_draft(
     message_key: bytes | None,
     reading: Reading | None = None,
     declared: Mapping[str, str] = NOTHING,
+    closed: Sequence[PurposeId] = (),
 ) -> Draft:
     """Return the fact that a call makes. `server`: said by somebody who keeps a secret, not by a browser.
 
-    `declared` is the channel and the source of calls that name none.
+    `declared` is the channel and the source of calls that name none. `closed` are purposes for which a signal
+    of the call forbids to collect it.
     """
     check_fit(call, policy)
     identifiers = found(call, policy)
@@ -46,6 +49,7 @@ def event_draft(
             link=_link(policy, call.type, identifiers, server=server),
             at=AT_COMMIT if at >= received_at else at,
             call=call.type.value,
+            closed=tuple(closed),
         ),
         role=role,
         source=source,

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from assent.consent.statement import StatementBody
-from assent.core.ids import CategoryId, ControllerId, NamespaceId
+from assent.core.ids import CategoryId, ControllerId, NamespaceId, PurposeId
 from assent.core.policy import LinkKind
 from assent.core.time import Instant
 from assent.ledger.append import ContentPart, Fact, Part, Reading, Ref
@@ -36,7 +36,7 @@ class Identifier(Struct, frozen=True, array_like=True):
         return f"Identifier(namespace={self.namespace}, value=***)"
 
 
-class EventBody(Struct, frozen=True, kw_only=True, tag="event"):
+class EventBody(Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
     """An event: its owner first, then the identifiers seen with it."""
 
     identifiers: tuple[Identifier, ...]
@@ -44,6 +44,8 @@ class EventBody(Struct, frozen=True, kw_only=True, tag="event"):
     at: Instant
     """Event time."""
     call: str
+    closed: tuple[PurposeId, ...] = ()
+    """Purposes for which a signal of the call itself forbids to collect it."""
 
 
 class LinkBody(Struct, frozen=True, kw_only=True, tag="link"):
@@ -55,13 +57,17 @@ class LinkBody(Struct, frozen=True, kw_only=True, tag="link"):
     denied: bool = False
 
 
-class StatedBody(Struct, frozen=True, kw_only=True, tag="statement"):
+class StatedBody(Struct, frozen=True, kw_only=True, tag="statement", omit_defaults=True):
     """What somebody stated about one purpose: the subject first, then the address it hangs on, if any."""
 
     identifiers: tuple[Identifier, ...]
     statement: StatementBody
     authenticated: bool
     person_scope: bool = False
+    signal: str = ""
+    """The section of signals.toml that it was read by; it is taken only if it says anything new."""
+    chosen_at: Instant | None = None
+    """When the person made the choice that a signal tells; None where it repeats an earlier one."""
 
 
 class PolicyBody(Struct, frozen=True, kw_only=True, tag="policy"):

@@ -76,7 +76,7 @@ def _said(call: Call, policy: Policy) -> Iterator[tuple[Namespace, str]]:
         item = {name: value for name, value in item.items() if name != "traits"}
     for namespace in policy.namespaces.values():
         for source in namespace.sources:
-            value = identifier_text(_at(item, _steps(source)))
+            value = identifier_text(value_at(item, source))
             if value is not None:
                 yield namespace, value
     yield from _external(call.context.get("externalIds"), policy)
@@ -116,9 +116,10 @@ def _of_previous(policy: Policy) -> Namespace | None:
     raise UnknownNamespace
 
 
-def _at(item: Mapping[str, object], steps: tuple[str, ...]) -> object:
+def value_at(item: Mapping[str, object], path: str) -> object:
+    """Return what stands at a path of a policy in a call, None where nothing does."""
     held: object = item
-    for step in steps:
+    for step in _steps(path):
         if not isinstance(held, dict):
             return None
         held = held.get(step)

@@ -104,6 +104,19 @@ class Joined:
         self._statements.append(statement)
         self.changed = True
 
+    def said_by(self, one: IdentifierId) -> tuple[Statement, ...]:
+        """Return what an identifier has stated so far."""
+        return self._base.statements.get(one, ())
+
+    def stating(self, statement: Statement) -> Derived:
+        """Return what would follow from a statement, which is not added."""
+        statements = {
+            **self._base.statements,
+            statement.identifier: (*self.said_by(statement.identifier), statement),
+        }
+        supposed = msgspec.structs.replace(self._base, statements=statements)
+        return derive(supposed, self._policy, self._now)
+
     def component(self) -> Component:
         """Return the component with everything that was added."""
         base = self._base

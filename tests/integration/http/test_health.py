@@ -48,7 +48,7 @@ async def test_the_privacy_signal_is_answered_for_as_its_specification_says(http
     assert response.headers["content-type"] == "application/json"
     document = response.json()
     assert document.keys() == {"gpc", "lastUpdate"}
-    assert isinstance(document["gpc"], bool)
+    assert document["gpc"] is True
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", document["lastUpdate"])
 
 

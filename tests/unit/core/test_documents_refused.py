@@ -43,7 +43,10 @@ SHAPES = [
     ("purposes.analytics.k = 0", "analytics.k: expected a whole number from 1 to 100000"),
     ('purposes.analytics.k = "ten"', "analytics.k: expected a whole number from 1 to 100000, got str"),
     ("purposes.analytics.k = 1.5", "analytics.k: expected a whole number from 1 to 100000, got float"),
-    ("purposes.analytics.lai = true", "analytics.lai: unknown key; expected one of automated_significant, "),
+    (
+        "purposes.analytics.lai = true",
+        "analytics.lai: unknown key; expected one of ask_again_after, automated_significant, ",
+    ),
     ("purposes.analytics.digital_age = 12", "analytics.digital_age: expected a whole number from 13 to 16"),
     ('purposes.analytics.opened_by = ["robot"]', "opened_by.0: expected one of person, device, cookie"),
     ('purposes.analytics.validity = "a year"', "validity: expected an ISO 8601 duration such as P30D"),
