@@ -269,6 +269,16 @@ WHERE
     p.controller_id = $1
     AND p.entry_index = any($2::bigint[]);
 
+-- name: leaves_at
+-- The leaves of these entries.
+SELECT
+    e.entry_index,
+    e.leaf
+FROM ledger.entry AS e
+WHERE
+    e.controller_id = $1
+    AND e.entry_index = any($2::bigint[]);
+
 -- name: refresh_statistics
 -- Let the tables be looked at anew, for plans that hold now that they have grown.
 SELECT ledger.refresh_statistics() AS refreshed;

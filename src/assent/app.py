@@ -35,6 +35,7 @@ from assent.http import (
     audit_summary,
     consents,
     decisions,
+    explanations,
     health,
     identities,
     me,
@@ -63,6 +64,7 @@ _SQL = load("ledger")
 _ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
+_ROUTES += explanations.HANDLERS
 _ROUTES += [*proofs.HANDLERS]
 
 

@@ -7,22 +7,21 @@ from typing import Annotated, Any, Literal
 from litestar import Response, post
 from msgspec import Meta, Struct
 
-from assent.core.errors import MalformedIdentifier, UnknownPurpose
+from assent.core.errors import MalformedIdentifier
 from assent.core.ids import RESOLUTION, IdentifierId
 from assent.core.policy import LinkKind, Policy
-from assent.core.time import FOREVER, Instant
+from assent.core.time import FOREVER
 from assent.http.access import caller
-from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
+from assent.http.moment import moment
 from assent.http.schema import shape
-from assent.http.wiring import AnyRequest, Service, service
+from assent.http.wiring import AnyRequest, Service
 from assent.ingest.component import Component, resolution_of
-from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts, refs
-from assent.ingest.person import find_person, values_of
-from assent.ledger.store import read_head
+from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts
+from assent.ingest.person import values_of
 
 
 class ResolveBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,36 +54,24 @@ class LinksBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 )
 async def show(request: AnyRequest) -> Response[bytes]:
     """Return the identifiers held to be one person with the subject, and those that are nobody's."""
-    wired = service(request)
     who = await caller(request, Role.DPO, Role.ADMIN)
     body = await body_of(request, ResolveBody)
-    async with (
-        wired.database.auditor.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        head = await read_head(connection, who.controller_id)
-        refuse_ahead(revision_asked(request), head.revision)
-        policy = await wired.policies.version(who.controller_id, head.policy_version)
-        view = RESOLUTION
-        if body.purpose is not None:
-            number = policy.purpose_ids.get(body.purpose)
-            if number is None:
-                raise UnknownPurpose(pointer="/purpose")
-            view = policy.purposes[number].view
-        subject = identifier_of(policy, body.subject, "/subject")
-        named = refs(wired.ring, who.controller_id, [subject])
-        now = Instant(max(wired.clock(), head.at))
-        person = await find_person(connection, who.controller_id, policy, named, now)
+    async with moment(request, who) as present:
+        policy = present.policy
+        purpose = present.purpose(body.purpose)
+        view = RESOLUTION if purpose is None else purpose.view
+        person = await present.person([present.ref(body.subject, "/subject")])
         members = person.derived.members(view, person.asked[0]) if person.is_known else ()
         shared, generic = _nobodys(policy, person.component)
-        values = await values_of(connection, wired.ring, who.controller_id, {*members, *shared, *generic})
+        everybody = {*members, *shared, *generic}
+        values = await values_of(present.connection, present.ring, who.controller_id, everybody)
     document = {
         "identifiers": _documents(policy, values, members),
         "shared": _documents(policy, values, shared),
         "generic": _documents(policy, values, generic),
         "tier": person.tier,
     }
-    return answer(document, headers=at_revision(head.revision))
+    return answer(document, headers=at_revision(present.revision))
 
 
 @post(

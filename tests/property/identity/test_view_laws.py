@@ -1,6 +1,6 @@
 """Laws of views: whatever is taken from a purpose can only split."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from hypothesis import given
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from assent.core.ids import IdentifierId
 from assent.core.policy import LinkKind, LinkUse
 from assent.identity.components import Group
-from assent.identity.explain import chain
+from assent.identity.explain import Explanation, Tie, explain, ties
 from assent.identity.resolve import Link, resolve
-from assent.identity.views import cut, usable
+from assent.identity.views import cut, unusable
 from tests.property.identity.worlds import LAWS, World, is_caught, refines, run, sound, worlds
 
 Ids = frozenset[IdentifierId]
@@ -95,7 +95,7 @@ def test_taking_a_link_or_a_permission_away_never_joins(case: tuple[World, Asked
 
 def resolved_per_purpose(world: World, asked: Asked) -> tuple[Group, ...]:
     evidence = run(sound, world)[1]
-    may = [link for link in evidence.links if usable(*mixed(link, arguments(evidence.ids, asked)))]
+    may = [link for link in evidence.links if unusable(*mixed(link, arguments(evidence.ids, asked))) is None]
     return resolve(world.policy, evidence.nodes, may[asked.without :]).clusters
 
 
@@ -107,16 +107,17 @@ def test_a_resolution_per_purpose_is_caught() -> None:
     assert is_caught(views(), lambda case: less_only_splits(resolved_per_purpose, case))
 
 
-# An explanation exists exactly where two identifiers are one person, and every step of it is a kept link.
+# Two identifiers are explained to be together exactly where they are one person, and every step counts.
+
+Explainer = Callable[[tuple[Tie, ...], IdentifierId, IdentifierId], Explanation]
 
 
-def is_explained(
-    explain: Callable[[Iterable[Link], IdentifierId, IdentifierId], object], world: World
-) -> bool:
+def is_explained(explainer: Explainer, world: World) -> bool:
     resolution, evidence = run(sound, world)
+    found = ties(resolution)
     together = {(one, other) for group in resolution.clusters for one in group for other in group}
     return all(
-        (explain(resolution.kept, one, other) is not None) == ((one, other) in together)
+        explainer(found, one, other).together == ((one, other) in together)
         for one in evidence.ids.values()
         for other in evidence.ids.values()
     )
@@ -124,26 +125,45 @@ def is_explained(
 
 @LAWS
 @given(worlds())
-def test_a_chain_exists_exactly_within_a_cluster(world: World) -> None:
-    assert is_explained(chain, world)
+def test_together_is_said_exactly_within_a_cluster(world: World) -> None:
+    assert is_explained(explain, world)
 
 
 @LAWS
 @given(worlds())
-def test_a_chain_leads_from_one_end_to_the_other_over_kept_links(world: World) -> None:
-    resolution, _ = run(sound, world)
-    for group in resolution.clusters:
-        found = chain(resolution.kept, group[0], group[-1])
-        assert found is not None
-        assert set(found) <= set(resolution.kept)
-        at = group[0]
-        for link in found:
-            at = link.high if at == link.low else link.low
-        assert at == group[-1]
+def test_a_chain_leads_from_one_end_to_the_other_and_names_every_fault(world: World) -> None:
+    resolution, evidence = run(sound, world)
+    counting = set(resolution.kept)
+    ids = sorted(evidence.ids.values())
+    for start in ids[:3]:
+        for end in ids:
+            found = explain(ties(resolution), start, end)
+            if found.chain is None:
+                continue
+            at = start
+            for tie in found.chain:
+                assert (tie.fault is None) == (tie.link in counting)
+                at = tie.link.high if at == tie.link.low else tie.link.low
+            assert at == end
+
+
+@LAWS
+@given(views())
+def test_a_views_explanation_is_the_views(case: tuple[World, Asked, Asked]) -> None:
+    world, asked, _ = case
+    resolution, evidence = run(sound, world)
+    use, denies, agrees = arguments(evidence.ids, asked)
+    profiles = cut(evidence.ids.values(), resolution.kept, use, denies, agrees)
+    together = {(one, other) for group in profiles for one in group for other in group}
+    found = ties(resolution, use, denies, agrees)
+    for one in evidence.ids.values():
+        for other in evidence.ids.values():
+            assert explain(found, one, other).together == ((one, other) in together)
 
 
 def test_an_explanation_of_direct_links_alone_is_caught() -> None:
-    def direct(links: Iterable[Link], one: IdentifierId, other: IdentifierId) -> object:
-        return one == other or next((link for link in links if {link.low, link.high} == {one, other}), None)
+    def direct(found: tuple[Tie, ...], one: IdentifierId, other: IdentifierId) -> Explanation:
+        near = [tie for tie in found if {tie.link.low, tie.link.high} == {one, other} and tie.fault is None]
+        return Explanation(together=one == other or bool(near), chain=tuple(near))
 
     assert is_caught(worlds(), lambda world: is_explained(direct, world))

@@ -3,9 +3,9 @@
 from assent.core.ids import EntryIndex, IdentifierId, ProfileId
 from assent.core.policy import LinkKind, LinkUse
 from assent.core.time import Instant
-from assent.identity.explain import chain
-from assent.identity.resolve import Link
-from assent.identity.views import cut, profile_ids, usable
+from assent.identity.explain import Tie, explain
+from assent.identity.resolve import DropReason, Link
+from assent.identity.views import Unusable, cut, profile_ids, unusable
 
 A, B, C, D = map(IdentifierId, (64, 128, 192, 256))
 EVERY = LinkUse(kinds=frozenset(LinkKind))
@@ -27,27 +27,27 @@ def link(low: IdentifierId, high: IdentifierId, kind: LinkKind = LinkKind.OBSERV
 
 def test_a_kind_that_the_policy_does_not_admit_is_not_usable() -> None:
     observed = LinkUse(kinds=frozenset({LinkKind.OBSERVED}))
-    assert usable(observed, link(A, B), frozenset(), frozenset())
-    assert not usable(observed, link(A, B, LinkKind.CLAIMED), frozenset(), frozenset())
+    assert unusable(observed, link(A, B), frozenset(), frozenset()) is None
+    assert unusable(observed, link(A, B, LinkKind.CLAIMED), frozenset(), frozenset()) is Unusable.KIND
 
 
 def test_no_kind_admitted_means_no_link_is_usable() -> None:
-    assert not usable(LinkUse(kinds=frozenset()), link(A, B), frozenset(), frozenset({A, B}))
+    assert unusable(LinkUse(kinds=frozenset()), link(A, B), frozenset(), frozenset({A, B})) is Unusable.KIND
 
 
 def test_a_denial_at_either_end_closes_a_link() -> None:
-    assert not usable(EVERY, link(A, B), frozenset({A}), frozenset())
-    assert not usable(EVERY, link(A, B), frozenset({B}), frozenset())
+    assert unusable(EVERY, link(A, B), frozenset({A}), frozenset()) is Unusable.DENIED
+    assert unusable(EVERY, link(A, B), frozenset({B}), frozenset()) is Unusable.DENIED
 
 
 def test_agreement_of_one_end_suffices_and_silence_does_not() -> None:
-    assert not usable(AGREED, link(A, B), frozenset(), frozenset())
-    assert usable(AGREED, link(A, B), frozenset(), frozenset({A}))
-    assert usable(AGREED, link(A, B), frozenset(), frozenset({B}))
+    assert unusable(AGREED, link(A, B), frozenset(), frozenset()) is Unusable.NOT_AGREED
+    assert unusable(AGREED, link(A, B), frozenset(), frozenset({A})) is None
+    assert unusable(AGREED, link(A, B), frozenset(), frozenset({B})) is None
 
 
 def test_a_denial_beats_an_agreement() -> None:
-    assert not usable(AGREED, link(A, B), frozenset({A}), frozenset({B}))
+    assert unusable(AGREED, link(A, B), frozenset({A}), frozenset({B})) is Unusable.DENIED
 
 
 def test_a_view_splits_where_a_link_is_not_usable() -> None:
@@ -66,20 +66,38 @@ def test_a_profile_is_named_after_its_lowest_identifier() -> None:
     assert profile_ids([(B, C), (D,)]) == {B: ProfileId(B), C: ProfileId(B), D: ProfileId(D)}
 
 
+def counting(*links: Link) -> list[Tie]:
+    return [Tie(link=one, fault=None) for one in links]
+
+
 def test_a_chain_is_the_shortest_way() -> None:
-    links = [link(A, B), link(B, C), link(C, D), link(A, C)]
-    assert chain(links, D, A) == (link(C, D), link(A, C))
+    found = explain(counting(link(A, B), link(B, C), link(C, D), link(A, C)), D, A)
+    assert found.together
+    assert found.chain == tuple(counting(link(C, D), link(A, C)))
 
 
 def test_the_oldest_evidence_of_a_pair_speaks() -> None:
     old, new = link(A, B, LinkKind.ASSERTED, at=1), link(A, B, LinkKind.OBSERVED, at=2)
-    assert chain([new, old], A, B) == (old,)
+    assert explain(counting(new, old), A, B).chain == tuple(counting(old))
 
 
-def test_without_a_chain_there_is_no_explanation() -> None:
-    assert chain([link(A, B), link(C, D)], A, D) is None
-    assert chain([link(A, B)], A, D) is None
+def test_evidence_that_counts_speaks_before_older_evidence_that_does_not() -> None:
+    old, new = link(A, B, LinkKind.CLAIMED, at=1), link(A, B, LinkKind.OBSERVED, at=2)
+    refused = Tie(link=old, fault=Unusable.KIND)
+    assert explain([refused, *counting(new)], A, B).chain == tuple(counting(new))
+
+
+def test_of_two_people_the_links_that_do_not_count_are_named() -> None:
+    denied = Tie(link=link(B, C), fault=DropReason.DENIED)
+    found = explain([*counting(link(A, B)), denied], A, C)
+    assert not found.together
+    assert found.chain == (*counting(link(A, B)), denied)
+
+
+def test_without_evidence_there_is_no_chain() -> None:
+    assert explain(counting(link(A, B), link(C, D)), A, D).chain is None
+    assert explain(counting(link(A, B)), A, D).chain is None
 
 
 def test_an_identifier_needs_no_link_to_itself() -> None:
-    assert chain([], A, A) == ()
+    assert explain([], A, A).together

@@ -1,0 +1,73 @@
+"""One moment of a controller's ledger, as people and officers ask it: everything read is of one snapshot.
+
+Never for an engine: what engines receive passes the gate.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from assent.core.errors import UnknownPurpose
+from assent.core.ids import ControllerId, Revision
+from assent.core.policy import Policy, Purpose
+from assent.core.time import Instant
+from assent.database.types import Connection
+from assent.http.at_least import refuse_ahead, revision_asked
+from assent.http.consents import SubjectReference, identifier_of
+from assent.http.keys import Caller
+from assent.http.wiring import AnyRequest, service
+from assent.ingest.facts import refs
+from assent.ingest.person import Person, find_person
+from assent.ledger.append import Ref
+from assent.ledger.keyring import KeyRing
+from assent.ledger.store import read_head
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """A read-only transaction, and what holds in it."""
+
+    connection: Connection
+    ring: KeyRing
+    controller_id: ControllerId
+    revision: Revision
+    policy: Policy
+    now: Instant
+
+    def ref(self, subject: SubjectReference, pointer: str) -> Ref:
+        """Return an identifier as the database knows it. Raises what normalising raises, at `pointer`."""
+        named = identifier_of(self.policy, subject, pointer)
+        return refs(self.ring, self.controller_id, [named])[0]
+
+    def purpose(self, name: str | None, pointer: str = "/purpose") -> Purpose | None:
+        """Return a purpose by name, None for none. Raises UnknownPurpose."""
+        if name is None:
+            return None
+        number = self.policy.purpose_ids.get(name)
+        if number is None or number not in self.policy.purposes:
+            raise UnknownPurpose(pointer=pointer)
+        return self.policy.purposes[number]
+
+    async def person(self, named: Sequence[Ref]) -> Person:
+        """Return the person whom identifiers name; when none of them is known, one who said nothing yet."""
+        return await find_person(self.connection, self.controller_id, self.policy, named, self.now)
+
+
+@asynccontextmanager
+async def moment(request: AnyRequest, who: Caller) -> AsyncIterator[Moment]:
+    """Yield the present moment. Raises RevisionAhead when the caller asks for one that has not come."""
+    wired = service(request)
+    async with (
+        wired.database.auditor.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        head = await read_head(connection, who.controller_id)
+        refuse_ahead(revision_asked(request), head.revision)
+        yield Moment(
+            connection=connection,
+            ring=wired.ring,
+            controller_id=who.controller_id,
+            revision=head.revision,
+            policy=await wired.policies.version(who.controller_id, head.policy_version),
+            now=Instant(max(wired.clock(), head.at)),
+        )

@@ -1,0 +1,101 @@
+"""Why two identifiers are, or are not, one person; and the drawing of it."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.integration.http.shop import Json, Shop, refused, subject
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ANNA = "user_id:anna-0001"
+COOKIE = "anonymous_id:zebra-17"
+OTHER = "anonymous_id:heron-08"
+
+
+async def explained(shop: Shop, start: str, end: str, **more: Json) -> Json:
+    body = {"from": subject(start), "to": subject(end), **more}
+    return await shop.post("/v1/identities/explain", body, by="dpo", status=200)
+
+
+async def drawn(shop: Shop, who: str = ANNA, **more: Json) -> str:
+    response = await shop.ask("POST", "/v1/identities/picture", {"subject": subject(who), **more}, by="dpo")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "image/svg+xml"
+    ET.fromstring(response.text)
+    return response.text
+
+
+async def test_a_chain_names_each_link_with_its_evidence_and_entries(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    await shop.bought(ANNA, 10, anonymousId="heron-08")
+    found = await explained(shop, COOKIE, OTHER)
+    assert found["together"]
+    first, second = found["chain"]
+    assert (first["from"], first["to"]) == (subject(COOKIE), subject(ANNA))
+    assert (second["from"], second["to"]) == (subject(ANNA), subject(OTHER))
+    assert first["counts"]
+    assert first["kind"] == "observed"
+    (proof,) = first["evidence"]
+    assert proof == {"entry": proof["entry"], "source": "collector", "said": "track"}
+    assert proof["entry"] < second["evidence"][0]["entry"]
+
+
+async def test_a_purpose_that_may_not_use_a_link_says_why(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    found = await explained(shop, ANNA, COOKIE, purpose="advertising")
+    assert not found["together"]
+    (link,) = found["chain"]
+    assert link["fault"] == "linking_not_agreed"
+    assert link["basis"] == {
+        "legal_basis": "consent",
+        "kinds": ["asserted", "observed"],
+        "agreement": {"asked": True, "entry": None},
+    }
+    assert (await explained(shop, ANNA, COOKIE, purpose="service"))["together"]
+
+
+async def test_who_agreed_is_named_by_the_entry(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    await shop.given(COOKIE, "identity_linking")
+    found = await explained(shop, ANNA, COOKIE, purpose="advertising")
+    assert found["together"]
+    assert found["chain"][0]["basis"]["agreement"] == {"asked": True, "entry": await shop.revision() - 1}
+
+
+async def test_a_denied_pair_and_a_stranger_are_apart_for_their_own_reasons(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    denial = {"links": [{"from": subject(ANNA), "to": subject(COOKIE), "kind": "denied"}]}
+    await shop.post("/v1/identities/links", denial, by="dpo")
+    for end in (COOKIE, "anonymous_id:never-seen"):
+        assert await explained(shop, ANNA, end) == {"together": False, "chain": None}
+    assert await explained(shop, ANNA, ANNA) == {"together": True, "chain": []}
+
+
+async def test_a_picture_draws_what_counts_and_what_does_not(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    assert 'class="bridge"' in await drawn(shop)
+    picture = await drawn(shop, purpose="advertising")
+    assert 'class="dropped"' in picture
+    assert "observed: linking_not_agreed" in picture
+    assert "anonymous_id zebra-17" in picture
+
+
+async def test_a_picture_of_hostile_names_stays_a_picture(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId='</text><script>alert("1")</script>')
+    picture = await drawn(shop)
+    assert "<script" not in picture
+    assert "&lt;script&gt;" in picture
+
+
+@pytest.mark.parametrize("path", ["explain", "picture"])
+async def test_only_an_officer_may_ask(shop: Shop, path: str) -> None:
+    response = await shop.ask("POST", f"/v1/identities/{path}", {}, by="engine:service")
+    refused(response, 403, "forbidden")
+
+
+async def test_a_view_is_of_a_purpose_that_exists(shop: Shop) -> None:
+    body = {"from": subject(ANNA), "to": subject(COOKIE), "purpose": "world_domination"}
+    refused(
+        await shop.ask("POST", "/v1/identities/explain", body, by="dpo"), 422, "unknown_purpose", "/purpose"
+    )
