@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.benchmarks [single batch decision import profile] [--quick]`."""
+"""Run the benchmarks: `python -m tests.benchmarks [name ...] [--quick]`."""
 
 import argparse
 import asyncio
@@ -8,11 +8,11 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import batch, decision, figures, importing, profile, single
+from tests.benchmarks import batch, decision, figures, importing, overload, profile, single, stored, workers
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.world import OUTPUT, environment, world
 
-_BENCHMARKS = {module.NAME: module.run for module in (single, batch, decision, importing)}
+_BENCHMARKS = {module.NAME: module.run for module in (single, batch, stored, workers, overload, decision, importing)}
 
 
 async def _run(names: Sequence[str], plan: Plan, console: Console) -> None:

@@ -5,7 +5,7 @@ an answer has a Content-Length. Each connection sends the next request as soon a
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Any, cast
 
@@ -43,13 +43,36 @@ class Driven(Struct, frozen=True, kw_only=True):
         return self.latencies_us[min(len(self.latencies_us) - 1, int(len(self.latencies_us) * percent / 100))]
 
 
+class Reading:
+    """What one connection has read of the answer under way."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._whole = 0
+
+    def feed(self, data: bytes) -> tuple[int, bytes, bytes] | None:
+        """Return status, head and body once the answer is whole."""
+        buffer = self._buffer = self._buffer + data if self._buffer else data
+        if not self._whole:
+            head = buffer.find(_HEAD_ENDS)
+            if head < 0:
+                return None
+            place = buffer.find(_LENGTH, 0, head) + len(_LENGTH)
+            end = buffer.find(b"\r\n", place)
+            self._whole = head + len(_HEAD_ENDS) + int(buffer[place:end])
+        if len(buffer) < self._whole:
+            return None
+        ends = buffer.find(_HEAD_ENDS)
+        self._buffer, self._whole = b"", 0
+        return int(buffer[9:12]), buffer[:ends], buffer[ends + len(_HEAD_ENDS) :]
+
+
 class _Connection(asyncio.Protocol):
     """One keep-alive connection, one request at a time."""
 
     def __init__(self, drive: "_Drive") -> None:
         self._drive = drive
-        self._buffer = b""
-        self._whole = 0
+        self._reading = Reading()
         self._sent_at = 0
         self._busy = False
         self._transport: asyncio.Transport | None = None
@@ -68,19 +91,11 @@ class _Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer = self._buffer + data if self._buffer else data
-        if not self._whole:
-            head = buffer.find(_HEAD_ENDS)
-            if head < 0:
-                return
-            place = buffer.find(_LENGTH, 0, head) + len(_LENGTH)
-            end = buffer.find(b"\r\n", place)
-            self._whole = head + len(_HEAD_ENDS) + int(buffer[place:end])
-        if len(buffer) < self._whole:
+        read = self._reading.feed(data)
+        if read is None:
             return
         took = perf_counter_ns() - self._sent_at
-        status, body = int(buffer[9:12]), buffer[buffer.find(_HEAD_ENDS) + len(_HEAD_ENDS) :]
-        self._buffer, self._whole = b"", 0
+        status, _, body = read
         if self._drive.answered(took, status, body):
             self.send()
         else:
@@ -165,6 +180,27 @@ async def drive(
         answers=len(driving.took),
         seconds=(driving.last - began) / 1e9,
         latencies_us=sorted(took / 1e3 for took in driving.took),
+    )
+
+
+async def drive_all(
+    ports: Sequence[int],
+    requests: Iterator[bytes],
+    *,
+    connections: int,
+    check: Check,
+    seconds: float | None = None,
+) -> Driven:
+    """Drive several ports at once with the same stream of requests, an even share of the connections each."""
+    drives = [
+        drive(port, requests, connections=max(1, connections // len(ports)), check=check, seconds=seconds)
+        for port in ports
+    ]
+    driven = await asyncio.gather(*drives)
+    return Driven(
+        answers=sum(one.answers for one in driven),
+        seconds=max(one.seconds for one in driven),
+        latencies_us=sorted(took for one in driven for took in one.latencies_us),
     )
 
 

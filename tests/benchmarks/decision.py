@@ -13,6 +13,7 @@ NAME: Final = "decision"
 
 _PEER: Final = "an empty Litestar POST"
 _PURPOSE: Final = "personalisation"
+_CONNECTIONS: Final = (1, 32)
 
 
 async def run(world: World, plan: Plan) -> Result:
@@ -24,7 +25,7 @@ async def run(world: World, plan: Plan) -> Result:
         await world.settle(ours, controller, plan.people)
         found: dict[int, list[tuple[Driven, Driven]]] = {}
         for turn in range(-1, plan.rounds):
-            for connections in plan.connections:
+            for connections in _CONNECTIONS:
                 decided = await _decided(world, ours, controller, connections, plan)
                 answered = await drive(
                     empty.port,

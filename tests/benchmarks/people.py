@@ -4,7 +4,7 @@ Each has a browser; every second one has an account too, which their orders name
 to personalisation and analytics, so that every event is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from random import Random
 from typing import Any, Final
@@ -33,23 +33,24 @@ class Event(Struct, frozen=True, kw_only=True):
     properties: str
 
 
-def consents(people: int, key: str) -> Iterator[bytes]:
+def consents(people: Iterable[int], key: str) -> Iterator[bytes]:
     """Yield one request for each identifier, giving consent to every purpose of `PURPOSES`."""
-    for person in range(people):
-        yield _consent(key, "anonymous_id", f"browser-{person}", authenticated=False)
+    for namespace, value in identifiers(people):
+        yield _consent(key, namespace, value, authenticated=namespace == "user_id")
+
+
+def identifiers(people: Iterable[int]) -> Iterator[tuple[str, str]]:
+    """Yield the namespace and value of each identifier that these people have."""
+    for person in people:
+        yield "anonymous_id", f"browser-{person}"
         if person % 2 == 0:
-            yield _consent(key, "user_id", f"account-{person}", authenticated=True)
-
-
-def identifiers(people: int) -> int:
-    """Return how many identifiers that many people have."""
-    return people + (people + 1) // 2
+            yield "user_id", f"account-{person}"
 
 
 class Shop:
     """An endless stream of what people do; first one thing each, so that everybody has data."""
 
-    def __init__(self, people: int, name: str) -> None:
+    def __init__(self, people: Sequence[int], name: str) -> None:
         self._people = people
         self._name = name
         self._random = Random(7)  # any number, but the same in every run
@@ -58,8 +59,8 @@ class Shop:
     def events(self) -> Iterator[Event]:
         """Yield events, each with a message id of its own."""
         for number in self._number:
-            person = number if number < self._people else self._random.randrange(self._people)
-            yield self._event(number, person)
+            first = number < len(self._people)
+            yield self._event(number, self._people[number] if first else self._random.choice(self._people))
 
     def _event(self, number: int, person: int) -> Event:
         random = self._random

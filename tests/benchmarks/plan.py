@@ -9,12 +9,33 @@ class Plan(Struct, frozen=True, kw_only=True):
     rounds: int = 7
     seconds: float = 2.0
     """How long a round drives one variant, where rounds go by time."""
-    connections: tuple[int, ...] = (1, 32)
+    connections: tuple[int, ...] = (1, 32, 256)
     people: int = 10_000
     batches: int = 200
     """Bodies of 100 events that a round sends."""
+    long_rounds: int = 5
+    """How many rounds, where one takes long."""
+    long_batches: int = 100
+    """Bodies of 100 events in one of these."""
+    stored_events: int = 2_000_000
+    """Events that `stored` finds, planted as copies of `planted_events` that were ingested."""
+    planted_events: int = 20_000
+    planted_people: int = 1_000
+    overload_s: float = 2.0
+    """How long `overload` floods, and about how long it offers half the capacity before and after."""
 
 
 FULL = Plan()
-QUICK = Plan(rounds=2, seconds=0.3, people=200, batches=20)
+QUICK = Plan(
+    rounds=2,
+    seconds=0.3,
+    people=200,
+    batches=20,
+    long_rounds=2,
+    long_batches=20,
+    stored_events=8_000,
+    planted_events=400,
+    planted_people=20,
+    overload_s=0.5,
+)
 """Shows that the benchmarks run. Its figures say nothing."""

@@ -30,7 +30,7 @@ async def _profiled(world: World, plan: Plan, console: Console, *, deciding: boo
         await ready(served)
         controller = await world.controller(served, f"profiled {deciding}")
         await world.settle(served, controller, plan.people)
-        shop = people.Shop(plan.people, "profile")
+        shop = people.Shop(range(plan.people), "profile")
         bodies = people.batches(shop.events(), controller.collector, of=100)
         ready_made = [body for body, _ in islice(bodies, plan.batches * 2)]
         os.kill(served.pid, signal.SIGUSR1)

@@ -6,6 +6,8 @@ from tests.benchmarks import people
 from tests.benchmarks.client import Driven, drive
 from tests.benchmarks.figures import Result, figure
 from tests.benchmarks.plan import Plan
+from tests.benchmarks.usage import Used, shares, so_far
+from tests.benchmarks.usage import used as used_between
 from tests.benchmarks.world import Controller, Served, World, all_accepted, ready
 
 NAME: Final = "single"
@@ -19,7 +21,7 @@ _PEOPLE: Final = 500
 
 
 async def run(world: World, plan: Plan) -> Result:
-    """Measure POST /v1/track and its sisters, one event each, over 1 and 32 connections."""
+    """Measure POST /v1/track and its sisters, one event each, over so many connections."""
     with (
         world.serving("assent") as ours,
         world.serving("one_by_one") as one_by_one,
@@ -31,14 +33,14 @@ async def run(world: World, plan: Plan) -> Result:
         controllers = {"assent": await world.controller(ours, "single")}
         controllers["one_by_one"] = await world.controller(one_by_one, "single, one by one")
         controllers["without_database"] = controllers["assent"]
-        found: dict[tuple[str, int], list[Driven]] = {}
+        found: dict[tuple[str, int], list[tuple[Driven, Used]]] = {}
         for variant in ("assent", "one_by_one"):
             await world.settle(served[variant], controllers[variant], _PEOPLE)
         for turn in range(-1, plan.rounds):
             for connections in plan.connections:
                 for variant in _VARIANTS:
                     name = f"{variant}-{turn}-{connections}"
-                    driven = await _round(
+                    turned = await _round(
                         world,
                         served[variant],
                         controllers[variant],
@@ -48,7 +50,7 @@ async def run(world: World, plan: Plan) -> Result:
                         kept=variant != "without_database",
                     )
                     if turn >= 0:  # the first turn warms up
-                        found.setdefault((variant, connections), []).append(driven)
+                        found.setdefault((variant, connections), []).append(turned)
     figures = []
     for connections in plan.connections:
         us = found["assent", connections]
@@ -58,18 +60,18 @@ async def run(world: World, plan: Plan) -> Result:
                 figure(
                     f"requests a second, c={connections}",
                     "/s",
-                    [one.per_second for one in us],
+                    [one.per_second for one, _ in us],
                     peer,
-                    [one.per_second for one in them],
+                    [one.per_second for one, _ in them],
                 )
             )
             figures += [
                 figure(
                     f"latency p{percent}, c={connections}",
                     "µs",
-                    [one.percentile(percent) for one in us],
+                    [one.percentile(percent) for one, _ in us],
                     peer,
-                    [one.percentile(percent) for one in them],
+                    [one.percentile(percent) for one, _ in them],
                 )
                 for percent in (50, 99)
             ]
@@ -78,6 +80,10 @@ async def run(world: World, plan: Plan) -> Result:
         rounds=plan.rounds,
         figures=tuple(figures),
         checked=("after every round the ledger held one entry more for each event that was acknowledged",),
+        details={
+            f"processor time, c={connections}": shares(used for _, used in found["assent", connections])
+            for connections in plan.connections
+        },
     )
 
 
@@ -90,9 +96,10 @@ async def _round(
     plan: Plan,
     *,
     kept: bool,
-) -> Driven:
-    before = await world.revision(controller)
-    shop = people.Shop(_PEOPLE, name)
+) -> tuple[Driven, Used]:
+    before = await world.size(controller)
+    began = await so_far(world, [served.pid])
+    shop = people.Shop(range(_PEOPLE), name)
     driven = await drive(
         served.port,
         people.single(shop.events(), controller.collector),
@@ -100,5 +107,6 @@ async def _round(
         seconds=plan.seconds,
         check=all_accepted(1),
     )
-    await world.verify(controller, before + (driven.answers if kept else 0))
-    return driven
+    used = used_between(began, await so_far(world, [served.pid]), driven.answers, driven.seconds)
+    await world.verify(controller, driven.answers if kept else 0, since=before)
+    return driven, used

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -94,14 +94,9 @@ class World(Struct, frozen=True, kw_only=True):
 
     async def settle(self, served: Served, controller: Controller, number: int) -> people.Shop:
         """Let so many people agree and do one thing each; return the shop they go on visiting."""
-        statements = people.identifiers(number) * len(people.PURPOSES)
-        await drive(
-            served.port,
-            people.consents(number, controller.collector),
-            connections=_LOADING_CONNECTIONS,
-            check=lambda status, body: status == 201 and b'"refused":[]' in body,
-        )
-        shop = people.Shop(number, "loading")
+        before = await self.size(controller)
+        statements = await self.agree(served, controller, range(number))
+        shop = people.Shop(range(number), "loading")
         bodies = people.batches(shop.events(), controller.collector, of=_BATCH)
         await drive(
             served.port,
@@ -109,21 +104,34 @@ class World(Struct, frozen=True, kw_only=True):
             connections=4,
             check=all_accepted(_BATCH),
         )
-        expected = 1 + statements + number // _BATCH * _BATCH  # 1: the policy
-        await self.verify(controller, expected)
+        await self.verify(controller, statements + number // _BATCH * _BATCH, since=before)
         return shop
 
-    async def revision(self, controller: Controller) -> int:
-        """Return how many entries a controller's ledger holds, counted in the table."""
+    async def agree(self, served: Served, controller: Controller, who: Sequence[int]) -> int:
+        """Let people agree to every purpose; return how many statements that took."""
+        await drive(
+            served.port,
+            people.consents(who, controller.collector),
+            connections=_LOADING_CONNECTIONS,
+            check=lambda status, body: status == 201 and b'"refused":[]' in body,
+        )
+        return len(list(people.identifiers(who))) * len(people.PURPOSES)
+
+    async def size(self, controller: Controller) -> int:
+        """Return how many entries a controller's ledger says it holds."""
         found: int = await self.connection.fetchval(
-            "SELECT count(*) FROM ledger.entry WHERE controller_id = $1", controller.id
+            "SELECT revision FROM ledger.head WHERE controller_id = $1", controller.id
         )
         return found
 
-    async def verify(self, controller: Controller, expected: int) -> None:
-        """Raise AssertionError unless the ledger holds exactly as many entries as were acknowledged."""
-        found = await self.revision(controller)
-        if found != expected:
+    async def verify(self, controller: Controller, expected: int, *, since: int) -> None:
+        """Raise AssertionError unless exactly as many entries as were acknowledged stand from `since` on."""
+        found = await self.connection.fetchval(
+            "SELECT count(*) FROM ledger.entry WHERE controller_id = $1 AND entry_index >= $2",
+            controller.id,
+            since,
+        )
+        if found != expected or await self.size(controller) != since + found:
             message = f"{expected} entries were acknowledged, the ledger holds {found}"
             raise AssertionError(message)
 
