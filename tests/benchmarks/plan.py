@@ -7,7 +7,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The sizes of a run."""
 
     rounds: int = 7
-    seconds: float = 2.0
+    seconds: float = 1.5
     """How long a round drives one variant, where rounds go by time."""
     connections: tuple[int, ...] = (1, 32, 256)
     people: int = 10_000

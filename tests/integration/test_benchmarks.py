@@ -1,10 +1,10 @@
 """What the benchmarks stand on: planted events are as good as ingested ones, and what was lost is noticed."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import islice
 
 import pytest
+import pytest_asyncio
 
 from assent.app import ring_path
 from assent.config import Settings
@@ -24,7 +24,10 @@ PEOPLE = 10
 COPIES = 3
 
 
-@asynccontextmanager
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ingested() -> AsyncIterator[tuple[World, Controller]]:
     """Yield a world in which a few people agreed and did ten things each; nothing serves it."""
     async with world() as there:
@@ -46,24 +49,24 @@ async def count(there: World, table: str) -> int:
     return found
 
 
-async def test_the_service_goes_on_where_events_were_planted() -> None:
+async def test_the_service_goes_on_where_events_were_planted(ingested: tuple[World, Controller]) -> None:
+    there, controller = ingested
     tables = ("ledger.entry", "ledger.message", "projection.permit", "projection.feature_item")
-    async with ingested() as (there, controller):
-        before = {table: await count(there, table) for table in tables}
-        assert await plant(there, controller, PEOPLE, COPIES) == PEOPLE * (COPIES + 1)
-        assert {table: await count(there, table) for table in tables} == {
-            table: rows * (COPIES + 1) for table, rows in before.items()
-        }
-        identifiers = await count(there, "projection.identifier")
-        items = await count(there, "projection.feature_item")
-        with there.serving("assent") as served:
-            await ready(served)
-            planted = range(PEOPLE, PEOPLE * (COPIES + 1))
-            await send(there, served, controller, planted, "second")
-        # Whoever was planted is known, and agreed.
-        assert await count(there, "projection.identifier") == identifiers
-        assert await count(there, "projection.feature_item") > items
-        await tree_is_of_its_leaves(there, controller)
+    before = {table: await count(there, table) for table in tables}
+    assert await plant(there, controller, PEOPLE, COPIES) == PEOPLE * (COPIES + 1)
+    assert {table: await count(there, table) for table in tables} == {
+        table: rows * (COPIES + 1) for table, rows in before.items()
+    }
+    identifiers = await count(there, "projection.identifier")
+    items = await count(there, "projection.feature_item")
+    with there.serving("assent") as served:
+        await ready(served)
+        planted = range(PEOPLE, PEOPLE * (COPIES + 1))
+        await send(there, served, controller, planted, "second")
+    # Whoever was planted is known, and agreed.
+    assert await count(there, "projection.identifier") == identifiers
+    assert await count(there, "projection.feature_item") > items
+    await tree_is_of_its_leaves(there, controller)
 
 
 async def tree_is_of_its_leaves(there: World, controller: Controller) -> None:
@@ -80,28 +83,28 @@ async def tree_is_of_its_leaves(there: World, controller: Controller) -> None:
     assert checkpoint.root == Frontier().append(leaf_hash(leaf) for (leaf,) in rows).root()
 
 
-async def test_an_event_that_was_acknowledged_and_lost_is_noticed() -> None:
-    async with ingested() as (there, controller):
-        bodies = overload.Bodies(PEOPLE, controller.collector)
-        requests = bodies.requests()
-        before = await there.size(controller)
-        with there.serving("assent") as served:
-            await ready(served)
-            async with Arrivals.at(served.port, connections=4) as arrivals:
-                await arrivals.offer(requests, per_second=20, number=3)
-                await arrivals.answered()
-        first, *others = arrivals.all
-        assert [one.status for one in arrivals.all] == [200] * 3
-        await overload.verify(there, controller, bodies, arrivals.all, before)
-        never_sent = Arrival(name=next(requests)[0], due=0.0, status=200, body=first.body)
-        with pytest.raises(AssertionError, match="is not stored"):
-            await overload.verify(there, controller, bodies, [never_sent, *others], before)
-        refused = Arrival(name=first.name, due=0.0, status=429, retry_after=True)
-        with pytest.raises(AssertionError, match="the ledger holds"):
-            await overload.verify(there, controller, bodies, [refused, *others], before)
+async def test_an_event_that_was_acknowledged_and_lost_is_noticed(ingested: tuple[World, Controller]) -> None:
+    there, controller = ingested
+    bodies = overload.Bodies(PEOPLE, controller.collector)
+    requests = bodies.requests()
+    before = await there.size(controller)
+    with there.serving("assent") as served:
+        await ready(served)
+        async with Arrivals.at(served.port, connections=4) as arrivals:
+            await arrivals.offer(requests, per_second=20, number=3)
+            await arrivals.answered()
+    first, *others = arrivals.all
+    assert [one.status for one in arrivals.all] == [200] * 3
+    await overload.verify(there, controller, bodies, arrivals.all, before)
+    never_sent = Arrival(name=next(requests)[0], due=0.0, status=200, body=first.body)
+    with pytest.raises(AssertionError, match="is not stored"):
+        await overload.verify(there, controller, bodies, [never_sent, *others], before)
+    refused = Arrival(name=first.name, due=0.0, status=429, retry_after=True)
+    with pytest.raises(AssertionError, match="the ledger holds"):
+        await overload.verify(there, controller, bodies, [refused, *others], before)
 
 
-def test_a_refusal_without_a_time_to_come_again_is_a_wrong_answer() -> None:
+async def test_a_refusal_without_a_time_to_come_again_is_a_wrong_answer() -> None:
     assert not overload.taken(Arrival(name="1", due=0.0, status=503, retry_after=True))
     with pytest.raises(WrongAnswerError):
         overload.taken(Arrival(name="1", due=0.0, status=503))
