@@ -12,7 +12,9 @@ from tests.benchmarks import batch, decision, figures, importing, overload, prof
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.world import OUTPUT, environment, world
 
-_BENCHMARKS = {module.NAME: module.run for module in (single, batch, stored, workers, overload, decision, importing)}
+_BENCHMARKS = {
+    module.NAME: module.run for module in (single, batch, stored, workers, overload, decision, importing)
+}
 
 
 async def _run(names: Sequence[str], plan: Plan, console: Console) -> None:
