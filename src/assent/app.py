@@ -33,6 +33,7 @@ from assent.http import (
     audiences,
     audit,
     audit_summary,
+    carriers,
     consents,
     decisions,
     explanations,
@@ -61,7 +62,7 @@ from assent.ledger.witness import Witness, kept_controllers, refuse_rollback
 
 _SQL = load("ledger")
 
-_ROUTES = [*consents.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
+_ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += explanations.HANDLERS

@@ -49,8 +49,12 @@ def documents(
     notices: Mapping[str, int] | None = None,
     signalled: Iterable[str] = (),
     identity: Mapping[str, object] | None = None,
+    tcf: Mapping[str, object] | None = None,
 ) -> Documents:
-    """Return the documents of one policy; `notices` are versions by id, `signalled` obey `Sec-GPC`."""
+    """Return the documents of one policy.
+
+    `notices` are versions by id, `signalled` obey `Sec-GPC`, `tcf` says what TC strings give.
+    """
     made: Documents = {
         "purposes": {"format": "assent/purposes@1", "purposes": dict(purposes)},
         "features": {
@@ -61,8 +65,9 @@ def documents(
         "identity": {"format": "assent/identity@1", "namespaces": dict(namespaces), **(identity or {})},
     }
     signal = {"value": "1", "state": "objected", "purposes": sorted(signalled)}
-    if signal["purposes"]:
-        made["signals"] = {"format": "assent/signals@1", "sec_gpc": signal}
+    signals = ({"sec_gpc": signal} if signal["purposes"] else {}) | ({"tcf": dict(tcf)} if tcf else {})
+    if signals:
+        made["signals"] = {"format": "assent/signals@1", **signals}
     for name, version in (notices or {}).items():
         made[f"notices/{name}.en"] = notice(version)
     return made

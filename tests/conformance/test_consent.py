@@ -161,7 +161,18 @@ def policy_of(row: Data) -> Documents:
         namespaces=NAMESPACES,
         notices=notices,
         signalled=[name for name, each in policy["purposes"].items() if each.get("gpc")],
+        tcf=_tcf(policy, notices),
     )
+
+
+def _tcf(policy: Data, notices: dict[str, int]) -> Data | None:
+    """Return what TC strings give: each purpose that has a number, by its notice in force."""
+    mapped = {
+        name: notices[name]
+        for name, each in policy["purposes"].items()
+        if each.get("tcf_purpose") is not None and name in notices
+    }
+    return {**policy.get("tcf", {}), "notices": mapped} if mapped else None
 
 
 def _purpose(

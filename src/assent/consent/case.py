@@ -9,7 +9,7 @@ from msgspec import Struct
 from assent.consent.duties import basis_at
 from assent.consent.history import History
 from assent.consent.question import Decision, Question, Reason
-from assent.consent.statement import Statement
+from assent.consent.statement import NARROWING, Statement
 from assent.core.ids import CategoryId, EntryIndex, IdentifierId, PurposeId
 from assent.core.policy import LegalBasis, Policy, Purpose
 from assent.core.time import Instant
@@ -104,13 +104,22 @@ def open_case(
         basis_since=since,
         assessed=assessed,
         person=history.person(question.identifier, question.at),
-        said=tuple(said for said in heard if _touches(said, question.category)),
+        said=tuple(
+            said for said in heard if _touches(said, question.category) and _covers(said, question.vendor)
+        ),
         asking=asking | {purpose.id},
     )
 
 
 def _touches(said: Statement, category: CategoryId | None) -> bool:
     return not said.categories or category is None or bool(said.categories >> category & 1)
+
+
+def _covers(said: Statement, vendor: int | None) -> bool:
+    """What was given to some vendors opens nothing to another; whatever denies, denies to all."""
+    if vendor is None or said.vendors is None or said.state in NARROWING:
+        return True
+    return bool(int(said.vendors, 16) >> vendor & 1)
 
 
 def lineage(policy: Policy, purpose: Purpose) -> tuple[Purpose, ...]:

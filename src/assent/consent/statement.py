@@ -127,6 +127,8 @@ class Statement(Struct, frozen=True, kw_only=True):
     bundle: tuple[str, ...] = ()
     person_scope: bool = False
     """Said by a verified person for the whole person; only together with `authenticated` does it re-open."""
+    vendors: str | None = None
+    """Whom alone it opens to, of vendors: a hexadecimal mask, vendor n the bit 1 << n. None: everybody."""
 
 
 Time = Annotated[datetime, Meta(tz=True)]
@@ -218,6 +220,7 @@ def statement_of(
     person_scope: bool = False,
     address: IdentifierId | None = None,
     signal: str = "",
+    vendors: str | None = None,
 ) -> Statement:
     """Return the statement that a body which passed `check` makes; KeyError when it did not pass.
 
@@ -251,6 +254,7 @@ def statement_of(
         conditional_on_service=body.conditional_on_service,
         bundle=body.bundle,
         person_scope=person_scope,
+        vendors=vendors,
     )
 
 

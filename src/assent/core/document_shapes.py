@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from assent.core.document_carriers import GppShape, TcfShape
 from assent.core.policy import Aggregate, ConflictRule, IdentifierKind, LegalBasis, ValueType
 
 NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}\Z"
@@ -213,6 +214,8 @@ class SignalsShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sec_gpc: SignalShape | None = None
     consent_mode: ConsentModeShape | None = None
     segment_consent: SegmentConsentShape | None = None
+    tcf: TcfShape | None = None
+    gpp: GppShape | None = None
 
 
 class NoticeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

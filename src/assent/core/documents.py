@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
+from assent.core import document_carriers as carried
 from assent.core import document_events as described
 from assent.core import document_features as made
 from assent.core import document_identity as found
@@ -225,6 +226,8 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         signals=signals,
         consent_mode=signalled.consent_mode(shapes.signals, purpose_ids),
         category_preferences=signalled.category_preferences(shapes.signals, purpose_ids, purposes),
+        tcf=carried.tcf_terms(shapes.signals.tcf, purposes),
+        gpp=carried.gpp_terms(shapes.signals.gpp, purpose_ids),
         schemas=shapes.schemas,
     )
     return policy, book

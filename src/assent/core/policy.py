@@ -256,6 +256,26 @@ class CategoryPreferences(Struct, frozen=True, kw_only=True):
     categories: Mapping[str, CarriedChoice]
 
 
+class TcfTerms(Struct, frozen=True, kw_only=True):
+    """What a TC string may give: `policies/README.md` tells the keys."""
+
+    notices: Mapping[PurposeId, int]
+    """The version of each purpose's notice that the platform shows; no others are spoken for."""
+    min_policy_version: int
+    require_service_specific: bool
+    vendor: int | None = None
+    cmps: frozenset[int] = frozenset()
+
+
+class GppTerms(Struct, frozen=True, kw_only=True):
+    """The purposes that each opt-out of the sections of the United States objects to."""
+
+    sale: tuple[PurposeId, ...] = ()
+    sharing: tuple[PurposeId, ...] = ()
+    targeted_advertising: tuple[PurposeId, ...] = ()
+    gpc: tuple[PurposeId, ...] = ()
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """Everything one version of a controller's policy says."""
 
@@ -280,6 +300,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """What machine signals state, by the signal's name (`sec_gpc`)."""
     consent_mode: ConsentMode | None = None
     category_preferences: CategoryPreferences | None = None
+    tcf: TcfTerms | None = None
+    gpp: GppTerms | None = None
     schemas: Mapping[str, EventSchema] = {}
     """What calls of an event must look like, by its name. An event without one may say anything."""
 

@@ -163,6 +163,8 @@ class Stamped:
         return await self._ledger.append(controller_id, [self._stamped(controller_id, one) for one in facts])
 
     def _stamped(self, controller_id: ControllerId, fact: Fact) -> Fact:
+        if fact.message_key is not None:
+            return fact  # it is recognised by more than this claim
         said = hashlib.sha256(msgspec.json.encode(fact.body)).hexdigest()
         self._said[said] += 1
         key = self._ring.message_key(controller_id, self._source, f"{said} {self._said[said]}")

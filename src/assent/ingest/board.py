@@ -331,6 +331,7 @@ class Board:
             entry=index,
             authenticated=body.authenticated,
             person_scope=body.person_scope,
+            vendors=body.vendors,
             address=joined.ids[1] if len(joined.ids) > 1 else None,
             signal=body.signal,
         )

@@ -68,6 +68,8 @@ class StatedBody(Struct, frozen=True, kw_only=True, tag="statement", omit_defaul
     """The section of signals.toml that it was read by; it is taken only if it says anything new."""
     chosen_at: Instant | None = None
     """When the person made the choice that a signal tells; None where it repeats an earlier one."""
+    vendors: str | None = None
+    """See `Statement.vendors`."""
 
 
 class PolicyBody(Struct, frozen=True, kw_only=True, tag="policy"):

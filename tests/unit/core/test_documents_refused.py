@@ -193,6 +193,31 @@ OTHERS = [
         "signals.toml: sec_gpc.state: expected one of objected, refused, ",
     ),
     (
+        "signals",
+        "tcf.min_policy_version = 4",
+        "signals.toml: tcf.notices: missing; expected a table",
+    ),
+    (
+        "signals",
+        "tcf.notices = { x = 1 }",
+        "signals.toml: tcf.notices.x: expected one of advertising, ",
+    ),
+    (
+        "signals",
+        "tcf.notices = { advertising = 1 }",
+        "signals.toml: tcf.notices.advertising: expected a purpose that has a tcf_purpose",
+    ),
+    (
+        "signals",
+        'gpp.sale = ["advertising", "x"]',
+        "signals.toml: gpp.sale.1: expected one of advertising, ",
+    ),
+    (
+        "signals",
+        'gpp.everything = ["advertising"]',
+        "signals.toml: gpp.everything: unknown key; expected one of gpc, sale, sharing, ",
+    ),
+    (
         "notices/service.en",
         'text = ""',
         "notices/service.en.toml: text: expected text of up to 8000 characters",
@@ -329,3 +354,27 @@ def test_documents_are_a_table_of_tables() -> None:
     for documents in shapeless:
         with pytest.raises(PolicyInvalid):
             parse_policy(documents)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "expected"),
+    [
+        (
+            contract(tcf_purpose=3, notice="n"),
+            "expected a purpose resting on consent or on legitimate_interests",
+        ),
+        (consent_of(tcf_purpose=3, requires_all=["p1"], notice=None), "expected a purpose that has a notice"),
+        (
+            consent_of(legal_basis="legitimate_interests", lia=True, tcf_purpose=3),
+            "expected consent: the framework has no legitimate interests for its purpose",
+        ),
+    ],
+)
+def test_a_purpose_that_no_string_can_speak_for_is_not_mapped(
+    purpose: dict[str, object], expected: str
+) -> None:
+    purpose = {key: value for key, value in purpose.items() if value is not None}
+    documents = with_notice(purpose, consent_of())
+    documents["signals"] = {"format": "assent/signals@1", "tcf": {"notices": {"p0": 1}}}
+    with pytest.raises(PolicyInvalid, match=f"signals.toml: tcf.notices.p0: {expected}"):
+        parse_policy(documents)
