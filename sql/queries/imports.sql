@@ -1,8 +1,10 @@
 -- name: begin_import
--- Begin to import a file, or do nothing when it was begun before.
+-- Begin to import a file. One that was begun before keeps its mapping, unless no record of it is settled yet.
 INSERT INTO ledger.import_progress (controller_id, file_digest, mapping_digest, next_record)
 VALUES ($1, $2, $3, 0)
-ON CONFLICT (controller_id, file_digest) DO NOTHING;
+ON CONFLICT (controller_id, file_digest) DO UPDATE
+    SET mapping_digest = excluded.mapping_digest
+    WHERE ledger.import_progress.next_record = 0;
 
 -- name: progress
 -- The first record of a file that is not durable yet, and the mapping that numbers its records.

@@ -19,14 +19,14 @@ from msgspec import Struct
 
 from assent.app import open_service, ring_path
 from assent.config import Settings
-from assent.core.errors import FactRejected
+from assent.core.errors import FactRejected, PolicyInvalid, UnreadableBody
 from assent.core.ids import ControllerId
 from assent.database.embedded import EmbeddedPostgres
 from assent.http.wiring import Service
 from assent.ingest import batch, importer
 from assent.ingest.export import export
 from assent.ingest.importer import Summary, import_file
-from assent.ingest.records import read_mapping
+from assent.ingest.records import file_digest, read_mapping
 from assent.ledger.keyring import KeyRing, create_ring, load_ring
 from tests.support.database import TestDatabase, clone
 from tests.support.importing import importing_into
@@ -204,6 +204,7 @@ async def killed_on_its_way(
             await asyncio.sleep(dice.random() * 0.03)
             inside = await committing(connection) is not None
             while kill % 2 and not inside and process.poll() is None:
+                await asyncio.sleep(0.001)
                 inside = await committing(connection) is not None
             process.kill()
             process.communicate()
@@ -308,6 +309,43 @@ async def test_a_file_imported_whole_brings_nothing_new_and_no_other_mapping(
         monkeypatch.setattr(sys.modules[__name__], "MAPPING", other)
         with pytest.raises(FactRejected, match="another mapping"):
             await imported(service, orders)
+
+
+async def test_a_mapping_may_be_corrected_while_no_record_is_settled(
+    fresh_database: TestDatabase, folder: Path, ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = write_orders(tmp_path / "few.csv", 20)
+    mistaken, text = tmp_path / "mistaken.toml", MAPPING.read_text()
+    async with shop(settings_with(fresh_database, folder, ring)) as service:
+        with monkeypatch.context() as mistaking:
+            mistaking.setattr(sys.modules[__name__], "MAPPING", mistaken)
+            mistaken.write_text(text.replace("%Y-%m-%d %H:%M:%S", "%d.%m.%Y"))
+            unread = await imported(service, orders)
+            mistaken.write_text(text.replace('"customer_id"', '"custmer_id"'))
+            with pytest.raises(PolicyInvalid, match="namespace"):
+                await imported(service, orders)
+        read = await imported(service, orders)
+    assert (unread.kept, unread.records, set(unread.unfit)) == (0, 0, {"InvoiceDate"})
+    assert read.kept == 19
+
+
+async def test_a_file_that_is_still_written_to_is_noticed(
+    fresh_database: TestDatabase, folder: Path, ring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = write_orders(tmp_path / "few.csv", 20)
+
+    def digested(path: Path) -> bytes:
+        found = file_digest(path)
+        with path.open("a") as file:
+            file.write("5999,S,LANTERN,1,2011-03-02 09:00:00,1.00,17.0,Italy\n")
+        return found
+
+    async with shop(settings_with(fresh_database, folder, ring)) as service:
+        monkeypatch.setattr(importer, "file_digest", digested)
+        with pytest.raises(UnreadableBody, match="changed while it was read"):
+            await imported(service, orders)
+        kept = await service.database.auditor.fetchval("SELECT count(*) FROM ledger.entry")
+    assert kept == 1  # the policy
 
 
 async def test_events_happened_when_the_file_says(fresh_database: TestDatabase, tmp_path: Path) -> None:

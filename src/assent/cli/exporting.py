@@ -23,8 +23,9 @@ def export_(file: Path, controller: str) -> None:
     """Write everything of a controller to FILE as NDJSON, gzipped where its name ends in .gz.
 
     FILE holds personal data in plain, for its owner alone to read: keeping it safe, and no longer than what
-    it holds may be kept, is the controller's. It is a backup for reading; proofs stay in the ledger. Needs
-    the key ring. An interrupted export leaves no file.
+    it holds may be kept, is the controller's. It is for reading and for leaving with: `assent import` does
+    not take it, proofs stay in the ledger. To restore a service, keep copies of its database (pg_dump) and
+    of its key ring. Needs the key ring. An interrupted export leaves no file.
     """
 
     async def exported(wired: Service, controller_id: ControllerId) -> int:

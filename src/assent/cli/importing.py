@@ -14,7 +14,7 @@ from assent.cli.running import collect_less_often, controller_option, out, with_
 from assent.core.ids import ControllerId
 from assent.http.wiring import Service
 from assent.ingest.importer import Importing, Summary, import_file, try_file
-from assent.ingest.reading import Hear, unheard
+from assent.ingest.reading import MOST_DISTINCT, Hear, unheard
 from assent.ingest.records import Records, read_mapping
 from assent.ingest.rows import Rejected
 
@@ -105,6 +105,8 @@ def _account(summary: Summary, *, dry_run: bool) -> None:
     for number, words in (*_of_lines(summary), *_of_fates(summary, dry_run=dry_run), *_of_people(summary)):
         table.add_row(f"{number:,}", words)
     out.print(table)
+    if (summary.rejected or summary.refused or summary.unstated) and not dry_run:
+        out.print("corrected lines come in as a file of their own: this one, changed, would be another file")
     if dry_run:
         out.print("a dry run: nothing was written, and what a purpose permits was not asked")
 
@@ -113,6 +115,8 @@ def _of_lines(summary: Summary) -> Iterator[tuple[int, str]]:
     yield summary.lines, "lines"
     for code, lines in sorted(summary.rejected.items()):
         yield lines, f"lines rejected: {code}"
+    for column, lines in sorted(summary.unfit.items()):
+        yield lines, f"of these, a cell of {column} that is not of its type"
     yield (
         summary.records,
         "records made of the other lines" if summary.rejected else "records made of them",
@@ -137,6 +141,10 @@ def _of_fates(summary: Summary, *, dry_run: bool) -> Iterator[tuple[int, str]]:
 
 def _of_people(summary: Summary) -> Iterator[tuple[int, str]]:
     for namespace, values in summary.identifiers.items():
-        yield len(values), f"different {namespace}"
+        yield len(values), f"different {namespace}{_or_more(values)}"
     for trait, values in summary.traits.items():
-        yield len(values), f"different values of {trait}"
+        yield len(values), f"different values of {trait}{_or_more(values)}"
+
+
+def _or_more(values: set[int]) -> str:
+    return " or more" if len(values) >= MOST_DISTINCT else ""

@@ -9,7 +9,7 @@ quotes the cell.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -100,6 +100,16 @@ def raw(value: object, kind: ColumnType) -> Raw:
             return value.isoformat()
         case _:
             raise ValueError("expected a value that a cell can hold")
+
+
+def no_cell(values: Iterable[object], kinds: Mapping[str, ColumnType]) -> str:
+    """Return the first column whose value `raw` refuses; the values are in the order of the columns."""
+    for (column, kind), value in zip(kinds.items(), values, strict=True):
+        try:
+            raw(value, kind)
+        except ValueError:
+            return column
+    return ""
 
 
 def _digits(number: Decimal) -> str:

@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import IO, Final
+from typing import Final
 
 from assent.core.errors import UnreadableBody
 from assent.ingest.rows import Rejected
@@ -20,7 +20,9 @@ _LONGEST_LINE: Final = 131_072
 class CsvLines:
     """The rows of an open CSV file; the number of each is that of its first line."""
 
-    def __init__(self, file: IO[bytes], read_share: Callable[[], float]) -> None:
+    def __init__(self, file: io.BufferedReader, read_share: Callable[[], float]) -> None:
+        if file.peek(2)[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+            raise UnreadableBody("expected UTF-8, got UTF-16: convert the file first")
         # Kept, since it closes the file when it goes.
         self._text = text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         # Strict, because a lenient reader would make one cell of everything between two stray quotes.

@@ -7,9 +7,11 @@ chunks are under way, so that the committer never waits for the next. A fact say
 and the commit that holds it moves the file's progress: after `kill -9` at any point the same command goes on
 behind the last durable record. Message keys catch what progress cannot see: two imports of a file at a time.
 
-A file that was imported whole brings nothing new, ever. A record that is refused is counted by its code and
-passed over. Raises UnreadableBody, PolicyInvalid, OSError (the file), FactRejected (the file was begun under
-another mapping), Unavailable (run it again: nothing durable is lost or taken twice).
+A file that was imported whole brings nothing new, ever; a file that was changed is another file. A record
+that is refused is counted by its code and passed over; while none is settled, another mapping may take the
+first one's place. Raises UnreadableBody (also where the file changes meanwhile), PolicyInvalid (the mapping
+names what the policy does not declare), OSError (the file), FactRejected (the file was begun under another
+mapping), Unavailable (run it again: nothing durable is lost or taken twice).
 """
 
 import asyncio
@@ -21,10 +23,10 @@ from typing import Final
 
 import msgspec
 
-from assent.core.errors import FactRejected
+from assent.core.errors import FactRejected, UnreadableBody
 from assent.core.time import DAY
 from assent.database.statements import load
-from assent.ingest.mapping import ImportMapping
+from assent.ingest.mapping import ImportMapping, check_against
 from assent.ingest.reading import Chunk, Hear, Importing, Reader, Summary, unheard
 from assent.ingest.records import Records, file_digest
 from assent.ledger.append import Appended
@@ -45,12 +47,15 @@ async def import_file(
     importing: Importing, path: Path, mapping: ImportMapping, told: Told, *, hear: Hear = unheard
 ) -> Summary:
     """Take every record of a file that was not taken before, and say what became of all of them."""
+    check_against(mapping, importing.policy)
+    unchanged = _Unchanged(path)
     digest = await asyncio.to_thread(file_digest, path)
     start = await _begin(importing, digest, mapping)
     reader = Reader(importing, path, mapping, digest=digest, start=start, hear=hear)
     under_way: deque[tuple[Chunk, asyncio.Task[Appended]]] = deque()
     try:
         while chunk := await asyncio.to_thread(reader.chunk):
+            unchanged.check()
             append = importing.ledger.append(importing.controller_id, chunk.facts)
             under_way.append((chunk, asyncio.create_task(append)))
             if len(under_way) >= UNDER_WAY:
@@ -60,6 +65,7 @@ async def import_file(
             await _settle(importing, reader, *under_way.popleft())
     finally:
         await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+    unchanged.check()
     await _settle_rest(importing, reader)
     told(reader.records, reader.summary)
     return reader.summary
@@ -69,12 +75,29 @@ async def try_file(
     importing: Importing, path: Path, mapping: ImportMapping, told: Told, *, hear: Hear = unheard
 ) -> Summary:
     """Read the whole file as an import would, up to the door and no further: nothing is written."""
+    check_against(mapping, importing.policy)
     digest = await asyncio.to_thread(file_digest, path)
     reader = Reader(importing, path, mapping, digest=digest, start=0, hear=hear)
     while await asyncio.to_thread(reader.look):
         told(reader.records, reader.summary)
     told(reader.records, reader.summary)
     return reader.summary
+
+
+class _Unchanged:
+    """Notices that somebody writes to a file: what is read would no longer be what was digested."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._was = self._stamp()
+
+    def check(self) -> None:
+        if self._stamp() != self._was:
+            raise UnreadableBody("the file changed while it was read: expected one that is complete")
+
+    def _stamp(self) -> tuple[int, int, int]:
+        found = self._path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 async def _begin(importing: Importing, digest: bytes, mapping: ImportMapping) -> int:

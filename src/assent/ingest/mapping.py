@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from assent.core.document_places import Place, one_of, read
+from assent.core.policy import Policy
 from assent.ingest.columns import NUMBERS, VALUES, WORDS, Column, ColumnType, Prefix, Shape, Word
 from assent.ingest.stating import Consent, check_consent
 from assent.ingest.stating import uses as consent_uses
@@ -30,6 +31,7 @@ __all__ = [
     "Naming",
     "Property",
     "Sum",
+    "check_against",
     "parse_mapping",
 ]
 
@@ -154,6 +156,19 @@ def parse_mapping(text: str, *, name: str) -> ImportMapping:
     )
     _check(place, mapping)
     return mapping
+
+
+def check_against(mapping: ImportMapping, policy: Policy) -> None:
+    """Check a mapping's words against a policy: else every record would be refused. Raises PolicyInvalid."""
+    place = Place("mapping")
+    namespaces = [namespace.name for namespace in policy.namespaces.values()]
+    for number, identifier in enumerate(mapping.identifiers):
+        if identifier.namespace not in namespaces:
+            raise place.at("identifiers", number, "namespace").fault(one_of(namespaces))
+    purposes = [purpose.name for purpose in policy.purposes.values()]
+    for purpose in mapping.consent:
+        if purpose not in purposes:
+            raise place.at("consent").fault(one_of(purposes))
 
 
 _PROPERTIES: Final[Mapping[str, type[Property]]] = {

@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from assent.core.errors import UnreadableBody, WrongType
 from assent.ingest import exact_json
-from assent.ingest.cells import Raw, raw
+from assent.ingest.cells import Raw, no_cell, raw
 from assent.ingest.mapping import ImportMapping
 from assent.ingest.rows import Rejected
 
@@ -22,7 +22,7 @@ class NdjsonLines:
 
     def __init__(self, file: IO[bytes], mapping: ImportMapping, read_share: Callable[[], float]) -> None:
         self.columns: Sequence[str] = list(mapping.columns)
-        self._kinds = tuple(mapping.columns.items())
+        self._kinds = mapping.columns
         self._file = file
         self._read_share = read_share
 
@@ -51,10 +51,11 @@ class NdjsonLines:
             said = None
         if not isinstance(said, dict):
             return Rejected(line=number, lines=1, code=UnreadableBody.code)
+        values = [said.get(column) for column in self.columns]
         try:
-            return number, [raw(said.get(column), kind) for column, kind in self._kinds]
+            return number, list(map(raw, values, self._kinds.values()))
         except ValueError:
-            return Rejected(line=number, lines=1, code=WrongType.code)
+            return Rejected(line=number, lines=1, code=WrongType.code, column=no_cell(values, self._kinds))
 
     def _skip_line(self) -> None:
         while (text := self._file.readline(_LONGEST_LINE)) and not text.endswith(b"\n"):

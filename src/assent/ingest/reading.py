@@ -28,6 +28,10 @@ CHUNK: Final = 512
 """Facts made at a time: two chunks fill a commit."""
 
 
+MOST_DISTINCT: Final = 1_000_000
+"""Distinct values that are counted one by one, in some 70 MB: memory must not grow with the file."""
+
+
 class Importing(Struct, frozen=True, kw_only=True):
     """What an import needs of the service."""
 
@@ -57,14 +61,16 @@ class Summary(Struct, kw_only=True):
     """Records whose fact was refused, by code."""
     rejected: Counter[str] = msgspec.field(default_factory=Counter)
     """Lines that became no record, by code."""
+    unfit: Counter[str] = msgspec.field(default_factory=Counter)
+    """Of those, the ones with a cell that is not of its column's type, by column."""
     stated: Counter[str] = msgspec.field(default_factory=Counter)
     """Statements that count, by purpose; in a dry run, those that the door let in."""
     unstated: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     """Statements that were refused, by code and article."""
     identifiers: dict[str, set[int]] = msgspec.field(default_factory=dict)
-    """Hashes of the distinct identifiers of the whole file, by namespace."""
+    """Hashes of the distinct identifiers of the whole file, by namespace; no more than `MOST_DISTINCT`."""
     traits: dict[str, set[int]] = msgspec.field(default_factory=dict)
-    """Hashes of the distinct values of the whole file, by trait."""
+    """Hashes of the distinct values of the whole file, by trait; no more than `MOST_DISTINCT`."""
 
 
 Hear = Callable[[Rejected], None]
@@ -174,6 +180,8 @@ class Reader:
             summary.lines += found.lines
             if isinstance(found, Rejected):
                 summary.rejected[found.code] += found.lines
+                if found.column:
+                    summary.unfit[found.column] += found.lines
                 self._hear(found)
                 continue
             summary.records += 1
@@ -220,10 +228,16 @@ class Reader:
     def _count(self, record: Record) -> None:
         external = record.call.context.get("externalIds")
         for one in external if isinstance(external, list) else ():
-            self.summary.identifiers.setdefault(one["type"], set()).add(hash(one["id"]))
+            _add(self.summary.identifiers, one["type"], one["id"])
         traits = record.call.context.get("traits")
         for name, value in traits.items() if isinstance(traits, dict) else ():
-            self.summary.traits.setdefault(name, set()).add(hash(value))
+            _add(self.summary.traits, name, value)
+
+
+def _add(distinct: dict[str, set[int]], name: str, value: object) -> None:
+    held = distinct.setdefault(name, set())
+    if len(held) < MOST_DISTINCT:
+        held.add(hash(value))
 
 
 def unheard(_: Rejected) -> None:

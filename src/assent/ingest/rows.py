@@ -62,6 +62,8 @@ class Rejected(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the GDPR, where a statement could not count."""
     purpose: str = ""
     """The purpose that it was about."""
+    column: str = ""
+    """The column whose cell is not of its type."""
 
 
 class Rows:
@@ -71,7 +73,7 @@ class Rows:
         """Find the mapping's columns in `header`, the file's first row; `zone` is the file's clock."""
         for column in mapping.columns:
             if header.count(column) != 1:
-                raise UnreadableBody(f"expected one column {column} in the file")
+                raise UnreadableBody(_unfit_header(column, header))
         self._plan = plan = _Plan(mapping)
         convert = converters(mapping.time_format, zone)
         reading = [(header.index(column), convert[mapping.columns[column]]) for column in plan.place]
@@ -101,10 +103,12 @@ class Rows:
                 return None
             said = tuple(map(operator.call, self._read_steady, steady))
         except ValueError:
-            return Rejected(line=line, lines=1, code=WrongType.code)
+            return self._unfit(line, row)
         key = said[self._plan.key]
-        if not isinstance(key, str) or (said[self._plan.time] is None and self._plan.is_event):
-            return Rejected(line=line, lines=1, code=WrongType.code)
+        if not isinstance(key, str):
+            return _wrong(line, self._plan.mapping.group.by)
+        if said[self._plan.time] is None and self._plan.is_event:
+            return _wrong(line, self._plan.mapping.group.time)
         complete = None
         group = self._open.get(key)
         if group is None:
@@ -121,6 +125,18 @@ class Rows:
         """Yield what was still open when the file ended."""
         while self._open:
             yield self._closed()
+
+    def _unfit(self, line: int, row: Sequence[Raw]) -> Rejected:
+        """Name the first column of a row whose cell is not of its type."""
+        cells = (*self._pick_steady(row), *self._pick_other(row))
+        for column, read, cell in zip(
+            self._plan.place, (*self._read_steady, *self._read_other), cells, strict=True
+        ):
+            try:
+                read(cell)
+            except ValueError:
+                return _wrong(line, column)
+        return _wrong(line, "")
 
     def _closed(self) -> Record | Rejected:
         """Close the group that began first."""
@@ -328,6 +344,23 @@ class _Group:
                 case _:
                     assert_never(value)
         return said
+
+
+def _wrong(line: int, column: str) -> Rejected:
+    return Rejected(line=line, lines=1, code=WrongType.code, column=column)
+
+
+def _unfit_header(column: str, header: Sequence[str]) -> str:
+    """Say what is wrong with a file's columns, and repeat nothing of them: the first line may be data."""
+    match len(header):
+        case 0:
+            return "expected a first line that names the columns, got an empty one"
+        case 1:
+            return (
+                f"expected one column {column} in the file, got one column in all: are there commas between?"
+            )
+        case _:
+            return f"expected one column {column} in the file, got {header.count(column)} of that name"
 
 
 def _without_blanks(row: dict[str, Cell]) -> dict[str, Cell]:

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from assent.core.errors import UnreadableBody
+from assent.ingest import parquet_lines
 from assent.ingest.mapping import ImportMapping, parse_mapping
 from assent.ingest.records import Record, Records, Rejected
 
@@ -179,7 +180,7 @@ def test_a_line_that_is_no_object_is_rejected_alone(line: bytes, plain: list[obj
 def test_a_value_that_no_cell_could_hold_is_of_the_wrong_type(value: bytes, tmp_path: Path) -> None:
     path = tmp_path / "orders.ndjson"
     path.write_bytes(b'{"order":"1","who":"2","at":"2011-06-01 08:00:00","price":1,"count":%s}\n' % value)
-    assert list(Records(path, MAPPING)) == [Rejected(line=1, lines=1, code="wrong_type")]
+    assert list(Records(path, MAPPING)) == [Rejected(line=1, lines=1, code="wrong_type", column="count")]
 
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
@@ -194,7 +195,12 @@ def test_a_packed_file_that_ends_early_is_damaged(ending: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("begins", "words"), [(b"PAR1", "whole Parquet"), (b"\x28\xb5\x2f\xfd", "Zstandard"), (b"", "one column")]
+    ("begins", "words"),
+    [
+        (b"PAR1", "whole Parquet"),
+        (b"\x28\xb5\x2f\xfd", "Zstandard"),
+        (b"", "first line that names the columns"),
+    ],
 )
 def test_what_cannot_be_read_is_said(begins: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "orders"
@@ -223,6 +229,13 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(UnreadableBody, match=r"assent\[parquet\]"):
         list(Records(path, MAPPING))
+
+
+def test_a_parquet_file_of_several_batches_says_every_row_once(
+    tmp_path: Path, plain: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_lines, "_BATCH", 2)
+    assert told(parquet(tmp_path / "orders.parquet")) == plain
 
 
 def test_a_file_that_is_left_in_the_middle_is_closed(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import pytest
 
 from assent.core.errors import PolicyInvalid
-from assent.ingest.mapping import ColumnType, Listing, parse_mapping
+from assent.ingest.mapping import ColumnType, Listing, check_against, parse_mapping
 from assent.ingest.records import read_mapping
 from assent.resources import policies_folder
+from tests.unit.ingest.policy_of_tests import SHIPPED as POLICY
 
 SHIPPED = (policies_folder() / "imports" / "online-retail.toml").read_text(encoding="utf-8")
 
@@ -115,6 +116,17 @@ def test_what_is_no_toml_is_refused_without_quoting_it() -> None:
     error = refused("ada@example.com")
     assert "ada" not in str(error)
     assert error.__cause__ is None
+
+
+def test_a_word_that_the_policy_does_not_declare_is_refused_before_a_line_is_read() -> None:
+    text = SHIPPED
+    check_against(parse_mapping(text, name="m"), POLICY)
+    unknown = parse_mapping(text.replace('"customer_id"', '"custmer_id"'), name="m")
+    with pytest.raises(PolicyInvalid, match=r"identifiers\.0\.namespace: expected one of .*customer_id"):
+        check_against(unknown, POLICY)
+    consent = '[consent.newsleter]\ncolumn = "Country"\ntime = "InvoiceDate"\nrefused = ["no"]\n'
+    with pytest.raises(PolicyInvalid, match="consent: expected one of"):
+        check_against(parse_mapping(text + consent, name="m"), POLICY)
 
 
 def test_nesting_that_no_parser_follows_is_refused() -> None:

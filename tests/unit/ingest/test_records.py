@@ -22,6 +22,14 @@ RETAIL = read_mapping(IMPORTS / "online-retail.toml")
 SAMPLE = IMPORTS / "samples" / "online-retail-2010-12.csv.gz"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
+COLUMNS = {
+    "invoice": "InvoiceNo",
+    "name": "Description",
+    "quantity": "Quantity",
+    "at": "InvoiceDate",
+    "price": "UnitPrice",
+}
+
 
 def line(
     invoice: str = "536365",
@@ -223,14 +231,16 @@ def test_a_malformed_line_is_rejected_alone_with_its_number(
 ) -> None:
     found = read(path, line(), line(**cells), line())
     rejected = [one for one in found if isinstance(one, Rejected)]
-    assert rejected == ([] if code is None else [Rejected(line=3, lines=1, code=code)])
+    # A cell of the wrong type is named by its column, never by what it holds.
+    column = COLUMNS[next(iter(cells))] if code == "wrong_type" else ""
+    assert rejected == ([] if code is None else [Rejected(line=3, lines=1, code=code, column=column)])
     assert sum(one.lines for one in found if isinstance(one, Record)) == (3 if code is None else 2)
 
 
 def test_bytes_that_are_no_utf_8_reject_their_line_alone(path: Path) -> None:
     bad = line(name="?").encode().replace(b"?", b"\xa3\xff")
     rejected, record = read(path, line(), bad, line(name="\u00a3 CAF\u00c9"))
-    assert rejected == Rejected(line=3, lines=1, code="wrong_type")
+    assert rejected == Rejected(line=3, lines=1, code="wrong_type", column="Description")
     assert isinstance(record, Record)
     assert record.lines == 2
 
@@ -264,6 +274,33 @@ def test_a_file_without_the_mapping_s_columns_is_unreadable(path: Path, raw: byt
     path.write_bytes(raw)
     with pytest.raises(UnreadableBody):
         list(Records(path, RETAIL))
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"", "got an empty one"),
+        (HEADER.replace(",", ";").encode(), "commas between"),
+        (HEADER.encode() + b",Country\n", "got 2 of that name"),
+        (HEADER.replace("Country", "Land").encode(), "one column Country in the file, got 0"),
+        (HEADER.encode("utf-16"), "got UTF-16"),
+    ],
+)
+def test_what_is_wrong_with_the_columns_is_said_and_none_repeated(path: Path, raw: bytes, says: str) -> None:
+    path.write_bytes(raw)
+    with pytest.raises(UnreadableBody, match=says) as refused:
+        list(Records(path, RETAIL))
+    assert "Land" not in str(refused.value)
+
+
+def test_rows_alike_and_rows_between_are_each_their_group_s(path: Path) -> None:
+    # What a row says alike is taken from the row before only where both are of one group that is still open.
+    one, other = line(), line(invoice="536366", customer="12.0", country="EIRE")
+    found = read(path, one, one, other, one, line(quantity="x"), other, line(country=""), other)
+    assert [(each.lines, each.code) for each in found if isinstance(each, Rejected)] == [(1, "wrong_type")]
+    records = [each for each in found if isinstance(each, Record)]
+    assert [record.call.properties["quantity"] for record in records] == [24, 18]
+    assert [record.lines for record in records] == [4, 3]
 
 
 def test_columns_are_found_by_name_and_others_are_not_read(path: Path) -> None:
@@ -306,7 +343,7 @@ def test_reading_goes_on_where_it_stopped() -> None:
 def test_what_was_rejected_is_told_again_when_reading_goes_on(path: Path) -> None:
     read(path, line(quantity="x"), line(), line(invoice="536366"))
     rejected, record = Records(path, RETAIL, start_at=1)
-    assert rejected == Rejected(line=2, lines=1, code="wrong_type")
+    assert rejected == Rejected(line=2, lines=1, code="wrong_type", column="Quantity")
     assert isinstance(record, Record)
     assert record.number == 1
 
