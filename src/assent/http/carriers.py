@@ -36,6 +36,7 @@ from assent.http.consents import (
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
 from assent.http.schema import shape
+from assent.http.signals import Signals, header_values
 from assent.http.wiring import AnyRequest, Service
 from assent.ingest.facts import Draft, Identifier
 
@@ -95,10 +96,12 @@ async def _taken(request: AnyRequest, carrier: str, read: Read) -> Response[byte
     if not who.server:
         raise Forbidden
     body = await body_of(request, CarrierBody)
-    return await once(request, who, partial(_state, who, body, carrier, read))
+    return await once(request, who, partial(_state, who, body, header_values(request), carrier, read))
 
 
-async def _state(who: Caller, body: CarrierBody, carrier: str, read: Read, wired: Service) -> Response[bytes]:
+async def _state(
+    who: Caller, body: CarrierBody, headers: Sequence[str], carrier: str, read: Read, wired: Service
+) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     subject = identifier_of(policy, body.subject, "/subject")
     try:
@@ -108,7 +111,8 @@ async def _state(who: Caller, body: CarrierBody, carrier: str, read: Read, wired
         raise
     places = [place for place, each in enumerate(carried) if each.refusal is None]
     drafts = [_draft(wired, who, subject, carrier, body.string, carried[place]) for place in places]
-    taken = await append_statements(wired, who.controller_id, policy, drafts)
+    signals = Signals(wired, who, policy, headers, wired.clock()).of_header([subject])
+    taken = await append_statements(wired, who.controller_id, policy, drafts, signals=signals)
     revision = taken.revision or await revision_of(wired, who.controller_id)
     document = CarrierStated(
         revision=revision,
