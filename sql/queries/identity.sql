@@ -80,7 +80,8 @@ SELECT
     l.first_at,
     l.last_at,
     l.first_entry,
-    l.last_entry
+    l.last_entry,
+    l.weight
 FROM link AS l
 WHERE
     l.controller_id = $1
@@ -121,7 +122,7 @@ WHERE
     AND i.identifier_id = n.identifier_id;
 
 -- name: upsert_links
-INSERT INTO link (controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry)
+INSERT INTO link (controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight)
 SELECT
     $1,
     n.low_id,
@@ -130,17 +131,26 @@ SELECT
     n.first_at,
     n.last_at,
     n.first_entry,
-    n.last_entry
+    n.last_entry,
+    n.weight
 FROM
     unnest(
-        $2::bigint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]
-    ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry)
+        $2::bigint[],
+        $3::bigint[],
+        $4::smallint[],
+        $5::bigint[],
+        $6::bigint[],
+        $7::bigint[],
+        $8::bigint[],
+        $9::integer[]
+    ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight)
 ON CONFLICT (controller_id, low_id, high_id, kind) DO UPDATE
     SET
         first_at = excluded.first_at,
         last_at = excluded.last_at,
         first_entry = excluded.first_entry,
-        last_entry = excluded.last_entry;
+        last_entry = excluded.last_entry,
+        weight = excluded.weight;
 
 -- name: upsert_denied
 INSERT INTO denied_link (controller_id, low_id, high_id, at, entry_index)

@@ -30,15 +30,19 @@ def identity_policy(
     *,
     identifiers_per_profile: int = 100,
     links_per_identifier: int = 200,
+    probable_threshold: int | None = None,
 ) -> Policy:
-    """Return a policy from text such as `user!1 email!5 cookie`: highest priority first, `!n` the limit."""
+    """Return a policy from text such as `user!1 email!5 cookie`: highest priority first, `!n` the limit.
+
+    `device` and `cookie` are what they say; every other namespace is of people.
+    """
     namespaces = {}
     for number, text in enumerate(spaces.split(), 1):
         name, _, limit = text.partition("!")
         namespaces[NamespaceId(number)] = Namespace(
             id=NamespaceId(number),
             name=name,
-            kind=IdentifierKind.PERSON,
+            kind=_KINDS.get(name, IdentifierKind.PERSON),
             priority=number,
             limit=int(limit) if limit else None,
         )
@@ -52,11 +56,15 @@ def identity_policy(
         conflict=rule,
         identifiers_per_profile=identifiers_per_profile,
         links_per_identifier=links_per_identifier,
+        probable_threshold=probable_threshold,
         purpose_ids={},
         category_ids={},
         feature_ids={},
         namespace_ids={space.name: space.id for space in namespaces.values()},
     )
+
+
+_KINDS = {"device": IdentifierKind.DEVICE, "cookie": IdentifierKind.COOKIE}
 
 
 class Evidence(NamedTuple):
@@ -91,6 +99,10 @@ def gather(policy: Policy, sightings: Iterable[Sighting]) -> Evidence:
                 last_at=Instant(max(at, old.last_at if old else at)),
                 first_entry=old.first_entry if old else EntryIndex(entry),
                 last_entry=EntryIndex(entry),
+                # A model's newest word counts: surer the later, in these worlds.
+                weight=500_000 + 100_000 * max(at, old.last_at if old else at)
+                if kind == LinkKind.PROBABLE
+                else 0,
             )
     nodes = tuple(
         Node(

@@ -217,6 +217,11 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         conflict=shapes.identity.conflict,
         identifiers_per_profile=shapes.identity.identifiers_per_profile,
         links_per_identifier=shapes.identity.links_per_identifier,
+        probable_threshold=(
+            None
+            if shapes.identity.probable_threshold is None
+            else round(shapes.identity.probable_threshold * 1_000_000)
+        ),
         linking=purpose_ids.get(stated.LINKING),
         purpose_ids=purpose_ids,
         category_ids={name: each.id for name, each in categories.items()},

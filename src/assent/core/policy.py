@@ -288,6 +288,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     conflict: ConflictRule = ConflictRule.AMBIGUOUS
     identifiers_per_profile: int = 100
     links_per_identifier: int = 200
+    probable_threshold: int | None = None
+    """How sure, in millionths, a model must be for its proposals to join anybody; None: they never do."""
     linking: PurposeId | None = None
     """The purpose `identity_linking`, whose denial splits."""
     purpose_ids: Mapping[str, PurposeId]

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from litestar import Response, post
 from msgspec import Meta, Struct
 
-from assent.core.errors import MalformedIdentifier
+from assent.core.errors import FactRejected, MalformedIdentifier, UnreadableBody
 from assent.core.ids import RESOLUTION, IdentifierId
 from assent.core.policy import LinkKind, Policy
 from assent.core.time import FOREVER
+from assent.features.catalogue import MILLIONTHS
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
@@ -20,7 +21,7 @@ from assent.http.moment import moment
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service
 from assent.ingest.component import Component, resolution_of
-from assent.ingest.facts import Draft, Identifier, LinkBody, make_facts
+from assent.ingest.facts import Draft, Identifier, LinkBody, UnlinkBody, make_facts
 from assent.ingest.person import values_of
 
 
@@ -34,11 +35,17 @@ class ResolveBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class LinkStatement(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
 ):
-    """Two identifiers that are, or are not, one person."""
+    """Two identifiers that are, are not, or by a model's guess may be, one person.
+
+    `retracted` takes back what was stated or proposed about them, a denial too; what was observed stands. A
+    proposal names its `model` and how sure that is (`weight`, above 0 and up to 1).
+    """
 
     start: SubjectReference
     end: SubjectReference
-    kind: Literal["asserted", "denied"]
+    kind: Literal["asserted", "denied", "retracted", "probable"]
+    weight: Annotated[float, Meta(gt=0, le=1)] | None = None
+    model: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
 class LinksBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +93,37 @@ async def state_links(request: AnyRequest) -> Response[bytes]:
     return await once(request, who, partial(_state_links, who, body))
 
 
+class LiftBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An identifier to begin anew with."""
+
+    subject: SubjectReference
+
+
+@post(
+    "/v1/identities/lift",
+    status_code=201,
+    opt=shape(by="dpo, admin", body=LiftBody, answer=dict[str, Any], once=True),
+)
+async def lift(request: AnyRequest) -> Response[bytes]:
+    """Void all evidence so far about a shared or generic identifier: what comes from now on links it."""
+    who = await caller(request, Role.DPO, Role.ADMIN)
+    body = await body_of(request, LiftBody)
+    return await once(request, who, partial(_lift, who, body))
+
+
+async def _lift(who: Caller, body: LiftBody, wired: Service) -> Response[bytes]:
+    policy = await wired.policies.current(who.controller_id)
+    subject = identifier_of(policy, body.subject, "/subject")
+    draft = Draft(body=UnlinkBody(identifiers=(subject,)), role=who.role.value)
+    facts = make_facts(wired.ring, wired.random, who.controller_id, [draft])
+    appended = await wired.ledger.append(who.controller_id, facts)
+    (outcome,) = appended.outcomes
+    if outcome.code is not None:
+        raise FactRejected("Nothing links an identifier that was never seen.", pointer="/subject")
+    document = {"index": outcome.index, "revision": appended.revision}
+    return answer(document, status=201, headers=at_revision(appended.revision))
+
+
 async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     drafts = []
@@ -94,17 +132,7 @@ async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response
         end = identifier_of(policy, link.end, f"/links/{place}/to")
         if start == end:
             raise MalformedIdentifier("Two identifiers were expected.", pointer=f"/links/{place}/to")
-        drafts.append(
-            Draft(
-                body=LinkBody(
-                    identifiers=(start, end),
-                    link=LinkKind.ASSERTED,
-                    at=FOREVER,
-                    denied=link.kind == "denied",
-                ),
-                role=who.role.value,
-            )
-        )
+        drafts.append(Draft(body=_stated(link, (start, end), f"/links/{place}"), role=who.role.value))
     facts = make_facts(wired.ring, wired.random, who.controller_id, drafts)
     appended = await wired.ledger.append(who.controller_id, facts)
     document = {
@@ -112,6 +140,29 @@ async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response
         "revision": appended.revision,
     }
     return answer(document, status=201, headers=at_revision(appended.revision))
+
+
+def _stated(link: LinkStatement, ends: tuple[Identifier, Identifier], pointer: str) -> LinkBody | UnlinkBody:
+    proposal = link.kind == "probable"
+    for name, value in (("weight", link.weight), ("model", link.model)):
+        if (value is None) is proposal:
+            said = "Expected of a proposal." if proposal else "Expected of a proposal alone."
+            raise UnreadableBody(said, pointer=f"{pointer}/{name}")
+    match link.kind:
+        case "retracted":
+            return UnlinkBody(identifiers=ends)
+        case "asserted" | "denied":
+            denied = link.kind == "denied"
+            return LinkBody(identifiers=ends, link=LinkKind.ASSERTED, at=FOREVER, denied=denied)
+        case "probable":
+            return LinkBody(
+                identifiers=ends,
+                link=LinkKind.PROBABLE,
+                at=FOREVER,
+                weight=max(1, round((link.weight or 0) * MILLIONTHS)),
+                model=link.model or "",
+            )
+    assert_never(link.kind)
 
 
 def _nobodys(
@@ -133,4 +184,4 @@ def _documents(
     ]
 
 
-HANDLERS = [show, state_links]
+HANDLERS = [show, state_links, lift]

@@ -15,11 +15,12 @@ from typing import Final, assert_never
 from msgspec import Struct
 
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
-from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Policy
 from assent.core.time import Instant
 from assent.identity.caps import Rank, beyond, hubs
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import Limits, Spaces, ambiguous, fold, within
+from assent.identity.proposals import refused
 
 _PLACE: Final = attrgetter("low", "high", "kind")
 
@@ -45,6 +46,8 @@ class Link(Struct, frozen=True, kw_only=True):
     last_at: Instant
     first_entry: EntryIndex
     last_entry: EntryIndex
+    weight: int = 0
+    """How sure a model was when it proposed the link last, in millionths; 0 for every other kind."""
 
 
 class DropReason(StrEnum):
@@ -53,7 +56,9 @@ class DropReason(StrEnum):
     DENIED = "denied"
     """A person or a data protection officer said that it is wrong."""
     PROPOSED = "proposed"
-    """A model proposed it, and nobody confirmed it."""
+    """A model proposed it, less surely than the policy asks for."""
+    UNSURE = "unsure"
+    """A model proposed it, and with other proposals it would join two named people, or too many."""
     UNDECLARED = "undeclared"
     """The policy declares no such namespace, or one end is gone."""
     CONFLICT = "conflict"
@@ -96,17 +101,21 @@ def resolve(
 
     `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased.
 
-    Steps: (1) evidence that cannot join is dropped: denied, merely proposed, of an undeclared namespace, or
-    between two values of a unique one; (2) an identifier with more links than the cap is generic, and out;
-    (3) what is connected is a component; (4) one within every limit is a cluster as it stands, (5) elsewhere
-    the conflict rule cuts; (6) in a cluster past the cap on identifiers those ranking past it are generic and
-    out: higher priority ranks first, then the longer known (a newcomer moves nobody), then the keyed hash.
+    Steps: (1) evidence that cannot join is dropped: denied, proposed less surely than the policy asks for,
+    of an undeclared namespace, or between two values of a unique one; (2) an identifier with more links than
+    the cap is generic, and out; (3) what is connected is a component; (4) one within every limit is a cluster
+    as it stands, (5) elsewhere the conflict rule cuts; (6) in a cluster past the cap on identifiers those
+    ranking past it are generic and out: higher priority ranks first, then the longer known (a newcomer moves
+    nobody), then the keyed hash; (7) last, proposals join what they may: they cut nothing, and never join two
+    named people.
     """
     spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
     limits = {space.id: space.limit for space in policy.namespaces.values() if space.limit is not None}
     everybody = [node.id for node in nodes]
 
-    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(spaces, limits, denied))  # (1)
+    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(policy, spaces, limits, denied))  # (1)
+    proposals = [link for link in kept if link.kind == LinkKind.PROBABLE]
+    kept = [link for link in kept if link.kind != LinkKind.PROBABLE] if proposals else kept
     generic = hubs(policy.links_per_identifier, [*_pairs(kept)])  # (2)
     if generic or shared:
         kept = _sift_further(kept, dropped, _exclusion(shared, generic))
@@ -114,15 +123,23 @@ def resolve(
 
     crowded = [group for group in clusters if len(group) > 1 and not within(limits, spaces, group)]  # (4)
     if crowded:
-        found, refused = _cut(policy, limits, spaces, nodes, _parts(crowded, kept))  # (5)
+        found, undone = _cut(policy, limits, spaces, nodes, _parts(crowded, kept))  # (5)
         shared |= found
-        kept = _sift_further(kept, dropped, _exclusion(shared, generic, refused))
+        kept = _sift_further(kept, dropped, _exclusion(shared, generic, undone))
         clusters = components(everybody, _pairs(kept))
 
     crammed = [group for group in clusters if len(group) > policy.identifiers_per_profile]
     if crammed:
         generic |= beyond(policy.identifiers_per_profile, crammed, _rank(policy, nodes, kept))  # (6)
         kept = _sift_further(kept, dropped, _exclusion(shared, generic))
+        clusters = components(everybody, _pairs(kept))
+
+    if proposals:  # (7)
+        proposals = _sift_further(proposals, dropped, _exclusion(shared, generic))
+        crowded = hubs(policy.links_per_identifier, [*_pairs(kept), *_pairs(proposals)])
+        proposals = _sift_further(proposals, dropped, _exclusion(frozenset(), crowded))
+        proposals = _sift_further(proposals, dropped, _proposal(policy, spaces, limits, clusters, proposals))
+        kept = sorted([*kept, *proposals], key=_PLACE)
         clusters = components(everybody, _pairs(kept))
 
     return Resolution(
@@ -155,20 +172,38 @@ def _sift_further(links: Iterable[Link], dropped: list[Dropped], verdict: _Verdi
     return kept
 
 
-def _admission(spaces: Spaces, limits: Limits, denied: frozenset[Pair]) -> _Verdict:
+def _admission(policy: Policy, spaces: Spaces, limits: Limits, denied: frozenset[Pair]) -> _Verdict:
     """Judge a link by itself."""
+    threshold = policy.probable_threshold
 
     def verdict(link: Link) -> DropReason | None:
         low, high = spaces.get(link.low), spaces.get(link.high)
         if (link.low, link.high) in denied:
             return DropReason.DENIED
-        if link.kind == LinkKind.PROBABLE:
+        if link.kind == LinkKind.PROBABLE and (threshold is None or link.weight < threshold):
             return DropReason.PROPOSED
         if low is None or high is None:
             return DropReason.UNDECLARED
         if low == high and limits.get(low) == 1:
             return DropReason.CONFLICT
         return None
+
+    return verdict
+
+
+def _proposal(
+    policy: Policy, spaces: Spaces, limits: Limits, clusters: Sequence[Group], proposals: Sequence[Link]
+) -> _Verdict:
+    """Judge proposals by what they would join together."""
+
+    def fits(group: Group) -> bool:
+        return len(group) <= policy.identifiers_per_profile and within(limits, spaces, group)
+
+    named = {one for one, space in spaces.items() if policy.namespaces[space].kind is IdentifierKind.PERSON}
+    bad = refused(clusters, [*_pairs(proposals)], named, fits)
+
+    def verdict(link: Link) -> DropReason | None:
+        return DropReason.UNSURE if (link.low, link.high) in bad else None
 
     return verdict
 

@@ -97,8 +97,9 @@ async def links_among(
             last_at=last_at,
             first_entry=first_entry,
             last_entry=last_entry,
+            weight=weight,
         )
-        for low, high, kind, first_at, last_at, first_entry, last_entry in rows
+        for low, high, kind, first_at, last_at, first_entry, last_entry, weight in rows
     ]
 
 
@@ -158,6 +159,7 @@ async def upsert_links(connection: Connection, controller_id: ControllerId, link
         [link.last_at for link in links],
         [link.first_entry for link in links],
         [link.last_entry for link in links],
+        [link.weight for link in links],
     )
 
 

@@ -18,7 +18,7 @@ from assent.consent.permit import Permit
 from assent.consent.statement import EVERY, NARROWING, Statement, statement_of
 from assent.consent.statement import State as Said
 from assent.core.documents import parse_policy
-from assent.core.errors import UnknownPurpose
+from assent.core.errors import FactRejected, UnknownPurpose
 from assent.core.ids import (
     CategoryId,
     EntryIndex,
@@ -29,7 +29,7 @@ from assent.core.ids import (
     mask,
 )
 from assent.core.names import NameBook
-from assent.core.policy import Policy
+from assent.core.policy import LinkKind, Policy
 from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, Content, Item, State, absorb, items, merge
 from assent.ingest.component import (
@@ -52,6 +52,7 @@ from assent.ingest.facts import (
     LinkBody,
     PolicyBody,
     StatedBody,
+    UnlinkBody,
 )
 from assent.ingest.joining import Holding, Joined, split
 from assent.ledger.append import ContentPart, Fact, Ref
@@ -171,6 +172,8 @@ class Board:
                 taken = self._stated(index, fact, body)
             case LinkBody() as body:
                 taken = self._linked(index, fact, body)
+            case UnlinkBody():
+                taken = self._unlinked(index, fact)
             case PolicyBody() as body:
                 taken = self._policy(index, body)
             case AudienceBody() as body:
@@ -412,10 +415,22 @@ class Board:
         if body.denied:
             joined.deny(first, second)
         else:
-            joined.lift(first, second)
-            joined.link(first, second, body.link, min(body.at, self.now))
+            if body.link is not LinkKind.PROBABLE:
+                joined.lift(first, second)
+            joined.link(first, second, body.link, min(body.at, self.now), body.weight)
         self._accept(joined, joined.derived())
         return Taken(identifier=first)
+
+    def _unlinked(self, index: EntryIndex, fact: Fact) -> Taken:
+        if any(ref not in self.identifiers for ref in fact.refs):
+            raise FactRejected("nothing links an identifier that was never seen")
+        joined = self._join(index, fact)
+        if len(joined.ids) > 1:
+            joined.retract(joined.ids[0], joined.ids[1])
+        else:
+            joined.part(joined.ids[0])
+        self._accept(joined, joined.derived())
+        return Taken(identifier=joined.ids[0])
 
     def _policy(self, index: EntryIndex, body: PolicyBody) -> Taken:
         documents = msgspec.json.decode(body.documents)

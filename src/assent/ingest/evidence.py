@@ -24,7 +24,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     role: str
     """Whose key wrote it."""
     said: str
-    """The call (`identify`, `alias`, ...), `stated` or `denied`; of an erased entry, its kind."""
+    """The call (`identify`, `alias`, ...), a model's name, `stated`, `denied`; of an erased one its kind."""
 
 
 async def evidence_of(
@@ -42,7 +42,7 @@ async def evidence_of(
             case EventBody() as body:
                 said = body.call
             case LinkBody() as body:
-                said = "denied" if body.denied else "stated"
+                said = "denied" if body.denied else body.model or "stated"
             case _:
                 said = header.kind.value
         found[index] = Evidence(role=header.role, said=said)

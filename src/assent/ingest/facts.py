@@ -48,13 +48,24 @@ class EventBody(Struct, frozen=True, kw_only=True, tag="event", omit_defaults=Tr
     """Purposes for which a signal of the call itself forbids to collect it."""
 
 
-class LinkBody(Struct, frozen=True, kw_only=True, tag="link"):
-    """A statement that two identifiers are one person, or, denied, that they are not."""
+class LinkBody(Struct, frozen=True, kw_only=True, tag="link", omit_defaults=True):
+    """A statement that two identifiers are one person, or, denied, that they are not.
+
+    A probable one says which model proposes it, and how sure that is (`weight`, in millionths).
+    """
 
     identifiers: tuple[Identifier, ...]
     link: LinkKind
     at: Instant
     denied: bool = False
+    weight: int = 0
+    model: str = ""
+
+
+class UnlinkBody(Struct, frozen=True, kw_only=True, tag="unlink"):
+    """Evidence taken back: of two identifiers what was stated about them, of one all that links it so far."""
+
+    identifiers: tuple[Identifier, ...]
 
 
 class StatedBody(Struct, frozen=True, kw_only=True, tag="statement", omit_defaults=True):
@@ -89,11 +100,12 @@ class AudienceBody(Struct, frozen=True, kw_only=True, tag="audience"):
     identifiers: tuple[Identifier, ...] = ()
 
 
-Body = EventBody | LinkBody | StatedBody | PolicyBody | AudienceBody
+Body = EventBody | LinkBody | UnlinkBody | StatedBody | PolicyBody | AudienceBody
 
 KINDS: Mapping[type, EntryKind] = {
     EventBody: EntryKind.EVENT,
     LinkBody: EntryKind.LINK,
+    UnlinkBody: EntryKind.LINK,
     StatedBody: EntryKind.STATEMENT,
     PolicyBody: EntryKind.POLICY,
     AudienceBody: EntryKind.AUDIENCE,

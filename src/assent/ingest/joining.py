@@ -18,6 +18,9 @@ from assent.ledger.append import Ref
 
 _NOTHING = Derived(profiles={}, permits={})
 
+_STATED = frozenset({LinkKind.ASSERTED, LinkKind.PROBABLE})
+"""Kinds of evidence that somebody or something stated, and may take back."""
+
 
 class Holding:
     """A component with what follows from it; facts replace it whole."""
@@ -65,15 +68,17 @@ class Joined:
         self._statements: list[Statement] = []
         self.changed = bool(self.new_nodes)
 
-    def link(self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
-        """Add evidence that two identifiers are one person."""
+    def link(
+        self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant, weight: int = 0
+    ) -> None:
+        """Add evidence that two identifiers are one person; `weight` is how sure a model was of it."""
         if one == other:
             return
         low, high = min(one, other), max(one, other)
         key = (low, high, kind)
         held = self._base.links.get(key)
-        fresh = _evidenced(held, key, at, self.index)
-        if held is None:
+        fresh = _evidenced(held, key, at, self.index, weight)
+        if held is None or fresh.weight != held.weight:
             self.new_links[key] = fresh
             self.changed = True
             return
@@ -81,9 +86,22 @@ class Joined:
         if fresh.first_at < held.first_at or (timed and fresh.last_at > held.last_at):
             self.new_links[key] = fresh
             self.changed = True
-        elif fresh.last_at - held.last_at > HOUR:
-            # Within an hour the newest time says nothing that a rule would ask for.
+        elif fresh.last_at - held.last_at > (0 if kind is LinkKind.PROBABLE else HOUR):
+            # Within an hour the newest time says nothing that a rule would ask for, unless a model's.
             self.new_links[key] = fresh
+
+    def retract(self, one: IdentifierId, other: IdentifierId) -> None:
+        """Take back what was stated about two identifiers, yes or no; what was observed stands."""
+        pair = (min(one, other), max(one, other))
+        self.gone_links = {key for key in self._base.links if key[:2] == pair and key[2] in _STATED}
+        if pair in self._base.denied:
+            self.lifted.add(pair)
+        self.changed = self.changed or bool(self.gone_links or self.lifted)
+
+    def part(self, one: IdentifierId) -> None:
+        """Void all evidence so far about an identifier, so that it is shared or generic no longer."""
+        self.gone_links = {key for key in self._base.links if one in key[:2]}
+        self.changed = self.changed or bool(self.gone_links)
 
     def deny(self, one: IdentifierId, other: IdentifierId) -> None:
         """Say that two identifiers are not one person: what linked them so far is void."""
@@ -120,7 +138,7 @@ class Joined:
     def component(self) -> Component:
         """Return the component with everything that was added."""
         base = self._base
-        if not (self.new_links or self.new_denied or self.lifted or self._statements):
+        if not (self.new_links or self.gone_links or self.new_denied or self.lifted or self._statements):
             return base
         statements = dict(base.statements)
         for said in self._statements:
@@ -154,19 +172,29 @@ def split(component: Component, after: Derived) -> Sequence[Component]:
     return tuple(_restricted(component, frozenset(group)) for group in groups.values())
 
 
-def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex) -> Link:
+def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex, weight: int) -> Link:
     low, high, kind = key
     if held is None:
         return Link(
-            low=low, high=high, kind=kind, first_at=at, last_at=at, first_entry=index, last_entry=index
+            low=low,
+            high=high,
+            kind=kind,
+            first_at=at,
+            last_at=at,
+            first_entry=index,
+            last_entry=index,
+            weight=weight,
         )
     earlier, later = at < held.first_at, at > held.last_at
+    # A model's newest word counts; of two at one instant the less sure.
+    weighed = weight if later else min(weight, held.weight) if at == held.last_at else held.weight
     return msgspec.structs.replace(
         held,
         first_at=at if earlier else held.first_at,
         first_entry=index if earlier else held.first_entry,
         last_at=at if later else held.last_at,
         last_entry=index if later else held.last_entry,
+        weight=weighed,
     )
 
 

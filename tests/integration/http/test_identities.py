@@ -3,6 +3,7 @@
 import pytest
 
 from tests.integration.http.shop import Json, Shop, refused, subject
+from tests.support.policy_documents import shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,6 +50,76 @@ async def test_a_purposes_view_may_see_two_where_the_resolution_sees_one(shop: S
     # Advertising joins devices only for who agreed to it.
     assert await people(shop, purpose="advertising") == {"anna-0001"}
     assert await people(shop, purpose="service") == {"anna-0001", "zebra-17"}
+
+
+async def test_what_was_stated_is_taken_back_and_what_was_observed_stands(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    await shop.post("/v1/identities/links", {"links": [link("asserted")]}, by="dpo")
+    await shop.post("/v1/identities/links", {"links": [link("retracted")]}, by="dpo")
+    assert await people(shop) == {"anna-0001", "zebra-17"}
+    await shop.post(
+        "/v1/identities/links", {"links": [link("asserted", end="email:anna@example.org")]}, by="dpo"
+    )
+    assert "anna@example.org" in await people(shop)
+    await shop.post(
+        "/v1/identities/links", {"links": [link("retracted", end="email:anna@example.org")]}, by="dpo"
+    )
+    assert await people(shop) == {"anna-0001", "zebra-17"}
+
+
+async def test_a_denial_is_taken_back_and_new_evidence_links_again(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    for kind in ("denied", "retracted"):
+        await shop.post("/v1/identities/links", {"links": [link(kind)]}, by="dpo")
+        assert await people(shop) == {"anna-0001"}
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    assert await people(shop) == {"anna-0001", "zebra-17"}
+
+
+async def test_a_shared_browser_is_lifted_and_begins_anew(shop: Shop) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    await shop.bought("user_id:bert-0002", 10, anonymousId="zebra-17")
+    assert [one["value"] for one in (await resolved(shop))["shared"]] == ["zebra-17"]
+    await shop.post("/v1/identities/lift", {"subject": subject(COOKIE)}, by="dpo")
+    assert (await resolved(shop))["shared"] == []
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    assert await people(shop) == {"anna-0001", "zebra-17"}
+
+
+async def test_nothing_is_lifted_that_was_never_seen(shop: Shop) -> None:
+    before = await shop.revision()
+    response = await shop.ask("POST", "/v1/identities/lift", {"subject": subject(COOKIE)}, by="dpo")
+    refused(response, 422, "fact_rejected", "/subject")
+    assert await shop.revision() == before
+
+
+async def test_a_models_proposal_joins_for_whom_the_policy_says_so(shop: Shop) -> None:
+    documents = shipped()
+    documents["identity"]["probable_threshold"] = 0.8
+    documents["purposes"]["purposes"]["analytics"]["links"]["kinds"].append("probable")
+    await shop.open(documents)
+    await shop.given(ANNA, "analytics", "personalisation")
+    await shop.given(COOKIE, "analytics", "personalisation")
+    for weight, joined in ((0.79, False), (0.8, True)):
+        guess = {**link("probable"), "weight": weight, "model": "households-3"}
+        await shop.post("/v1/identities/links", {"links": [guess]}, by="dpo")
+        assert (await people(shop, purpose="analytics") == {"anna-0001", "zebra-17"}) is joined
+        assert await people(shop, purpose="personalisation") == {"anna-0001"}
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"kind": "probable", "model": "m"}, "/links/0/weight"),
+        ({"kind": "probable", "weight": 0.5}, "/links/0/model"),
+        ({"kind": "asserted", "weight": 0.5}, "/links/0/weight"),
+        ({"kind": "probable", "weight": 0, "model": "m"}, "/links/0/weight"),
+        ({"kind": "probable", "weight": 1.1, "model": "m"}, "/links/0/weight"),
+    ],
+)
+async def test_a_proposal_says_whose_it_is_and_how_sure(shop: Shop, more: Json, pointer: str) -> None:
+    body = {"links": [{**link("asserted"), **more}]}
+    refused(await shop.ask("POST", "/v1/identities/links", body, by="dpo"), 400, "unreadable_body", pointer)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 import assent.identity.resolve as resolve_module
 from assent.core.ids import IdentifierId
-from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Policy
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import ambiguous
 from assent.identity.resolve import DropReason, Link, Node, Resolution, resolve
@@ -140,6 +141,44 @@ def one_more(policy: Policy, nodes: Nodes, links: Links, denied: Denied) -> Reso
 
 def test_a_resolver_that_lets_one_link_through_is_caught() -> None:
     assert is_caught(worlds(), lambda world: is_within_limits(one_more, world))
+
+
+# What a model proposes never joins two people who are named, and parts nobody.
+
+
+def proposals_only_add(resolver: Resolver, world: World) -> bool:
+    resolution, evidence = run(resolver, world)
+    firm = tuple(link for link in evidence.links if link.kind != LinkKind.PROBABLE)
+    denied = frozenset(evidence.pair(*names) for names in world.denied)
+    before = resolver(world.policy, evidence.nodes, firm, denied).clusters
+    home = {one: group for group in before for one in group}
+    kind_of = {node.id: world.policy.namespaces[node.namespace].kind for node in evidence.nodes}
+    for group in resolution.clusters:
+        merged = {home[one] for one in group}
+        if set().union(*merged) != set(group):
+            return False
+        named = [one for one in merged if any(kind_of[each] is IdentifierKind.PERSON for each in one)]
+        if len(named) > 1:
+            return False
+    return True
+
+
+@LAWS
+@given(worlds())
+def test_a_proposal_only_adds_and_never_joins_two_named_people(world: World) -> None:
+    assert proposals_only_add(sound, world)
+
+
+def trusting(policy: Policy, nodes: Nodes, links: Links, denied: Denied) -> Resolution:
+    firm = tuple(
+        structs.replace(link, kind=LinkKind.OBSERVED) if link.kind == LinkKind.PROBABLE else link
+        for link in links
+    )
+    return resolve(policy, nodes, firm, denied)
+
+
+def test_a_resolver_that_takes_a_guess_for_a_fact_is_caught() -> None:
+    assert is_caught(worlds(), lambda world: proposals_only_add(trusting, world))
 
 
 # Total: everybody is in one cluster, every link is kept or dropped, the kept ones make the clusters.

@@ -42,6 +42,7 @@ def policies(caps: bool = True) -> st.SearchStrategy[Policy]:
         st.sampled_from(ConflictRule),
         identifiers_per_profile=st.sampled_from([3, 4, 100] if caps else [100]),
         links_per_identifier=st.sampled_from([3, 5, 200] if caps else [200]),
+        probable_threshold=st.sampled_from([None, 1, 600_000]),
     )
 
 
