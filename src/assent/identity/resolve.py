@@ -136,8 +136,8 @@ def resolve(
 
     if proposals:  # (7)
         proposals = _sift_further(proposals, dropped, _exclusion(shared, generic))
-        crowded = hubs(policy.links_per_identifier, [*_pairs(kept), *_pairs(proposals)])
-        proposals = _sift_further(proposals, dropped, _exclusion(frozenset(), crowded))
+        busy = hubs(policy.links_per_identifier, [*_pairs(kept), *_pairs(proposals)])
+        proposals = _sift_further(proposals, dropped, _exclusion(frozenset(), busy))
         proposals = _sift_further(proposals, dropped, _proposal(policy, spaces, limits, clusters, proposals))
         kept = sorted([*kept, *proposals], key=_PLACE)
         clusters = components(everybody, _pairs(kept))
