@@ -4,7 +4,8 @@ SELECT
     h.revision,
     h.at,
     h.policy_version,
-    h.frontier
+    h.frontier,
+    h.preparing
 FROM ledger.head AS h
 WHERE h.controller_id = $1
 FOR UPDATE;

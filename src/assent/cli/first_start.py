@@ -60,9 +60,7 @@ async def _put_in_force(wired: Service, controller_id: ControllerId) -> Policy:
             documents = await asyncio.to_thread(read_folder, wired.settings.policies)
             await checked(connection, controller_id, documents)
     if version == 0:
-        await activate(
-            wired.ledger, wired.ring, wired.random, controller_id, documents, role=Role.ADMIN.value
-        )
+        await activate(wired.means, controller_id, documents, role=Role.ADMIN.value)
     return await wired.policies.refreshed(controller_id)
 
 

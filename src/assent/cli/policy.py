@@ -51,9 +51,7 @@ def activate(controller: str, folder: Path | None) -> None:
             if digest(before) == digest(documents):
                 return f"version {version} is in force and says the same: nothing changed"
             await checked(connection, controller_id, documents)
-        revision = await put_in_force(
-            wired.ledger, wired.ring, wired.random, controller_id, documents, role=Role.ADMIN.value
-        )
+        revision = await put_in_force(wired.means, controller_id, documents, role=Role.ADMIN.value)
         now = await wired.policies.refreshed(controller_id)
         return f"version {now.version} is in force since revision {revision}"
 

@@ -160,7 +160,11 @@ async def insert_policy(
         list(views),
         list(retroactive),
     )
-    await connection.execute(_SQL.delete_permits_before, controller_id, policy.version)
+
+
+async def delete_permits_before(connection: Connection, controller_id: ControllerId, version: int) -> None:
+    """Remove the permits of policies that were in force before a version."""
+    await connection.execute(_SQL.delete_permits_before, controller_id, version)
 
 
 NO_POLICY: Final = Policy(

@@ -96,6 +96,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
         ask_again_after=read_duration(place.at("ask_again_after"), shape.ask_again_after),
         erase_within=_erase_within(place.at("erase_within"), shape.erase_within),
         k=shape.k,
+        gains_basis=shape.gains_basis or "",
     )
 
 

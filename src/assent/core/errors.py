@@ -16,6 +16,7 @@ Only `http/problems.py` knows status codes. `pointer` is a JSON pointer into the
 (RFC 6901) and names members, never values.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -188,6 +189,24 @@ class PolicyInvalid(Refused):
     """The policy does not say what it must."""
 
     code = "unreadable_body"
+
+
+class ActivationUnderWay(Refused):
+    """Another policy is being put in force; this one was not looked at."""
+
+    code = "activation_under_way"
+
+
+class GainsUnstated(Refused):
+    """People would be used for more than they were, without having said anything, and on no stated basis."""
+
+    code = "gain_without_statement"
+
+    def __init__(self, gains: Mapping[str, int]) -> None:
+        """Keep how many people would gain, by the purpose's name."""
+        counts = ", ".join(f"{name}: {count}" for name, count in sorted(gains.items()))
+        super().__init__(f"people would gain without a statement, and no gains_basis says why: {counts}")
+        self.gains = gains
 
 
 class IdempotencyMismatch(Refused):

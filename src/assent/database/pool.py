@@ -40,6 +40,9 @@ _PLANS: Final = {
     Role.READER: {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"},
 }
 
+_PREPARING: Final = 4
+"""Controllers whose next policy is prepared at once; opened when there is something to prepare."""
+
 _CONNECT_WITHIN_S = 10.0
 _CLOSE_WITHIN_S = 5.0  # for what is under way; a statement cut off is rolled back by the server
 
@@ -51,6 +54,8 @@ class Database(Struct, frozen=True, kw_only=True):
     reader: Pool
     auditor: Pool
     eraser: Pool
+    preparer: Pool
+    """The writer's role too, for what takes minutes in small steps: it takes no connection from commits."""
     server: EmbeddedPostgres | None
 
     async def revive(self) -> None:
@@ -90,11 +95,14 @@ async def open_database(
             stack.push_async_callback(_closed, pools[role])
             async with pools[role].acquire() as connection:
                 await refuse_unsafe_role(connection, role)
+        preparer = await _opened(address, Role.WRITER, _PREPARING, settings, least=0)
+        stack.push_async_callback(_closed, preparer)
         yield Database(
             writer=pools[Role.WRITER],
             reader=pools[Role.READER],
             auditor=pools[Role.AUDITOR],
             eraser=pools[Role.ERASER],
+            preparer=preparer,
             server=server,
         )
 
@@ -131,13 +139,13 @@ class _Lasting(asyncpg.Connection):
         return ""
 
 
-async def _opened(address: str, role: Role, size: int, settings: Settings) -> Pool:
+async def _opened(address: str, role: Role, size: int, settings: Settings, *, least: int = 1) -> Pool:
     password = settings.role_password.reveal() if settings.role_password else None
     try:
         return await asyncpg.create_pool(
             as_role(address, role),
             password=password,
-            min_size=1,
+            min_size=least,
             max_size=size,
             timeout=_CONNECT_WITHIN_S,
             max_inactive_connection_lifetime=0,  # a new connection would prepare every statement again

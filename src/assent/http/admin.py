@@ -111,9 +111,7 @@ async def _set_policy(who: Caller, body: PolicyRequest, wired: Service) -> Respo
         revision: int = await revision_of(wired, who.controller_id)
         document = {"valid": True, "activated": False, "version": wanted.version - 1}
         return answer(document, headers=at_revision(revision))
-    revision = await activate(
-        wired.ledger, wired.ring, wired.random, who.controller_id, body.documents, who.role.value
-    )
+    revision = await activate(wired.means, who.controller_id, body.documents, who.role.value)
     policy = await wired.policies.refreshed(who.controller_id)
     return answer(
         {"valid": True, "activated": True, "version": policy.version, "revision": revision},

@@ -36,6 +36,8 @@ _STATUS: Final[Mapping[type[AssentError], int]] = {
     errors.PurposeNotBound: 403,
     errors.NotVerified: 403,
     errors.UnknownAudience: 404,
+    errors.ActivationUnderWay: 409,
+    errors.GainsUnstated: 409,
     errors.IdempotencyMismatch: 409,
     errors.IdempotencyInFlight: 409,
     errors.RevisionAhead: 409,
@@ -73,7 +75,15 @@ def problem(
 
 def on_refusal(_: Request[Any, Any, Any], error: AssentError, **more: object) -> Response[bytes]:
     """Answer one of our own errors."""
-    places = ({"pointer": error.pointer, "code": error.code},) if error.pointer else ()
+    places: tuple[dict[str, str], ...] = ()
+    if error.pointer:
+        places = ({"pointer": error.pointer, "code": error.code},)
+    if isinstance(error, errors.GainsUnstated):
+        of = "/documents/purposes/purposes"
+        places = tuple(
+            {"pointer": f"{of}/{name}/gains_basis", "code": error.code} for name in sorted(error.gains)
+        )
+        more["gains"] = error.gains
     return problem(status_of(error), error.code, str(error), places, **more)
 
 

@@ -17,6 +17,7 @@ from assent.http.claims import Answers
 from assent.http.intake import Intake
 from assent.http.keys import Keys
 from assent.http.metrics import Metrics
+from assent.ingest.activation import Means
 from assent.ingest.counts import Counts
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
@@ -44,6 +45,17 @@ class Service(Struct, frozen=True, kw_only=True):
     audiences: Audiences
     answers: Answers
     metrics: Metrics
+
+    @property
+    def means(self) -> Means:
+        """Return what putting a policy in force works with."""
+        return Means(
+            database=self.database,
+            ledger=self.ledger,
+            ring=self.ring,
+            random=self.random,
+            clock=self.clock,
+        )
 
 
 def service(request: AnyRequest) -> Service:

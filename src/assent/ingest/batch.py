@@ -14,6 +14,7 @@ from assent.core.ids import ControllerId, EntryIndex, Revision
 from assent.core.time import DAY, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
+from assent.ingest import preparation
 from assent.ingest.board import Board, Taken
 from assent.ingest.fold import load_for, save, strips
 from assent.ingest.memory import Memory
@@ -94,6 +95,8 @@ async def commit_batch(
         checkpoint=checkpoint,
     )
     await append(connection, controller_id, entries, board.new_messages, moved, batch_id)
+    if head.preparing is not None and board.activated is None:
+        await preparation.touch(connection, controller_id, moved.revision, board.touched())
     memory.keep(moved.revision, now, board)
     return Committed(
         revision=moved.revision,

@@ -42,6 +42,7 @@ from assent.ingest.component import (
     changes,
     closings,
     derive,
+    derive_prepared,
     refused,
     reopened,
 )
@@ -118,6 +119,16 @@ class NewAudience(Struct, frozen=True, kw_only=True):
     body: AudienceBody
 
 
+class Activated(Struct, frozen=True, kw_only=True):
+    """A policy that a batch put in force."""
+
+    entry: EntryIndex
+    documents: str
+    before: Policy
+    flips: bool
+    """Whether it was prepared: what is on the board is then only what had still to be derived."""
+
+
 class Board:
     """The touched part of the projections, and what a batch made of it."""
 
@@ -156,7 +167,7 @@ class Board:
         self.changed: dict[tuple[PurposeId, ProfileId], tuple[int, bool]] = {}
         self.refusals: Counter[tuple[str, str]] = Counter()
         self.audiences: list[NewAudience] = []
-        self.activated: tuple[EntryIndex, str] | None = None
+        self.activated: Activated | None = None
 
     def apply(self, index: EntryIndex, fact: Fact, *, replaying: bool = False) -> Taken | None:
         """Apply one fact as the entry `index`; None when nothing of it is to be kept.
@@ -175,7 +186,7 @@ class Board:
             case UnlinkBody():
                 taken = self._unlinked(index, fact)
             case PolicyBody() as body:
-                taken = self._policy(index, body)
+                taken = self._policy(index, body, replaying=replaying)
             case AudienceBody() as body:
                 taken = self._audience(index, body)
             case other:
@@ -193,6 +204,10 @@ class Board:
     def derived_of(self, identifier: IdentifierId) -> Derived:
         """Return what follows for an identifier now."""
         return self._holdings[identifier].derived
+
+    def touched(self) -> set[IdentifierId]:
+        """Return everybody of whom something changed that another policy may read otherwise."""
+        return self.moved.union(*(key[:2] for key in self.links))
 
     def components(self) -> Iterator[tuple[Component, Derived]]:
         """Yield every component on the board, with what follows from it."""
@@ -373,10 +388,12 @@ class Board:
 
     def _deny(self, statement: Statement, joined: Joined) -> None:
         said = joined.component().statements[statement.identifier]
-        denies = denied_purposes(said, self.policy)
-        if denies != self.denies.get(statement.identifier, 0):
-            self.denies[statement.identifier] = denies
-            self.new_masks.add(statement.identifier)
+        self._set_denies(statement.identifier, denied_purposes(said, self.policy))
+
+    def _set_denies(self, one: IdentifierId, denies: PurposeMask) -> None:
+        if denies != self.denies.get(one, 0):
+            self.denies[one] = denies
+            self.new_masks.add(one)
 
     def _strip(self, closing: Closing) -> None:
         """Take a purpose from the basis sets of an identifier's data; what no purpose carries is gone."""
@@ -432,13 +449,24 @@ class Board:
         self._accept(joined, joined.derived())
         return Taken(identifier=joined.ids[0])
 
-    def _policy(self, index: EntryIndex, body: PolicyBody) -> Taken:
-        documents = msgspec.json.decode(body.documents)
-        policy, self.names = parse_policy(documents, names=self.names, version=self.policy.version + 1)
+    def _policy(self, index: EntryIndex, body: PolicyBody, *, replaying: bool) -> Taken:
+        before, documents = self.policy, msgspec.json.decode(body.documents)
+        policy, self.names = parse_policy(documents, names=self.names, version=before.version + 1)
         self.policy = policy
-        self.activated = (index, body.documents)
+        self.activated = Activated(
+            entry=index,
+            documents=body.documents,
+            before=before,
+            flips=body.as_of is not None and not replaying,
+        )
         for holding in {id(one): one for one in self._holdings.values()}.values():
-            holding.derived = derive(holding.component, policy, self.now)
+            component = holding.component
+            if body.as_of is None:
+                holding.derived = derive(component, policy, self.now)
+            else:
+                holding.derived = derive_prepared(component, policy, body.as_of)
+            for one, said in component.statements.items():
+                self._set_denies(one, denied_purposes(said, policy))
         self.moved.update(self._holdings)
         for purpose in sorted(policy.purposes):
             self._bump(Change(purpose, EVERYTHING, narrowing=True))

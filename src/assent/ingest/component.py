@@ -123,6 +123,15 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
     return Derived(profiles={view: rows for view, rows in profiles.items() if rows}, permits=found)
 
 
+def derive_prepared(component: Component, policy: Policy, as_of: Instant) -> Derived:
+    """Fold a component under a policy that is prepared as of an instant, or as of the last word since.
+
+    A function of the component alone: it does not matter when it is asked, nor whether a rebuild asks again.
+    """
+    known = (one.known_at for said in component.statements.values() for one in said)
+    return derive(component, policy, max(as_of, max(known, default=as_of)))
+
+
 def changes(
     before: Derived,
     after: Derived,

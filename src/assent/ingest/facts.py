@@ -84,9 +84,13 @@ class StatedBody(Struct, frozen=True, kw_only=True, tag="statement", omit_defaul
 
 
 class PolicyBody(Struct, frozen=True, kw_only=True, tag="policy"):
-    """The documents of a policy, activated by this entry. No person is in it."""
+    """The documents of a policy, activated by this entry. No person is in it.
+
+    `as_of` is the instant from which on it was prepared; None where its own commit derived everybody.
+    """
 
     documents: str
+    as_of: Instant | None = None
     identifiers: tuple[Identifier, ...] = ()
 
 

@@ -30,7 +30,8 @@ from assent.features.accumulate import State, pack_value
 from assent.identity import store as identity_store
 from assent.identity.resolve import Link
 from assent.identity.store import Known
-from assent.ingest.board import Board, Loaded
+from assent.ingest import preparation
+from assent.ingest.board import Activated, Board, Loaded
 from assent.ingest.component import Component, Derived
 from assent.ingest.facts import AudienceBody, EventBody, PolicyBody, StatedBody
 from assent.ingest.memory import Held, Memory, recall
@@ -50,11 +51,22 @@ async def load_for(
     sequences: dict[PurposeId, int],
     messages: dict[bytes, EntryIndex],
     memory: Memory | None = None,
+    *,
+    replaying: bool = False,
 ) -> Loaded:
-    """Return everything that applying these facts may read; what `memory` keeps is not read again."""
+    """Return everything that applying these facts may read; what `memory` keeps is not read again.
+
+    When `replaying`, a policy that had been prepared is derived for everybody at once.
+    """
     found: list[Held] = []
-    if any(isinstance(fact.body, PolicyBody) for fact in facts):
-        known = await _everybody(connection, controller_id)
+    activation = next((fact.body for fact in facts if isinstance(fact.body, PolicyBody)), None)
+    if activation is not None:
+        ids = None if replaying else await preparation.left(connection, controller_id, policy, activation)
+        known = (
+            await _everybody(connection, controller_id)
+            if ids is None
+            else await identity_store.known_by_id(connection, controller_id, ids)
+        )
     else:
         refs: Collection[Ref] = {ref for fact in facts for ref in fact.refs}
         if memory is not None:
@@ -104,10 +116,7 @@ async def load_states(
 async def save(connection: Connection, controller_id: ControllerId, board: Board) -> None:
     """Write what the board made different, in an order that deletes before it inserts."""
     if board.activated is not None:
-        entry, documents = board.activated
-        await consent_store.insert_policy(
-            connection, controller_id, board.policy, board.names, entry, documents
-        )
+        await _save_policy(connection, controller_id, board, board.activated)
     await _save_identity(connection, controller_id, board)
     if board.statements:
         await consent_store.insert_statements(connection, controller_id, board.statements)
@@ -124,6 +133,19 @@ async def save(connection: Connection, controller_id: ControllerId, board: Board
             list(audience.body.purposes),
             audience.body.rule,
         )
+
+
+async def _save_policy(
+    connection: Connection, controller_id: ControllerId, board: Board, activated: Activated
+) -> None:
+    await consent_store.insert_policy(
+        connection, controller_id, board.policy, board.names, activated.entry, activated.documents
+    )
+    if activated.flips:
+        # Everybody who is not on the board was prepared. The old permits are swept afterwards.
+        await preparation.flip(connection, controller_id, activated.before, board.policy, board.moved)
+    else:
+        await consent_store.delete_permits_before(connection, controller_id, board.policy.version)
 
 
 def strips(board: Board) -> Iterable[tuple[list[IdentifierId], CategoryMask, PurposeMask]]:

@@ -56,6 +56,8 @@ class Head(Struct, frozen=True, kw_only=True):
     policy_version: int
     frontier: bytes
     checkpoint: str = ""
+    preparing: int | None = None
+    """The policy version that is being prepared beside the one in force."""
 
 
 class Trees:
