@@ -1,11 +1,17 @@
-"""`assent policy`: check a folder of policies, put it in force, show what is in force."""
+"""`assent policy`: check a folder of policies, compare it, try it out, put it in force; show what is."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from assent.cli.running import controller_option, out, settings, with_controller
+from assent.consent.difference import Difference, differences
 from assent.core.documents import parse_policy
 from assent.core.ids import CategoryId, ControllerId, members
 from assent.core.policy import Policy
@@ -13,11 +19,17 @@ from assent.http.keys import Role
 from assent.http.wiring import Service
 from assent.ingest.activation import activate as put_in_force
 from assent.ingest.activation import checked, in_force
+from assent.ingest.report_policy import Simulation, simulated
 from assent.policies import digest, read_folder
 
 _folder = click.argument(
     "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+
+_LONGEST = 48
 
 
 @click.group()
@@ -41,8 +53,69 @@ def check(folder: Path | None) -> None:
 @policy.command()
 @controller_option
 @_folder
+@_json
+def diff(controller: str, folder: Path | None, *, as_json: bool) -> None:
+    """Say how FOLDER (ASSENT_POLICIES without one) differs from what is in force, and what that means."""
+    documents = read_folder(folder or settings().policies)
+
+    async def compared(wired: Service, controller_id: ControllerId) -> tuple[Difference, ...]:
+        async with wired.database.auditor.acquire() as connection:
+            wanted = await checked(connection, controller_id, documents)
+        return differences(await wired.policies.refreshed(controller_id), wanted)
+
+    found = with_controller(controller, compared)
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    table = Table("part", "name", "what", "before", "after", "means", title_justify="left")
+    for one in found:
+        table.add_row(one.part, one.name, one.key, _short(one.before), _short(one.after), one.meaning.value)
+    out.print(table if found else "nothing differs")
+
+
+@policy.command()
+@controller_option
+@_folder
+@_json
+def simulate(controller: str, folder: Path | None, *, as_json: bool) -> None:
+    """Say who would gain and lose under FOLDER (ASSENT_POLICIES without one). Changes nothing."""
+    documents = read_folder(folder or settings().policies)
+
+    async def tried(wired: Service, controller_id: ControllerId) -> Simulation:
+        audiences = await wired.audiences.shelf.all(controller_id)
+        async with wired.database.auditor.acquire() as connection:
+            wanted = await checked(connection, controller_id, documents)
+            with _told("simulating") as progress:
+                return await simulated(
+                    connection, controller_id, wanted, wired.clock(), audiences.values(), progress
+                )
+
+    found = with_controller(controller, tried)
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    click.echo(f"{found.identifiers} identifiers, {found.statements} statements")
+    table = Table("purpose", "people before", "after", "gain", "lose", "", title_justify="left")
+    for one in found.purposes:
+        blocks = "needs gains_basis" if one.blocks else ""
+        table.add_row(one.purpose, *map(str, (one.before, one.after, one.gains, one.loses)), blocks)
+    out.print(table)
+    if found.audiences:
+        table = Table("audience", "purpose", "enter", "leave", title_justify="left")
+        for each in found.audiences:
+            table.add_row(each.audience, each.purpose, str(each.enter), str(each.leave))
+        out.print(table)
+
+
+@policy.command()
+@controller_option
+@_folder
 def activate(controller: str, folder: Path | None) -> None:
-    """Put FOLDER (ASSENT_POLICIES without one) in force. Until then a changed folder changes nothing."""
+    """Put FOLDER (ASSENT_POLICIES without one) in force. Until then a changed folder changes nothing.
+
+    Refused where people would be used for more without a statement, and no new gains_basis says why. Goes on
+    where it stopped when it was interrupted; the service serves meanwhile, under the policy in force.
+    """
     documents = read_folder(folder or settings().policies)
 
     async def activated(wired: Service, controller_id: ControllerId) -> str:
@@ -51,7 +124,10 @@ def activate(controller: str, folder: Path | None) -> None:
             if digest(before) == digest(documents):
                 return f"version {version} is in force and says the same: nothing changed"
             await checked(connection, controller_id, documents)
-        revision = await put_in_force(wired.means, controller_id, documents, role=Role.ADMIN.value)
+        with _told("preparing") as progress:
+            revision = await put_in_force(
+                wired.means, controller_id, documents, role=Role.ADMIN.value, progress=progress
+            )
         now = await wired.policies.refreshed(controller_id)
         return f"version {now.version} is in force since revision {revision}"
 
@@ -76,3 +152,17 @@ def show(controller: str) -> None:
         table.add_row(one.name, one.legal_basis.value, data, validity)
     click.echo(f"version {found.version}, digest {digested}")
     out.print(table)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how far something has come, on standard error; gone when it is done."""
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, of: shown.update(task, completed=done, total=of)
+
+
+def _short(value: object) -> str:
+    """Return a value as one would say it, cut where it is long."""
+    text = "" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -16,6 +16,7 @@ from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.activation import activate, checked
 from assent.ingest.controllers import create_controller
+from assent.ingest.report_policy import Simulation, simulated
 
 FIRST = ControllerId(1)
 """The installation's own controller; its administrators make the others."""
@@ -32,6 +33,18 @@ class PolicyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     documents: dict[str, dict[str, Any]]
     activate: bool = False
+    simulate: bool = False
+    """Whether to count who would gain and lose. Where it is activated too, before that."""
+
+
+class PolicyAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of it: the version in force now and, where it was asked for, whom the documents concern."""
+
+    valid: bool
+    activated: bool
+    version: int
+    revision: int | None = None
+    simulation: Simulation | None = None
 
 
 class Revocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,10 +106,14 @@ async def _revoke_key(who: Caller, body: Revocation, wired: Service) -> Response
 @post(
     "/v1/policies",
     status_code=200,
-    opt=shape(by="admin; dpo to check", body=PolicyRequest, answer=dict[str, bool | int], once=True),
+    opt=shape(by="admin; dpo to check", body=PolicyRequest, answer=PolicyAnswer, once=True),
 )
 async def set_policy(request: AnyRequest) -> Response[bytes]:
-    """Check a policy, and put it in force when asked to."""
+    """Check a policy; count whom it would concern, and put it in force, when asked to.
+
+    Where people would be used for more without a statement, and no new `gains_basis` says why, the answer is
+    409 with how many, by purpose. Of many people the answer may take minutes; the service goes on meanwhile.
+    """
     who = await caller(request, Role.ADMIN, Role.DPO)
     body = await body_of(request, PolicyRequest)
     if body.activate:
@@ -107,16 +124,19 @@ async def set_policy(request: AnyRequest) -> Response[bytes]:
 async def _set_policy(who: Caller, body: PolicyRequest, wired: Service) -> Response[bytes]:
     async with wired.database.auditor.acquire() as connection:
         wanted = await checked(connection, who.controller_id, body.documents)
+        document: dict[str, Any] = {"valid": True, "activated": False, "version": wanted.version - 1}
+        if body.simulate:
+            audiences = await wired.audiences.shelf.all(who.controller_id)
+            document["simulation"] = await simulated(
+                connection, who.controller_id, wanted, wired.clock(), audiences.values()
+            )
     if not body.activate:
         revision: int = await revision_of(wired, who.controller_id)
-        document = {"valid": True, "activated": False, "version": wanted.version - 1}
         return answer(document, headers=at_revision(revision))
     revision = await activate(wired.means, who.controller_id, body.documents, who.role.value)
     policy = await wired.policies.refreshed(who.controller_id)
-    return answer(
-        {"valid": True, "activated": True, "version": policy.version, "revision": revision},
-        headers=at_revision(revision),
-    )
+    document |= {"activated": True, "version": policy.version, "revision": revision}
+    return answer(document, headers=at_revision(revision))
 
 
 HANDLERS = [make_controller, make_key, revoke_key, set_policy]

@@ -55,7 +55,7 @@ def tally(
     now: Instant,
 ) -> dict[PurposeId, tuple[set[ProfileId], set[ProfileId]]]:
     """Count one component. Returns, by purpose, whose profile is not what it was: before, and after."""
-    differing = {}
+    differing: dict[PurposeId, tuple[set[ProfileId], set[ProfileId]]] = {}
     for number in old.policy.purposes.keys() | new.policy.purposes.keys():
         was, becomes = old.policy.purposes.get(number), new.policy.purposes.get(number)
         spans_before, spans_after = old.shown(was, seen_by), new.shown(becomes, seen_by)

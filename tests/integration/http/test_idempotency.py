@@ -291,7 +291,7 @@ async def test_what_may_have_been_appended_is_never_taken_for_a_refusal(
     revision = await shop.revision()
     await shop.open(put(shipped(), "purposes", ("purposes", PURPOSE, "declared"), "2099-01-01T00:00:00Z"))
     refused(await state(shop), 422, "unknown_purpose")
-    await shop.open()
+    await shop.open(put(shipped(), "purposes", ("purposes", PURPOSE, "gains_basis"), "declared again"))
     again = await state(shop)
     assert again.json()["receipts"][0]["index"] == revision - 1
     assert await shop.revision() == revision + 2  # the two policies
