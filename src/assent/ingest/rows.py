@@ -118,6 +118,7 @@ class Rows:
         else:
             group.meet(said)
         group.add(said + other, line)
+        # The group of the row before is open: one is closed only where another begins.
         self._before, self._said_before, self._group_before = steady, said, group
         return complete
 
@@ -140,10 +141,7 @@ class Rows:
 
     def _closed(self) -> Record | Rejected:
         """Close the group that began first."""
-        group = self._open.pop(next(iter(self._open)))
-        if group is self._group_before:
-            self._group_before = None
-        return group.closed()
+        return self._open.pop(next(iter(self._open))).closed()
 
 
 _EXACT: Final = Context(prec=100, traps=[Inexact, InvalidOperation])

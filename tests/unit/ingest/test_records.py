@@ -303,6 +303,14 @@ def test_rows_alike_and_rows_between_are_each_their_group_s(path: Path) -> None:
     assert [record.lines for record in records] == [4, 3]
 
 
+def test_a_list_repeats_what_each_row_says_alike(path: Path) -> None:
+    text = (IMPORTS / "online-retail.toml").read_text().replace('sku = "StockCode"', 'sku = "Country"')
+    other = line(invoice="536366", country="EIRE")
+    found = read(path, line(), line(), other, other, mapping=parse_mapping(text, name="countries"))
+    said = [one.call.properties["products"] for one in found if isinstance(one, Record)]
+    assert [[row["sku"] for row in rows] for rows in said] == [["United Kingdom"] * 2, ["EIRE"] * 2]  # type: ignore[attr-defined]
+
+
 def test_columns_are_found_by_name_and_others_are_not_read(path: Path) -> None:
     columns = HEADER.split(",")
     rows = [[*columns[::-1], "Extra"], [*line().split(",")[::-1], "\xff"]]
