@@ -40,6 +40,7 @@ from assent.http import (
     health,
     identities,
     me,
+    notices,
     posthog,
     proofs,
     schema,
@@ -91,7 +92,11 @@ def create_app(settings: Settings, clock: Clock = system_clock, random: Random =
             yield
 
     return Litestar(
-        route_handlers=[*(calls.router(settings.tracking_prefix) for calls in (tracking, posthog)), *_ROUTES],
+        route_handlers=[
+            *(calls.router(settings.tracking_prefix) for calls in (tracking, posthog)),
+            notices.router(),
+            *_ROUTES,
+        ],
         lifespan=[lifespan],
         exception_handlers=dict(HANDLERS),
         logging_config=None,

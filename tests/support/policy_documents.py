@@ -96,3 +96,11 @@ def notice(version: int = 1) -> dict[str, object]:
         "benefit": "what it is good for",
         "storage": "how long it is kept",
     }
+
+
+def new_version(documents: Documents, name: str, version: int) -> Documents:
+    """Return the documents with another version of a notice, in every language it has, in place."""
+    for each, document in documents.items():
+        if each.startswith(f"notices/{name}."):
+            document["version"] = version
+    return documents

@@ -69,6 +69,23 @@ def parse_duration(text: str) -> Duration:
     return -duration if found["sign"] else duration
 
 
+def format_duration(duration: Duration) -> str:
+    """Write a duration as ISO 8601: `P13M`, `P1Y`, `PT30M`; years where the months are whole ones."""
+    sign = "-" if duration.months < 0 or duration.microseconds < 0 else ""
+    years, months = divmod(abs(duration.months), 12)
+    if years and months:
+        years, months = 0, abs(duration.months)
+    days, rest = divmod(abs(duration.microseconds), DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    seconds, fraction = divmod(rest, SECOND)
+    exact = f"{seconds}.{fraction:06}".rstrip("0") if fraction else str(seconds) if seconds else ""
+    date = [(years, "Y"), (months, "M"), (days, "D")]
+    time = [(hours, "H"), (minutes, "M"), (exact, "S")]
+    before, after = ("".join(f"{number}{unit}" for number, unit in part if number) for part in (date, time))
+    return f"{sign}P{before}T{after}" if after else f"{sign}P{before or '0D'}"
+
+
 def shifted(at: Instant, by: Duration) -> Instant:
     """Return `at` moved by `by`: calendar months first, clamped to the month's end, then the exact rest."""
     if at in (BEGINNING, FOREVER):

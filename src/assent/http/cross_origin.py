@@ -1,4 +1,4 @@
-"""Let browsers call from any page. For tracking calls alone: nothing else of ours is for a browser to ask.
+"""Let browsers call from any page: tracking calls, and the notices that a page shows. Nothing else of ours.
 
 The calls carry their key in a header or in the body, never in a cookie, so any origin may call and none is
 trusted. Of the other paths a page of another origin learns nothing, for no answer of theirs allows it.

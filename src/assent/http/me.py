@@ -10,18 +10,19 @@ from msgspec import Meta, Struct
 from assent.consent.statement import EVERY, NoticeReference, StatementBody
 from assent.core.errors import NotVerified, Refused, UnknownPurpose
 from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
-from assent.core.time import BEGINNING, FOREVER, Instant, format_time
+from assent.core.time import Instant
 from assent.http.access import Subject, subject
 from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of, reading
 from assent.http.consents import Stated, SubjectReference, append_statements, identifier_of, stated
 from assent.http.idempotency import once
 from assent.http.problems import problem
+from assent.http.purposes_shown import asks_of, devices_of, language_for, purposes_of
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import Draft, Identifier, refs
-from assent.ingest.person import Standing, conflicts, find_person, standings
-from assent.ledger.store import read_head
+from assent.ingest.person import Person, conflicts, find_person
+from assent.ledger.store import Head, read_head
 
 MECHANISM = "preference_centre"
 
@@ -37,7 +38,8 @@ class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a person chooses (API.md, Person)."""
 
     purposes: Annotated[
-        dict[str, Literal["given", "refused", "withdrawn", "objected", "renewed"]], Meta(min_length=1)
+        dict[str, Literal["given", "refused", "withdrawn", "objected", "renewed", "deferred"]],
+        Meta(min_length=1),
     ]
     scope: Literal["person", "device"] | None = None
     notice: NoticeReference | None = None
@@ -46,7 +48,18 @@ class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 @reading("/v1/me/preferences", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
 async def preferences(request: AnyRequest) -> Response[bytes]:
     """Return where the person stands with every purpose, and why."""
-    return await _preferences(service(request), subject(request), at_least=revision_asked(request))
+    wired, found = service(request), subject(request)
+    return await _preferences(wired, found, _accepted(request), at_least=revision_asked(request))
+
+
+@reading("/v1/me/asks", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
+async def asks(request: AnyRequest) -> Response[bytes]:
+    """Return which purposes the person may be asked about now, so that a banner leaves them alone."""
+    found = subject(request)
+    head, person = await _person(service(request), found, revision_asked(request))
+    language = language_for(_accepted(request), person.policy)
+    document = {"purposes": asks_of(person, language), "revision": head.revision}
+    return answer(document, headers={**at_revision(head.revision), **_in(language)})
 
 
 @put("/v1/me/preferences", opt=shape(by=PERSON, body=PreferencesBody, answer=dict[str, Any], once=True))
@@ -54,37 +67,39 @@ async def choose(request: AnyRequest) -> Response[bytes]:
     """Take the person's choices; when this answers, every gate has them."""
     found = subject(request)
     body = await body_of(request, PreferencesBody)
-    return await once(request, found, partial(_choose, found, body))
+    return await once(request, found, partial(_choose, found, body, _accepted(request)))
 
 
-async def _choose(found: Subject, body: PreferencesBody, wired: Service) -> Response[bytes]:
+async def _choose(found: Subject, body: PreferencesBody, accepted: str, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(found.controller_id)
+    language = language_for(accepted, policy)
     statements = []
     for name, state in body.purposes.items():
         purpose_id = policy.purpose_ids.get(name)
         if purpose_id is None:
             raise UnknownPurpose(pointer="/purposes")  # never what the caller wrote there
-        statements.append(_choice(policy.purposes[purpose_id], state, body.notice, wired.clock()))
-    return await _say(wired, found, policy, statements, body.scope)
+        statements.append(_choice(policy.purposes[purpose_id], state, body.notice, language, wired.clock()))
+    return await _say(wired, found, policy, statements, body.scope, accepted)
 
 
 @post("/v1/me/withdraw-all", status_code=200, opt=shape(by=PERSON, answer=dict[str, Any], once=True))
 async def withdraw_all(request: AnyRequest) -> Response[bytes]:
     """Say no to everything that rests on the person's choice, in one call."""
     found = subject(request)
-    return await once(request, found, partial(_withdraw_all, found))
+    return await once(request, found, partial(_withdraw_all, found, _accepted(request)))
 
 
-async def _withdraw_all(found: Subject, wired: Service) -> Response[bytes]:
+async def _withdraw_all(found: Subject, accepted: str, wired: Service) -> Response[bytes]:
     policy = await wired.policies.current(found.controller_id)
+    language = language_for(accepted, policy)
     statements = [
-        _choice(purpose, _NARROW[purpose.legal_basis], None, wired.clock())
+        _choice(purpose, _NARROW[purpose.legal_basis], None, language, wired.clock())
         for purpose in policy.purposes.values()
         if purpose.legal_basis in _NARROW
     ]
     # And from whatever the policy does not declare now: a purpose that comes back finds it said.
     statements.append(StatementBody(purpose=EVERY, state="withdrawn", mechanism=MECHANISM, channel="web"))
-    return await _say(wired, found, policy, statements, None)
+    return await _say(wired, found, policy, statements, None, accepted)
 
 
 async def _say(
@@ -93,6 +108,7 @@ async def _say(
     policy: Policy,
     statements: list[StatementBody],
     scope: Literal["person", "device"] | None,
+    accepted: str,
 ) -> Response[bytes]:
     speaking = _speaking(found, policy, scope)
     drafts: list[Draft] = []
@@ -105,7 +121,7 @@ async def _say(
     taken = await append_statements(wired, found.controller_id, policy, drafts)
     if taken.refused and not taken.receipts:
         return _nothing_taken(taken)
-    return await _preferences(wired, found, taken.refused)
+    return await _preferences(wired, found, accepted, taken.refused)
 
 
 def _nothing_taken(taken: Stated) -> Response[bytes]:
@@ -146,11 +162,15 @@ def _is_person(policy: Policy, identifier: Identifier) -> bool:
     return policy.namespaces[identifier.namespace].kind is IdentifierKind.PERSON
 
 
-def _choice(purpose: Purpose, state: str, notice: NoticeReference | None, now: Instant) -> StatementBody:
+def _choice(
+    purpose: Purpose, state: str, notice: NoticeReference | None, language: str, now: Instant
+) -> StatementBody:
     """Return the statement of one choice, made in front of the notice in force unless another is named."""
     if notice is None and purpose.notice:
         versions = [one.version for one in purpose.notices if one.at <= now]
-        notice = NoticeReference(id=purpose.notice, version=versions[-1] if versions else 1, language="en")
+        notice = NoticeReference(
+            id=purpose.notice, version=versions[-1] if versions else 1, language=language
+        )
     return StatementBody(
         purpose=purpose.name,
         state=state,  # type: ignore[arg-type]
@@ -175,9 +195,8 @@ def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
     return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
 
 
-async def _preferences(
-    wired: Service, found: Subject, refused: Sequence[object] = (), *, at_least: int = 0
-) -> Response[bytes]:
+async def _person(wired: Service, found: Subject, at_least: int) -> tuple[Head, Person]:
+    """Return the person of a token, as the ledger knows them now."""
     async with (
         wired.database.auditor.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
@@ -187,41 +206,32 @@ async def _preferences(
         policy = await wired.policies.version(found.controller_id, head.policy_version)
         asked = refs(wired.ring, found.controller_id, _asking(found, policy))
         now = Instant(max(wired.clock(), head.at))
-        person = await find_person(connection, found.controller_id, policy, asked, now)
+        return head, await find_person(connection, found.controller_id, policy, asked, now)
+
+
+async def _preferences(
+    wired: Service, found: Subject, accepted: str, refused: Sequence[object] = (), *, at_least: int = 0
+) -> Response[bytes]:
+    head, person = await _person(wired, found, at_least)
+    policy = person.policy
+    language = language_for(accepted, policy)
     document: dict[str, Any] = {
-        "purposes": [_shown(policy, one) for one in standings(person)],
+        "purposes": purposes_of(person, language),
         "conflicts": [policy.purposes[one].name for one in conflicts(person)],
-        "devices": [
-            {"namespace": policy.namespaces[node.namespace].name, "id": f"i:{one}"}
-            for one, node in sorted(person.component.nodes.items())
-            if one in person.own and policy.namespaces[node.namespace].kind is not IdentifierKind.PERSON
-        ],
+        "devices": devices_of(person),
         "revision": head.revision,
     }
     if refused:
         document["refused"] = refused
-    return answer(document, headers=at_revision(head.revision))
+    return answer(document, headers={**at_revision(head.revision), **_in(language)})
 
 
-def _shown(policy: Policy, one: Standing) -> dict[str, object]:
-    purpose = policy.purposes[one.purpose]
-    decision = one.decision
-    return {
-        "id": purpose.name,
-        "title": purpose.title,
-        "text": purpose.text,
-        "legal_basis": purpose.legal_basis.value,
-        "state": one.state,
-        "allowed": decision.allowed,
-        "since": _time(one.since),
-        "until": _time(one.until),
-        "controls": one.controls,
-        "why": {"reason": decision.reason.value, "article": decision.article, "index": decision.entry},
-    }
+def _in(language: str) -> dict[str, str]:
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
-def _time(at: Instant | None) -> str | None:
-    return None if at is None or at in (BEGINNING, FOREVER) else format_time(at)
+def _accepted(request: AnyRequest) -> str:
+    return ",".join(request.headers.getall("accept-language", []))
 
 
-HANDLERS = [preferences, choose, withdraw_all]
+HANDLERS = [preferences, asks, choose, withdraw_all]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, structs
 
+from assent.consent.asking import Asking, may_ask
 from assent.consent.decide import decide
 from assent.consent.permit import Permit
 from assent.consent.question import Bond, Cluster, Decision, Question
@@ -69,6 +70,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     state: str
     since: Instant | None
     until: Instant | None
+    asking: Asking
     controls: tuple[str, ...]
 
 
@@ -141,10 +143,10 @@ def person_of(
     )
 
 
-def standings(person: Person) -> tuple[Standing, ...]:
-    """Return where the person stands with every purpose, by the identifier asked about first."""
+def standings(person: Person, identifier: IdentifierId | None = None) -> tuple[Standing, ...]:
+    """Return where the person stands with every purpose, by the identifier asked about first or by this."""
     found = []
-    first = person.asked[0]
+    first = person.asked[0] if identifier is None else identifier
     for purpose in person.policy.purposes.values():
         question = Question(identifier=first, purpose=purpose.id, at=person.now, known_at=person.now)
         decision = _shown(person, decide(person.history, person.cluster, person.policy, question))
@@ -153,13 +155,15 @@ def standings(person: Person) -> tuple[Standing, ...]:
             for permit in person.permits[first]
             if permit.purpose == purpose.id and permit.since <= person.now < permit.until
         ]
+        until = max((permit.until for permit in open_now), default=None)
         found.append(
             Standing(
                 purpose=purpose.id,
                 decision=decision,
                 state=_state(person, purpose.id, decision),
                 since=min((permit.since for permit in open_now), default=None),
-                until=max((permit.until for permit in open_now), default=None),
+                until=until,
+                asking=may_ask(purpose, decision, own_words(person, purpose.id), until=until, now=person.now),
                 controls=_CONTROLS[purpose.legal_basis],
             )
         )
@@ -172,11 +176,27 @@ def _shown(person: Person, decision: Decision) -> Decision:
     return structs.replace(decision, entry=None) if decision.entry in others else decision
 
 
+def own_words(person: Person, purpose: PurposeId) -> tuple[Statement, ...]:
+    """Return what the person's own identifiers stated about a purpose or about everything, oldest first."""
+    said = {
+        (one.entry, one.position): one
+        for one in person.history
+        if one.identifier in person.own and one.purpose in (purpose, None)
+    }
+    return tuple(sorted(said.values(), key=lambda one: (one.acted_at, one.entry, one.position)))
+
+
 def conflicts(person: Person) -> tuple[PurposeId, ...]:
-    """Return the purposes about which the person's identifiers said opposite things last."""
+    """Return the purposes about which the person's identifiers said opposite things last.
+
+    What the person, authenticated, said for all that is theirs settles whatever was said before it.
+    """
     newest: dict[tuple[PurposeId, IdentifierId], Statement] = {}
     for said in sorted(person.history, key=lambda said: (said.acted_at, said.state in NARROWING)):
         if said.identifier in person.own and said.purpose is not None and said.state in NARROWING | WIDENING:
+            if said.authenticated and said.person_scope and said.address is None:
+                for settled in [key for key in newest if key[0] == said.purpose]:
+                    del newest[settled]
             newest[said.purpose, said.identifier] = said
     stances: dict[PurposeId, set[bool]] = {}
     for (purpose, _), said in newest.items():

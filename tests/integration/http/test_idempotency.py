@@ -14,7 +14,7 @@ from assent.http.claims import Stamped
 from assent.ledger.append import Append, Appended, Fact
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Json, Shop, refused, statement, subject
-from tests.support.policy_documents import put, shipped
+from tests.support.policy_documents import new_version, put, shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -137,7 +137,7 @@ async def test_the_same_statement_twice_in_one_request_is_two_entries(shop: Shop
 
 async def test_a_kept_answer_outlives_the_policy_it_was_given_under(shop: Shop) -> None:
     first = await state(shop)
-    documents = put(shipped(), f"notices/{PURPOSE}.en", ("version",), 2)
+    documents = new_version(shipped(), PURPOSE, 2)
     await shop.open(documents)
     shop.clock.step(HOUR)
     assert (await state(shop)).content == first.content

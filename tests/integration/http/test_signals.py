@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.http.conftest import Installation, OpenShop
 from tests.integration.http.shop import Json, Shop, statement, subject
-from tests.support.policy_documents import Documents, put, shipped
+from tests.support.policy_documents import Documents, new_version, put, shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -263,10 +263,7 @@ async def test_a_choice_that_is_sent_again_gives_once(open_shop: OpenShop) -> No
 
 
 async def test_a_platform_gives_nothing_for_a_notice_that_changed_materially(open_shop: OpenShop) -> None:
-    documents = carrying(Analytics=GIVING)
-    documents["notices/analytics.en"]["version"] = 2
-    for language in ("it", "fr", "pl", "de"):
-        documents.pop(f"notices/analytics.{language}", None)
+    documents = new_version(carrying(Analytics=GIVING), "analytics", 2)
     change = {"version": 2, "t": "2026-02-01T00:00:00Z", "material": True}
     put(documents, "purposes", ("purposes", "analytics", "notice_changes"), [change])
     shop = await open_shop(documents)

@@ -11,6 +11,7 @@ from assent.core.time import (
     HOUR,
     SECOND,
     Duration,
+    format_duration,
     format_time,
     parse_duration,
     parse_time,
@@ -111,3 +112,19 @@ def test_text_and_instant_round_trip_to_the_microsecond() -> None:
 
 def test_a_negated_duration_is_as_long_backwards() -> None:
     assert -parse_duration("P1M2D") == parse_duration("-P1M2D")
+
+
+@pytest.mark.parametrize(
+    "text", ["P1Y", "P13M", "P24M", "P30D", "PT30M", "P1Y2M3DT4H5M6.5S", "-P3D", "PT0S", "P2W", "PT0.000001S"]
+)
+def test_a_written_duration_is_read_as_the_same(text: str) -> None:
+    duration = parse_duration(text)
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("P12M", "P1Y"), ("P13M", "P13M"), ("P2W", "P14D"), ("PT90M", "PT1H30M"), ("PT0S", "P0D")],
+)
+def test_a_duration_is_written_as_people_would(text: str, written: str) -> None:
+    assert format_duration(parse_duration(text)) == written
