@@ -1,7 +1,5 @@
 """Bulk resolution is resolution: whatever the evidence, the clusters are those of `resolve`."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from assent.identity import bulk
 from assent.identity.bulk import Clusters, Ids, Links, resolve_bulk
 from assent.identity.resolve import Link, Node
 from tests.property.identity.worlds import LAWS, World, is_caught, run, sound, worlds
+from tests.support.identities import identity_policy
 
 
 def in_bulk(world: World) -> tuple[Clusters, list[int]]:
@@ -40,8 +39,8 @@ def in_bulk(world: World) -> tuple[Clusters, list[int]]:
 def is_resolution(world: World) -> bool:
     found, ids = in_bulk(world)
     resolution = run(sound, world)[0]
-    profile_of = {one: group[0] for group in resolution.clusters for one in group}
-    return found.profiles.tolist() == [profile_of[one] for one in ids]
+    profile_of: dict[int, int] = {one: group[0] for group in resolution.clusters for one in group}
+    return bool(found.profiles.tolist() == [profile_of[one] for one in ids])
 
 
 @LAWS
@@ -61,12 +60,8 @@ def test_a_bulk_resolution_that_never_looks_closer_is_caught(monkeypatch: pytest
 
 def test_evidence_about_nobody_is_refused() -> None:
     links = Links(np.array([1]), np.array([3]), np.array([1], np.int8))
-    unused: Callable[[Ids, Ids], tuple[list[Node], list[Link]]] = lambda *_: ([], [])  # noqa: E731
+    spaces = np.array([1, 1], np.int16)
     with pytest.raises(ValueError, match="not among those given"):
-        resolve_bulk(_policy(), np.array([1, 2]), np.array([1, 1], np.int16), links, [], whole=unused)
-
-
-def _policy() -> Policy:
-    from tests.support.identities import identity_policy
-
-    return identity_policy("user!1")
+        resolve_bulk(
+            identity_policy("user!1"), np.array([1, 2]), spaces, links, [], whole=lambda *_: ([], [])
+        )
