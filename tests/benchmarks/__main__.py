@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,8 @@ from tests.benchmarks.world import OUTPUT, environment, world
 _BENCHMARKS = {
     module.NAME: module.run for module in (single, batch, stored, workers, overload, decision, importing)
 }
+
+_WIDTH = 120
 
 
 async def _run(names: Sequence[str], plan: Plan, console: Console) -> None:
@@ -42,7 +45,9 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(arguments.names or list(_BENCHMARKS), plan, Console()))
+        # A file is as wide as the tables are; a terminal has its own width.
+        console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+        runner.run(_run(arguments.names or list(_BENCHMARKS), plan, console))
 
 
 if __name__ == "__main__":

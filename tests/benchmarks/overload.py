@@ -35,7 +35,7 @@ _CONNECTIONS: Final = 512
 _PEOPLE: Final = 2_000
 _TEMPLATES: Final = 100
 _WINDOW_S: Final = 0.25
-_RECOVERS_WITHIN_S: Final = 15.0
+_RECOVERS_WITHIN_S: Final = 30.0
 _PEER: Final = "at half the capacity"
 _REFUSED: Final = (429, 503)
 
