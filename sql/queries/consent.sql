@@ -16,6 +16,35 @@ WHERE
     AND s.identifier_id = any($2::bigint[])
 ORDER BY s.entry_index, s.position;
 
+-- name: statements_before
+-- The newest statements of these identifiers, in one of the states $3, before entry $4, with their entries. One
+-- whose payload is gone is gone; one that hangs on an address belongs to who holds that address too.
+SELECT
+    s.identifier_id,
+    s.entry_index,
+    s.position,
+    s.purpose_id,
+    s.state,
+    s.acted_at,
+    s.known_at,
+    s.authenticated,
+    s.terms,
+    e.leaf,
+    p.sealed
+FROM statement AS s
+INNER JOIN ledger.entry AS e
+    ON s.controller_id = e.controller_id AND s.entry_index = e.entry_index
+INNER JOIN ledger.payload AS p
+    ON s.controller_id = p.controller_id AND s.entry_index = p.entry_index
+WHERE
+    s.controller_id = $1
+    AND s.identifier_id = any($2::bigint[])
+    AND s.state = any($3::text[])
+    AND s.entry_index < $4
+    AND coalesce((s.terms ->> 'address')::bigint, s.identifier_id) = any($2::bigint[])
+ORDER BY s.entry_index DESC, s.position DESC
+LIMIT $5;
+
 -- name: permits_of
 -- The permits of these identifiers under policy version $2, for purposes $3.
 SELECT

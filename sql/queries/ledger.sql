@@ -260,6 +260,11 @@ INNER JOIN ledger.head AS h ON c.controller_id = h.controller_id
 INNER JOIN ledger.release_head AS r ON c.controller_id = r.controller_id
 ORDER BY c.controller_id;
 
+-- name: controller_name
+SELECT c.name
+FROM ledger.controller AS c
+WHERE c.controller_id = $1;
+
 -- name: payloads_of
 -- The sealed payloads of these entries; an erased one is missing.
 SELECT

@@ -43,6 +43,7 @@ from assent.http import (
     notices,
     posthog,
     proofs,
+    receipts,
     schema,
     sources,
     subjects,
@@ -66,8 +67,7 @@ _SQL = load("ledger")
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
-_ROUTES += explanations.HANDLERS
-_ROUTES += [*proofs.HANDLERS]
+_ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 
 
 ORIGIN = "assent.local"

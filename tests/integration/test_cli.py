@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from assent.cli import main
 from assent.database.embedded import EmbeddedPostgres
 from assent.resources import policies_folder
+from tests.support import receipts
 from tests.support.database import clone, run
 from tests.support.order_file import MAPPING, write_orders
 from tests.support.service import bearer, statement, subject
@@ -319,6 +321,31 @@ def test_a_checkpoint_is_verified_with_the_public_key_alone(
             main(["verify", str(file), "--key", key])
         assert refused.value.code == 1
         assert one_line(capsys, "")
+
+
+def test_a_receipt_is_verified_with_public_keys_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receipt, keys = tmp_path / "receipt.json", tmp_path / "keys.json"
+    receipt.write_bytes(receipts.made().content)
+    keys.write_bytes(msgspec.json.encode(receipts.KEY))
+    asked = ["verify", str(receipt), "--key", str(receipts.LOG)]
+    with pytest.raises(SystemExit) as ended:
+        main([*asked, "--receipts-key", str(keys)])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "verified: receipt s:5, personalisation given at 2026-03-01T12:00:00.500000Z, entry 5"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(asked)
+    assert ended.value.code == 2
+    one_line(capsys, "--receipts-key")
+    receipt.write_bytes(receipts.made().content.replace(b"given", b"taken"))
+    with pytest.raises(SystemExit) as ended:
+        main([*asked, "--receipts-key", str(keys)])
+    assert ended.value.code == 1
+    one_line(capsys, "the receipt says something else than what was signed")
 
 
 # Imports, beside the running service.

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from assent.consent.permit import Permit
 from assent.consent.statement import State, Statement
@@ -33,23 +34,40 @@ async def statements_of(
     found: dict[IdentifierId, list[Statement]] = defaultdict(list)
     if ids:
         for row in await connection.fetch(_SQL.statements_of, controller_id, list(ids)):
-            one, entry, position, purpose, state, acted_at, known_at, authenticated, terms = row
-            kept = msgspec.json.decode(terms)
-            kept["bundle"] = tuple(kept["bundle"])
-            found[one].append(
-                Statement(
-                    identifier=one,
-                    entry=entry,
-                    position=position,
-                    purpose=purpose,
-                    state=State(state),
-                    acted_at=acted_at,
-                    known_at=known_at,
-                    authenticated=authenticated,
-                    **kept,
-                )
-            )
+            statement = _statement(tuple(row))
+            found[statement.identifier].append(statement)
     return {one: tuple(said) for one, said in found.items()}
+
+
+class Entered(Struct, frozen=True, kw_only=True):
+    """A statement with its entry: the leaf, and the payload, sealed."""
+
+    statement: Statement
+    leaf: bytes
+    sealed: bytes
+
+
+async def statements_before(
+    connection: Connection,
+    controller_id: ControllerId,
+    ids: Collection[IdentifierId],
+    states: Collection[State],
+    before: int,
+    limit: int,
+) -> list[Entered]:
+    """Return the newest statements of these identifiers whose entries stand before `before`, newest first.
+
+    Left out are those whose payload was erased, and those that hang on an address which is not among `ids`.
+    """
+    rows = await connection.fetch(
+        _SQL.statements_before,
+        controller_id,
+        list(ids),
+        [one.value for one in states],
+        before,
+        limit,
+    )
+    return [Entered(statement=_statement(row[:9]), leaf=row["leaf"], sealed=row["sealed"]) for row in rows]
 
 
 async def insert_statements(
@@ -189,6 +207,23 @@ def _parsed(documents: str, names: str, version: int) -> tuple[Policy, NameBook]
         msgspec.json.decode(documents), names=msgspec.json.decode(names, type=NameBook), version=version
     )
     return policy, book
+
+
+def _statement(row: Sequence[Any]) -> Statement:
+    one, entry, position, purpose, state, acted_at, known_at, authenticated, terms = row
+    kept = msgspec.json.decode(terms)
+    kept["bundle"] = tuple(kept["bundle"])
+    return Statement(
+        identifier=one,
+        entry=entry,
+        position=position,
+        purpose=purpose,
+        state=State(state),
+        acted_at=acted_at,
+        known_at=known_at,
+        authenticated=authenticated,
+        **kept,
+    )
 
 
 def _terms(statement: Statement) -> str:

@@ -110,6 +110,20 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     gains_basis: Prose | None = None
 
 
+class ControllerShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """controller.toml: who is responsible, as every record and receipt of a consent says."""
+
+    format: Literal["assent/controller@1"]
+    name: Word
+    address: Word
+    contact: Word
+    jurisdictions: tuple[Country, ...]
+    storage: tuple[Country, ...]
+    recipients: tuple[Word, ...] = ()
+    preferences: Annotated[str, Meta(max_length=2000)] = ""
+    authority: Annotated[str, Meta(max_length=200)] = ""
+
+
 class PurposesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """purposes.toml."""
 

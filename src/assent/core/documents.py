@@ -31,6 +31,7 @@ from assent.core.document_shapes import (
     LANGUAGE,
     NAME,
     CategoryShape,
+    ControllerShape,
     FeatureShape,
     FeaturesShape,
     IdentityShape,
@@ -44,18 +45,18 @@ from assent.core.errors import PolicyInvalid
 from assent.core.event_schema import EventSchema
 from assent.core.ids import HIGHEST_BIT, FeatureId, PurposeId, ViewId
 from assent.core.names import EMPTY, NameBook, NameKind
-from assent.core.policy import Category, Feature, Namespace, Notice, Policy, Purpose, Signal
+from assent.core.policy import Category, Controller, Feature, Namespace, Notice, Policy, Purpose, Signal
 
 Documents = Mapping[str, Mapping[str, object]]
-"""Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `notices/<id>.<language>`,
-`events/<name>`."""
+"""Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `controller`,
+`notices/<id>.<language>`, `events/<name>`."""
 
 Shape = TypeVar("Shape", bound=Struct)
 
 _NOTICE: Final = re.compile(rf"notices/(?P<id>[A-Za-z][A-Za-z0-9_.:-]{{0,63}})\.(?P<language>{LANGUAGE})")
 _NAME: Final = re.compile(NAME)
 _NEEDED: Final = frozenset({"purposes", "features", "identity"})
-_NAMES: Final = _NEEDED | {"signals"}
+_NAMES: Final = _NEEDED | {"signals", "controller"}
 _SILENT: Final = SignalsShape(format="assent/signals@1")
 """Without the document no machine signal means anything; each one mapped can only narrow."""
 
@@ -79,6 +80,7 @@ class _Shapes(Struct, frozen=True, kw_only=True):
     signals: SignalsShape
     notices: dict[str, dict[str, Notice]]
     schemas: dict[str, EventSchema]
+    controller: Controller | None
 
 
 def parse_policy(
@@ -128,11 +130,24 @@ def _shapes(documents: Documents) -> _Shapes:
         signals=_document(documents, "signals", SignalsShape) if "signals" in documents else _SILENT,
         notices=_notices(documents),
         schemas=described.read_schemas(documents),
+        controller=_controller(documents),
     )
 
 
 def _document(documents: Documents, name: str, shape: type[Shape]) -> Shape:
     return read(Place(name), documents[name], shape)
+
+
+def _controller(documents: Documents) -> Controller | None:
+    if "controller" not in documents:
+        return None
+    shape = _document(documents, "controller", ControllerShape)
+    for name in ("jurisdictions", "storage"):
+        if not getattr(shape, name):
+            raise Place("controller", (name,)).fault("expected at least one country, or EU")
+    said = structs.asdict(shape)
+    del said["format"]
+    return Controller(**said)
 
 
 def _named(place: Place, tables: dict[str, object]) -> dict[str, object]:
@@ -234,6 +249,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         tcf=carried.tcf_terms(shapes.signals.tcf, purposes),
         gpp=carried.gpp_terms(shapes.signals.gpp, purpose_ids),
         schemas=shapes.schemas,
+        controller=shapes.controller,
     )
     return policy, book
 

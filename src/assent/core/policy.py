@@ -221,6 +221,25 @@ class Notice(Struct, frozen=True, kw_only=True):
     """SHA-256 of exactly these words, their version and language, in hex: which text a statement answered."""
 
 
+class Controller(Struct, frozen=True, kw_only=True):
+    """Who is responsible (GDPR Art. 4(7)), as every record of a consent has to say (Art. 13(1), 30(1))."""
+
+    name: str
+    address: str
+    contact: str
+    """Where a person reaches it: an address of e-mail or of the web."""
+    jurisdictions: tuple[str, ...]
+    """Countries, or EU, whose law applies."""
+    storage: tuple[str, ...]
+    """Countries, or EU, where the data is kept."""
+    recipients: tuple[str, ...] = ()
+    """Third parties that receive the data; none means that nobody does."""
+    preferences: str = ""
+    """The page where a person changes and withdraws what they agreed to."""
+    authority: str = ""
+    """The supervisory authority to complain to (Art. 77)."""
+
+
 class Signal(Struct, frozen=True, kw_only=True):
     """A machine signal such as `Sec-GPC`: exactly `value` states `state` for `purposes`. It only narrows."""
 
@@ -306,6 +325,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     category_preferences: CategoryPreferences | None = None
     tcf: TcfTerms | None = None
     gpp: GppTerms | None = None
+    controller: Controller | None = None
     schemas: Mapping[str, EventSchema] = {}
     """What calls of an event must look like, by its name. An event without one may say anything."""
 

@@ -140,7 +140,7 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
     """
     if scope == "person" and not found.verified:
         raise NotVerified
-    identifiers = _asking(found, policy)
+    identifiers = asking(found, policy)
     if scope == "device":
         identifiers = [one for one in identifiers if not _is_person(policy, one)]
         if not identifiers:
@@ -148,7 +148,7 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
     return identifiers
 
 
-def _asking(found: Subject, policy: Policy) -> list[Identifier]:
+def asking(found: Subject, policy: Policy) -> list[Identifier]:
     """Return the identifiers that a token may ask about: whose person nobody verified, only its devices."""
     identifiers = _identifiers(found, policy)
     if not found.verified:
@@ -204,7 +204,7 @@ async def _person(wired: Service, found: Subject, at_least: int) -> tuple[Head, 
         head = await read_head(connection, found.controller_id)
         refuse_ahead(at_least, head.revision)
         policy = await wired.policies.version(found.controller_id, head.policy_version)
-        asked = refs(wired.ring, found.controller_id, _asking(found, policy))
+        asked = refs(wired.ring, found.controller_id, asking(found, policy))
         now = Instant(max(wired.clock(), head.at))
         return head, await find_person(connection, found.controller_id, policy, asked, now)
 

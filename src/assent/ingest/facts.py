@@ -169,6 +169,11 @@ def make_facts(
     return tuple(_fact(ring, controller_id, draft, parts) for draft in drafts)
 
 
+def read_payload(payload: bytes) -> Body:
+    """Return the body that a payload spells. Raises msgspec.DecodeError on anything else."""
+    return _decode_body(payload)
+
+
 def open_body(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> Body:
     """Return the body that a payload seals. Raises SealBroken."""
     return _decode_body(ring.open(sealed, aad(controller_id))[SALT_BYTES:])

@@ -35,6 +35,9 @@ MESSAGE_KEY_BYTES: Final = 16
 _FORMAT: Final = "assent/key-ring@1"
 _CHECK_BYTES: Final = 8
 _MOST_BYTES: Final = 1 << 20
+_NOBODY: Final = 0
+"""Numbers of controllers begin at 1: what is derived for 0 is the installation's."""
+
 _SECRETS: Final = ("signing", "lookup", "pairwise", "suppression", "subject_token")
 
 
@@ -138,6 +141,14 @@ class KeyRing:
         """Return the signer of one log, named `<origin>/<path>`, as its checkpoints are."""
         key = Ed25519PrivateKey.from_private_bytes(self._secrets["signing"])
         return Signer("/".join((self.origin, *path)), key)
+
+    def receipt_key(self) -> Ed25519PrivateKey:
+        """Return the key that receipts of consent are signed with.
+
+        Derived from the secret that signs checkpoints, and no other key of the ring: what one of them signed
+        can never pass for a word of the other, and a ring made before there were receipts has it too.
+        """
+        return Ed25519PrivateKey.from_private_bytes(self._derive("signing", _NOBODY, use="receipt"))
 
     def subject_token_key(self) -> Ed25519PrivateKey:
         """Return the key that subject tokens are signed with."""
