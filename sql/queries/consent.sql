@@ -17,8 +17,8 @@ WHERE
 ORDER BY s.entry_index, s.position;
 
 -- name: statements_before
--- The newest statements of these identifiers, in one of the states $3, before entry $4, with their entries. One
--- whose payload is gone is gone; one that hangs on an address belongs to who holds that address too.
+-- The newest statements of these identifiers, in one of the states $3, before entry $4, with their entries.
+-- One whose payload is gone is gone; one that hangs on an address belongs to who holds that address too.
 SELECT
     s.identifier_id,
     s.entry_index,
