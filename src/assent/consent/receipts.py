@@ -291,9 +291,8 @@ def _notice(said: Said) -> Document:
     }
     shown = said.policy.notices.get(named.id, {}).get(named.language)
     if shown is not None and shown.version == named.version:
-        words = f"{shown.title}\n{shown.text}\n{shown.benefit}\n{shown.storage}"
         notice["dct:title"] = shown.title
-        notice["schema:sha256"] = hashlib.sha256(words.encode()).hexdigest()
+        notice["schema:sha256"] = shown.hash
     return notice
 
 
