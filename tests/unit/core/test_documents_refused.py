@@ -264,8 +264,8 @@ def test_the_other_documents_are_checked_too(document: str, toml: str, message: 
 
 def test_a_document_nobody_knows_is_refused() -> None:
     message = (
-        "unknown document; expected one of features, identity, purposes, signals, notices/<id>.<language> or "
-        "events/<name>"
+        "unknown document; expected one of controller, features, identity, purposes, signals, "
+        "notices/<id>.<language> or events/<name>"
     )
     assert str(refused({**shipped(), "notices/x": notice()})) == message
     assert str(refused({**shipped(), "purpose": {}})) == message
@@ -378,3 +378,15 @@ def test_a_purpose_that_no_string_can_speak_for_is_not_mapped(
     documents["signals"] = {"format": "assent/signals@1", "tcf": {"notices": {"p0": 1}}}
     with pytest.raises(PolicyInvalid, match=f"signals.toml: tcf.notices.p0: {expected}"):
         parse_policy(documents)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("jurisdictions = []", "controller.toml: jurisdictions: expected at least one country, or EU"),
+        ('storage = ["Atlantis"]', "controller.toml: storage.0: expected a country such as IT"),
+        ("-contact", "controller.toml: contact: missing; expected text of up to 200 characters"),
+    ],
+)
+def test_a_controller_says_who_and_where_it_is(change: str, message: str) -> None:
+    assert str(refused(changed(shipped(), "controller", change))) == message
