@@ -68,3 +68,50 @@ SET
     frontier = $3,
     checkpoint = $4
 WHERE controller_id = $1;
+
+-- name: record_access
+-- Say that somebody who is no engine read personal data, before the answer leaves; of no purpose (0).
+INSERT INTO ledger.release (
+    controller_id,
+    at,
+    kind,
+    consumer,
+    purpose_id,
+    purpose_seq,
+    revision,
+    policy_version,
+    rules,
+    number,
+    commitment,
+    sealed
+)
+VALUES ($1, $2, 'access', $3, 0, 0, $4, $5, $6, $7, $8, $9)
+RETURNING release_id;
+
+-- name: release_page
+-- What was released (or, for $2 true, read as access) after release $3, in order, at most $8: for purposes $4
+-- (null: every one) and consumer $5 (null: everybody), from $6 to before $7.
+SELECT
+    r.release_id,
+    r.at,
+    r.kind,
+    r.consumer,
+    r.purpose_id,
+    r.purpose_seq,
+    r.revision,
+    r.policy_version,
+    r.rules,
+    r.number,
+    r.commitment,
+    r.leaf_index
+FROM ledger.release AS r
+WHERE
+    r.controller_id = $1
+    AND (r.kind = 'access') = $2
+    AND r.release_id > $3
+    AND ($4::smallint IS NULL OR r.purpose_id = $4)
+    AND ($5::text IS NULL OR r.consumer = $5)
+    AND r.at >= $6
+    AND r.at < $7
+ORDER BY r.release_id
+LIMIT $8;

@@ -32,6 +32,9 @@ from assent.http import (
     admin,
     audiences,
     audit,
+    audit_consent,
+    audit_logs,
+    audit_subject,
     audit_summary,
     carriers,
     consents,
@@ -68,6 +71,7 @@ _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDL
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
+_ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
 
 
 ORIGIN = "assent.local"

@@ -13,16 +13,16 @@ from assent.core.ids import IdentifierId, PurposeId
 from assent.core.policy import Policy
 from assent.core.time import Instant, to_instant
 from assent.http.access import caller
-from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Role
+from assent.http.moment import moment
+from assent.http.officer import accessed
 from assent.http.schema import shape
-from assent.http.wiring import AnyRequest, service
+from assent.http.wiring import AnyRequest
 from assent.ingest.facts import Identifier, refs
-from assent.ingest.person import Person, find_person
+from assent.ingest.person import Person
 from assent.ledger.append import Ref
-from assent.ledger.store import read_head
 
 Time = Annotated[datetime, Meta(tz=True)]
 
@@ -56,23 +56,16 @@ class DecideBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 )
 async def audit_decide(request: AnyRequest) -> Response[bytes]:
     """Return the decision with its reason, step, article and the entry that decided."""
-    wired = service(request)
     who = await caller(request, Role.DPO, Role.ADMIN)
     asked = (await body_of(request, DecideBody)).question
-    async with (
-        wired.database.auditor.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        head = await read_head(connection, who.controller_id)
-        refuse_ahead(revision_asked(request), head.revision)
-        policy = await wired.policies.version(who.controller_id, head.policy_version)
-        now = Instant(max(wired.clock(), head.at))
-        named = _identifiers(policy, asked)
-        found = refs(wired.ring, who.controller_id, named)
-        person = await find_person(connection, who.controller_id, policy, found[:1], now)
-        known = await find_person(connection, who.controller_id, policy, found, now)
-    question = _question(policy, asked, person, known, found, now)
-    decision = decide(person.history, person.cluster, policy, question)
+    async with moment(request, who) as present:
+        policy = present.policy
+        found = refs(present.ring, who.controller_id, _identifiers(policy, asked))
+        person = await present.person(found[:1])
+        known = await present.person(found)
+        question = _question(policy, asked, person, known, found, present.now)
+        decision = decide(person.history, person.cluster, policy, question)
+        await accessed(request, who, present, "audit/decide", set(known.by_ref.values()) & {*known.asked})
     document = {
         "decision": "allow" if decision.allowed else "deny",
         "reason": decision.reason.value,
@@ -80,7 +73,7 @@ async def audit_decide(request: AnyRequest) -> Response[bytes]:
         "entry": decision.entry,
         "article": decision.article,
     }
-    return answer(document, headers=at_revision(head.revision))
+    return answer(document, headers=at_revision(present.revision))
 
 
 def _identifiers(policy: Policy, asked: QuestionBody) -> list[Identifier]:

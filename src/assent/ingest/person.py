@@ -3,7 +3,7 @@
 Reads the same components the fold reads, and asks `decide`: nothing is decided here. Never for an engine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct, structs
 
@@ -12,7 +12,14 @@ from assent.consent.decide import decide
 from assent.consent.permit import Permit
 from assent.consent.question import Bond, Cluster, Decision, Question
 from assent.consent.statement import NARROWING, WIDENING, Statement
-from assent.core.ids import IDENTIFIERS_PER_ENTRY, RESOLUTION, ControllerId, IdentifierId, PurposeId
+from assent.core.ids import (
+    IDENTIFIERS_PER_ENTRY,
+    RESOLUTION,
+    ControllerId,
+    EntryIndex,
+    IdentifierId,
+    PurposeId,
+)
 from assent.core.policy import LegalBasis, LinkKind, LinkUse, Policy
 from assent.core.time import Instant
 from assent.database.statements import load
@@ -23,7 +30,7 @@ from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.identity.views import cut
 from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
-from assent.ingest.facts import Identifier, open_body
+from assent.ingest.facts import Body, Identifier, open_body
 from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
 from assent.ledger.keyring import KeyRing
@@ -107,15 +114,21 @@ async def values_of(
     An identifier whose payload was erased is missing.
     """
     wanted = {one: divmod(one, IDENTIFIERS_PER_ENTRY) for one in ids}
-    rows = await connection.fetch(
-        _SQL.payloads_of, controller_id, sorted({entry for entry, _ in wanted.values()})
-    )
-    bodies = {row["entry_index"]: open_body(ring, controller_id, row["sealed"]) for row in rows}
+    entries = {EntryIndex(entry) for entry, _ in wanted.values()}
+    bodies = await bodies_of(connection, ring, controller_id, entries)
     return {
-        one: bodies[entry].identifiers[position]
+        one: bodies[EntryIndex(entry)].identifiers[position]
         for one, (entry, position) in wanted.items()
         if entry in bodies
     }
+
+
+async def bodies_of(
+    connection: Connection, ring: KeyRing, controller_id: ControllerId, entries: Collection[EntryIndex]
+) -> dict[EntryIndex, Body]:
+    """Return what the payloads of entries say. An erased one is missing."""
+    rows = await connection.fetch(_SQL.payloads_of, controller_id, sorted(entries))
+    return {row["entry_index"]: open_body(ring, controller_id, row["sealed"]) for row in rows}
 
 
 def person_of(

@@ -10,7 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from assent.consent.statement import NARROWING, State
 from assent.core.ids import ControllerId, IdentifierId, NamespaceId, PurposeId
 from assent.core.policy import IdentifierKind, Policy
 from assent.core.time import Instant
@@ -18,20 +17,11 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.features.accumulate import merge, unpack
 from assent.gate.profile import tier
+from assent.ingest.consent_report import NEGATIVE, WORDS
 
 _SQL = load("reports")
 
 _PAGE: Final = 1_000
-
-_WORDS: Final[Mapping[str, str]] = {
-    State.GIVEN: "given",
-    State.RENEWED: "given",
-    State.REFUSED: "refused",
-    State.WITHDRAWN: "withdrawn",
-    State.OBJECTED: "objected",
-    State.GPC: "objected",
-}
-"""What a person said last, as the report calls it. A notice shown, or a question put off, says nothing."""
 
 
 class Consent(Struct, frozen=True, kw_only=True):
@@ -102,12 +92,10 @@ async def _purposes(
     connection: Connection, controller_id: ControllerId, policy: Policy, now: Instant
 ) -> dict[str, Consent]:
     counted: dict[PurposeId, Counter[str]] = {number: Counter() for number in policy.purposes}
-    said = await connection.fetch(
-        _SQL.newest_words, controller_id, list(_WORDS), [one for one in _WORDS if State(one) in NARROWING]
-    )
+    said = await connection.fetch(_SQL.newest_words, controller_id, list(WORDS), list(NEGATIVE))
     for purpose, state, people in said:
         if purpose in counted:
-            counted[purpose][_WORDS[state]] += people
+            counted[purpose][WORDS[state]] += people
     for purpose, people in await connection.fetch(_SQL.people_permitted, controller_id, policy.version, now):
         if purpose in counted:
             counted[purpose]["permitted"] = people
