@@ -119,7 +119,7 @@ ORDER BY r.kind;
 -- name: consent_over_time
 -- Statements about purposes $6, counted by the intervals (bounds $4) in which they were said and in which the
 -- same identifier said the next about the same; 0 is before the first bound, cardinality($4) after the last.
--- States $2 alone, of which $3 are negative: of two at one instant the negative one is the later. Known at $5.
+-- States $2 alone, of which $3 are negative: of two at one instant the negative one is later. Known at $5.
 SELECT
     n.purpose_id,
     n.state,
