@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from assent.consent.duties import lapse, legal_basis
-from assent.consent.statement import EVERY, State, Statement, StatementBody
+from assent.consent.statement import EVERY, NoticeReference, State, Statement, StatementBody
 from assent.core.ids import EntryIndex, members
 from assent.core.policy import Category, LegalBasis, Policy, Purpose
 from assent.core.time import FOREVER, Duration, Instant, format_duration, format_time
@@ -98,6 +98,8 @@ class Said(Struct, frozen=True, kw_only=True):
     statement: Statement
     body: StatementBody
     """The words, as the entry's payload holds them."""
+    signal: str = ""
+    """The section of signals.toml that they were read by; empty: somebody said them."""
     policy: Policy
     """In force when it was said."""
     controller: str
@@ -156,7 +158,7 @@ def record(said: Said) -> Document:
         document["dct:conformsTo"] = RECORD
         document["dpv:hasJurisdiction"] = [f"loc:{one}" for one in controller.jurisdictions]
     if said.body.notice is not None:
-        document["dpv:hasNotice"] = _notice(said)
+        document["dpv:hasNotice"] = _notice(said.policy, said.body.notice)
     basis = None if purpose is None else legal_basis(purpose, said.statement.acted_at)
     interests = basis is LegalBasis.LEGITIMATE_INTERESTS and said.statement.state is State.OBJECTED
     # An objection to interests is no state of a consent.
@@ -279,17 +281,15 @@ def _rights(said: Said, purpose: Purpose | None) -> list[Document]:
     return rights
 
 
-def _notice(said: Said) -> Document:
+def _notice(policy: Policy, named: NoticeReference) -> Document:
     """Return the notice; its words too, where the policy of the time holds that version in that language."""
-    named = said.body.notice
-    assert named is not None  # noqa: S101 - the caller asked
     notice: Document = {
         "@type": "dpv:ConsentNotice",
         "dct:identifier": named.id,
         "schema:version": str(named.version),
         "dct:language": named.language or "und",
     }
-    shown = said.policy.notices.get(named.id, {}).get(named.language)
+    shown = policy.notices.get(named.id, {}).get(named.language)
     if shown is not None and shown.version == named.version:
         notice["dct:title"] = shown.title
         notice["schema:sha256"] = shown.hash
@@ -305,11 +305,12 @@ def _status(said: Said, purpose: Purpose | None, interests: bool) -> Document:  
         "@type": kinds,
         "rdf:value": statement.state.value,
         "dpv:isIndicatedAtTime": format_time(statement.acted_at),
-        "dpv:isIndicatedBy": _SPEAKER[body.actor],
+        # A browser's signal is the person's own word (Art. 21(5)).
+        "dpv:isIndicatedBy": _SPEAKER["subject" if statement.state is State.GPC else body.actor],
         "dpv:hasDuration": _duration(statement, purpose),
     }
-    if body.mechanism:
-        status["dpv:hasIndicationMethod"] = body.mechanism
+    if body.mechanism or said.signal:
+        status["dpv:hasIndicationMethod"] = body.mechanism or said.signal
     if body.channel:
         status["dpv:hasContext"] = body.channel
     return status

@@ -228,11 +228,10 @@ def statement_of(
     narrow the scope to the device. An objection that a browser's signal made is told apart (Art. 21(5)): no
     legal basis of a purpose that listens to it overrides it.
     """
-    by_browser = signal == SEC_GPC and body.state == "objected"
     return Statement(
         identifier=identifier,
         purpose=None if body.purpose == EVERY else policy.purpose_ids[body.purpose],
-        state=State.GPC if by_browser else State(body.state),
+        state=state_of(body, signal),
         acted_at=acted_at(body, known_at),
         known_at=known_at,
         entry=entry,
@@ -256,6 +255,12 @@ def statement_of(
         person_scope=person_scope,
         vendors=vendors,
     )
+
+
+def state_of(body: StatementBody, signal: str) -> State:
+    """Return the state of a statement that was read by `signal`, a section of signals.toml, or by none."""
+    by_browser = signal == SEC_GPC and body.state == "objected"
+    return State.GPC if by_browser else State(body.state)
 
 
 def _check_act(body: StatementBody) -> Refusal | None:

@@ -20,7 +20,7 @@ from msgspec import Raw, Struct
 from assent.consent.receipt_schema import check_receipt
 from assent.consent.receipts import Said, position, receipt
 from assent.consent.signature import Jwk, opened
-from assent.consent.statement import StatementBody
+from assent.consent.statement import EVERY, state_of
 from assent.core.errors import ProofInvalid
 from assent.ingest.facts import StatedBody, read_payload
 from assent.ledger.checkpoint import Checkpoint
@@ -107,11 +107,11 @@ def verify(content: bytes, logs: Sequence[Verifier], keys: Sequence[Jwk]) -> Ver
     # (6) the entry commits to the words of the statement
     salt, words = decode_base64(file.entry.salt), decode_base64(file.entry.payload)
     header = verify_disclosure(leaf, 0, salt, words).header
-    body = _stated(words)
+    stated = _stated(words)
     # (7) and those are the words of the receipt
-    if header.purpose != (None if body.purpose == "*" else body.purpose):
+    if header.purpose != (None if stated.statement.purpose == EVERY else stated.statement.purpose):
         raise ProofInvalid("the entry is about another purpose than its statement")
-    _agree(file, document, body)
+    _agree(file, document, stated)
     status = _status(document["dpv:hasRecordOfActivity"])
     return Verified(
         id=file.id,
@@ -154,28 +154,29 @@ def position_of(proof: Proof) -> int | str:
     return position(proof.index)  # type: ignore[arg-type]
 
 
-def _stated(words: bytes) -> StatementBody:
+def _stated(words: bytes) -> StatedBody:
     try:
         body = read_payload(words)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProofInvalid("the entry holds no statement") from error
     if not isinstance(body, StatedBody):
         raise ProofInvalid("the entry holds no statement")
-    return body.statement
+    return body
 
 
-def _agree(file: ReceiptFile, document: dict[str, Any], body: StatementBody) -> None:
+def _agree(file: ReceiptFile, document: dict[str, Any], stated: StatedBody) -> None:
     """Hold what is read against what was said."""
     record = document["dpv:hasRecordOfActivity"]
     status, notice = _status(record), record.get("dpv:hasNotice", {})
-    named = body.notice
+    body, named = stated.statement, stated.statement.notice
+    state = state_of(body, stated.signal).value
     pairs: list[tuple[object, object]] = [
         (file.id, receipt_id(int(file.index))),
         (file.purpose, body.purpose),
-        (file.state, body.state),
-        (status["rdf:value"], body.state),
+        (file.state, state),
+        (status["rdf:value"], state),
         (record["dpv:hasProcess"]["dpv:hasPurpose"]["dct:identifier"], body.purpose),
-        (status.get("dpv:hasIndicationMethod", ""), body.mechanism),
+        (status.get("dpv:hasIndicationMethod", ""), body.mechanism or stated.signal),
         (status.get("dpv:hasContext", ""), body.channel),
         (notice.get("dct:identifier"), named and named.id),
         (notice.get("schema:version"), named and str(named.version)),

@@ -91,6 +91,7 @@ def _file(
     said = Said(
         statement=entered.statement,
         body=stated.statement,
+        signal=stated.signal,
         policy=policy,
         controller=name,
         log=ring.signer(str(controller_id), Log.FACTS.name.lower()).name,

@@ -192,6 +192,22 @@ async def test_a_receipt_that_names_an_address_is_for_who_holds_the_address(shop
     assert [one["purpose"] for one in person["receipts"]] == ["email_marketing"]
 
 
+async def test_what_a_browser_signals_has_a_receipt_too(shop: Shop) -> None:
+    await shop.given(COOKIE, "analytics")
+    body = {"anonymousId": "zebra-17", "event": "Product Viewed", "properties": {"category": "lanterns"}}
+    await shop.ask("POST", "/v1/track", body, by="collector", headers={"Sec-GPC": "1"})
+    token = await shop.token(COOKIE, verified=False)
+    found = {one["state"]: one for one in (await listed(shop, token))["receipts"]}
+    assert found.keys() >= {"gpc", "given"}
+    signalled = await proved(shop, found["gpc"])
+    assert signalled.state == "gpc"
+    status = found["gpc"]["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasConsentStatus"]
+    assert (status["dpv:isIndicatedBy"], status["dpv:hasIndicationMethod"]) == (
+        "dpv:DataSubject",
+        "sec_gpc",
+    )
+
+
 async def test_an_erased_statement_has_no_receipt_and_what_was_kept_of_it_still_verifies(shop: Shop) -> None:
     await shop.given(ANNA, PURPOSE)
     kept = await newest(shop)
