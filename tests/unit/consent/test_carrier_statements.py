@@ -23,6 +23,7 @@ from tests.support.carriers import (
     vendors,
 )
 from tests.support.policy_documents import changed, consent, contract, with_notice
+from tests.unit.consent import people
 
 NOW = Instant(DAY_MADE + DAY // 2)
 LATER = Instant(DAY_MADE + 3 * DAY)
@@ -175,6 +176,24 @@ def test_a_string_meets_every_duty_of_a_statement_at_the_door(first: dict[str, o
     # What narrows owes nothing, but that the purpose existed.
     refusal = check(stated(yes(consents=()), terms, LATER)["p0"].body, terms, now=LATER)
     assert refusal is None or "declared" in first
+
+
+def test_what_was_given_to_some_vendors_opens_to_no_other_and_a_no_to_none() -> None:
+    for vendors_held, vendor, allowed in [
+        (None, None, True),
+        (None, 7, True),
+        ("80", None, True),
+        ("80", 7, True),
+        ("80", 6, False),
+        ("0", 7, False),
+    ]:
+        gave = people.said("given", 1, vendors=vendors_held)
+        assert people.ask([gave], 5, vendor=vendor).allowed is allowed
+        # Nor does it lift what was denied before it.
+        no = people.said("withdrawn", 0.5)
+        assert people.ask([no, gave], 5, vendor=vendor).allowed is allowed
+        denied = people.said("withdrawn", 2, vendors="0")
+        assert not people.ask([gave, denied], 5, vendor=vendor).allowed
 
 
 # ---- GPP ---------------------------------------------------------------------------------------------------
