@@ -12,7 +12,7 @@ from typing import Any
 
 from assent.cli import main
 from assent.core.ids import ControllerId
-from assent.http import intake
+from assent.http import intake, pace
 from assent.ingest import batch, committer
 from assent.ingest.committer import Committer
 from assent.ledger.append import Appended, Fact
@@ -58,7 +58,13 @@ def watch(deepest: Deepest) -> None:
 
 def lift() -> None:
     """Take whatever comes."""
-    for module, name in ((committer, "MOST_WAITING"), (intake, "MOST_BYTES"), (intake, "MOST_REQUESTS")):
+    bounds = (
+        (committer, "MOST_WAITING"),
+        (intake, "MOST_BYTES"),
+        (intake, "MOST_REQUESTS"),
+        (pace, "LEAST_BYTES"),
+    )
+    for module, name in bounds:
         setattr(module, name, ENDLESS)
 
 
