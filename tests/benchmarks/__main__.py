@@ -9,12 +9,24 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import batch, decision, figures, importing, overload, profile, single, stored, workers
+from tests.benchmarks import (
+    batch,
+    decision,
+    figures,
+    importing,
+    overload,
+    policies,
+    profile,
+    single,
+    stored,
+    workers,
+)
 from tests.benchmarks.plan import FULL, QUICK, Plan
 from tests.benchmarks.world import OUTPUT, environment, world
 
 _BENCHMARKS = {
-    module.NAME: module.run for module in (single, batch, stored, workers, overload, decision, importing)
+    module.NAME: module.run
+    for module in (single, batch, stored, workers, overload, decision, importing, policies)
 }
 
 _WIDTH = 120
@@ -42,8 +54,11 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="only show that they run: the figures say nothing"
     )
+    parser.add_argument("--full", action="store_true", help="a million people where the default has 100,000")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
+    if arguments.full:
+        plan = msgspec.structs.replace(plan, planned_identifiers=1_000_000)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)

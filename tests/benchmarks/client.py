@@ -154,6 +154,7 @@ async def drive(
     connections: int,
     check: Check,
     seconds: float | None = None,
+    within_s: float = _ANSWERS_WITHIN_S,
 ) -> Driven:
     """Send requests over so many connections, for so long or until there are none left.
 
@@ -171,7 +172,7 @@ async def drive(
         driving.begin(seconds)
         for connection in made:
             connection.send()
-        async with asyncio.timeout(_ANSWERS_WITHIN_S + (seconds or 0) * 2):
+        async with asyncio.timeout(within_s + (seconds or 0) * 2):
             await driving.done
     finally:
         for connection in made:
@@ -190,6 +191,7 @@ async def drive_all(
     connections: int,
     check: Check,
     seconds: float | None = None,
+    within_s: float = _ANSWERS_WITHIN_S,
 ) -> Driven:
     """Drive several ports at once with the same stream of requests, an even share of the connections each."""
     drives = [

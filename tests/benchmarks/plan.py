@@ -24,6 +24,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     overload_s: float = 2.0
     """How long `overload` floods, and about how long it offers half the capacity before and after."""
 
+    planned_identifiers: int = 100_000
+    """Identifiers under the policy that `policies` replaces; a million with `--full`."""
+
 
 FULL = Plan()
 QUICK = Plan(
@@ -37,5 +40,6 @@ QUICK = Plan(
     planted_events=400,
     planted_people=20,
     overload_s=0.5,
+    planned_identifiers=2_000,
 )
 """Shows that the benchmarks run. Its figures say nothing."""

@@ -42,8 +42,8 @@ _ACTIVATION = load("activation")
 
 Documents = Mapping[str, Mapping[str, object]]
 
-SMALL: Final = 1_000
-"""Identifiers that the policy's own commit derives, in a tenth of a second; more are prepared before it."""
+SMALL: Final = 250
+"""Identifiers that the policy's own commit derives, in some hundredths of a second; more are prepared."""
 
 _LINK_USES: Final = 32
 """Two stances on agreement for every set of four kinds of link: a policy has no more views than that."""

@@ -10,6 +10,7 @@ follows from a component under the next policy is a function of the component an
 preparation began, so it does not matter when it was derived.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,8 +31,11 @@ from assent.ledger.store import lock_head
 CHUNK: Final = 500
 """Components in one transaction: a few thousand rows, a twentieth of what a commit may touch."""
 
-FEW: Final = 500
+FEW: Final = 100
 """Whoever is still noted when the flip begins is derived in its commit, with writers waiting."""
+
+BREATH: Final = 8
+"""Components, about a millisecond of them, between two turns for whoever else this process serves."""
 
 _MOST_ROUNDS: Final = 1_000
 """Where commits change people faster than they are prepared, the flip takes what is left all the same."""
@@ -124,13 +128,14 @@ class Preparing:
             await preparation.unprepare(
                 self._connection, self._controller_id, self._in_force, self._policy, {*stale, *ids}
             )
-        await preparation.write(
-            self._connection, self._controller_id, self._policy, self._derived(loaded, at.as_of, tallied)
-        )
+        derived = await self._derived(loaded, at.as_of, tallied)
+        await preparation.write(self._connection, self._controller_id, self._policy, derived)
 
-    def _derived(self, loaded: Loaded, as_of: Instant, tallied: Tally) -> Prepared:
+    async def _derived(self, loaded: Loaded, as_of: Instant, tallied: Tally) -> Prepared:
         prepared = Prepared()
-        for component, before in zip(loaded.components, loaded.derived, strict=True):
+        for place, (component, before) in enumerate(zip(loaded.components, loaded.derived, strict=True)):
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
             after = derive_prepared(component, self._policy, as_of)
             for permits in after.permits.values():
                 prepared.permits += permits

@@ -5,6 +5,7 @@ snapshot of its own: memory does not grow with the ledger, and nothing waits. Wh
 is seen as they are when their turn comes.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
@@ -25,7 +26,7 @@ from assent.ingest.component import derive_prepared
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Tallied
-from assent.ingest.preparing import CHUNK, Progress, Tally
+from assent.ingest.preparing import BREATH, CHUNK, Progress, Tally
 
 Membership = Mapping[str, set[ProfileId]]
 """By audience: whose rule is true."""
@@ -68,7 +69,9 @@ class _Pages:
         found = self.found
         concerned: dict[PurposeId, list[tuple[Side, Side]]] = defaultdict(list)
         asked = self._rules_old.keys() | self._rules_new.keys()
-        for component, before in zip(loaded.components, loaded.derived, strict=True):
+        for place, (component, before) in enumerate(zip(loaded.components, loaded.derived, strict=True)):
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
             old = Side(self._old, before)
             new = Side(self._new, derive_prepared(component, self._new, self._now))
             differing = tally(found.tally, old, new, loaded.seen_by, self._now)
