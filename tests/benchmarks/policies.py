@@ -23,7 +23,7 @@ from assent.resources import policies_folder
 from tests.benchmarks import people
 from tests.benchmarks.client import Driven, drive
 from tests.benchmarks.figures import Figure, Result, figure
-from tests.benchmarks.plan import Plan
+from tests.benchmarks.plan import FULL, Plan
 from tests.benchmarks.world import Controller, Served, World, ready
 
 NAME: Final = "policies"
@@ -53,8 +53,8 @@ _PLANT: Final = (
     """,
     """
     INSERT INTO projection.statement
-    SELECT s.controller_id, $2::bigint + n * 64, n, s.position, s.purpose_id, s.state, s.acted_at, s.known_at,
-        s.authenticated, s.terms
+    SELECT s.controller_id, $2::bigint + n * 64, n * 1000000 + s.entry_index, s.position, s.purpose_id,
+        s.state, s.acted_at, s.known_at, s.authenticated, s.terms
     FROM projection.statement AS s CROSS JOIN generate_series(0, $3::bigint - 1) AS n
     WHERE s.controller_id = $1 AND s.identifier_id = (
         SELECT min(identifier_id) FROM projection.statement WHERE controller_id = $1
@@ -62,8 +62,8 @@ _PLANT: Final = (
     """,
     """
     INSERT INTO projection.permit
-    SELECT p.controller_id, p.policy_version, p.purpose_id, $2::bigint + n * 64, p.since, p.categories, p.until,
-        p.entry_index
+    SELECT p.controller_id, p.policy_version, p.purpose_id, $2::bigint + n * 64, p.since, p.categories,
+        p.until, p.entry_index
     FROM projection.permit AS p CROSS JOIN generate_series(0, $3::bigint - 1) AS n
     WHERE p.controller_id = $1 AND p.identifier_id = (
         SELECT min(identifier_id) FROM projection.statement WHERE controller_id = $1
@@ -71,7 +71,8 @@ _PLANT: Final = (
     """,
     """
     INSERT INTO projection.link
-    SELECT $1::bigint, $2::bigint + n * 128, $2::bigint + n * 128 + 64, 1, 0, 0, n, n FROM generate_series(0, $3::bigint / 2 - 1) AS n
+    SELECT $1::bigint, $2::bigint + n * 128, $2::bigint + n * 128 + 64, 1, 0, 0, n, n
+    FROM generate_series(0, $3::bigint / 2 - 1) AS n
     """,
     """
     INSERT INTO projection.cluster
@@ -94,7 +95,7 @@ class Tried(Struct, frozen=True, kw_only=True):
 
 async def run(world: World, plan: Plan) -> Result:
     """Measure activations beside decisions, then simulations of a tenth and of all."""
-    rounds = 1 if plan.planned_identifiers > 500_000 else max(2, plan.long_rounds)
+    rounds = 1 if plan.planned_identifiers > FULL.planned_identifiers else plan.long_rounds
     with world.serving("assent") as served:
         await ready(served)
         await _planted(world, served, "small", plan.planned_identifiers // 10)

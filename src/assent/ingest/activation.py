@@ -80,7 +80,7 @@ async def activate(
     progress: Progress | None = None,
 ) -> Revision:
     """Put documents in force; durable when this returns. The first policy of a controller takes nobody in."""
-    async with means.database.preparer.acquire() as connection, _alone(connection, controller_id):
+    async with means.database.preparer.acquire() as connection, alone(connection, controller_id):
         before, names, policy = await _parsed(connection, controller_id, documents)
         text = msgspec.json.encode(documents, order="sorted").decode()
         begun = await _tidied(connection, controller_id, before, names, text, means.clock())
@@ -165,7 +165,7 @@ def _highest_view(names: NameBook) -> int:
 
 
 @asynccontextmanager
-async def _alone(connection: Connection, controller_id: ControllerId) -> AsyncIterator[None]:
+async def alone(connection: Connection, controller_id: ControllerId) -> AsyncIterator[None]:
     """Let nobody else activate a policy of this controller; the database ends that with the session."""
     if not await connection.fetchval(_ACTIVATION.try_activating, controller_id):
         raise ActivationUnderWay
