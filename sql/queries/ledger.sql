@@ -119,7 +119,7 @@ SET
 WHERE controller_id = $1;
 
 -- name: insert_contents
-INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed)
+INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed, at)
 SELECT
     $1,
     n.identifier_id,
@@ -127,10 +127,12 @@ SELECT
     n.part,
     n.category_id,
     n.basis,
-    n.sealed
+    n.sealed,
+    n.at
 FROM
-    unnest($2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[])
-        AS n (identifier_id, entry_index, part, category_id, basis, sealed);
+    unnest(
+        $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[], $8::bigint[]
+    ) AS n (identifier_id, entry_index, part, category_id, basis, sealed, at);
 
 -- name: delete_contents
 -- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are gone.

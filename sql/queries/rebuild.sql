@@ -49,13 +49,28 @@ SELECT
     c.entry_index,
     c.part,
     c.category_id,
-    c.sealed
+    c.sealed,
+    c.identifier_id,
+    c.basis
 FROM ledger.content AS c
 WHERE
     c.controller_id = $1
     AND c.entry_index >= $2
     AND c.entry_index < $3
 ORDER BY c.entry_index, c.part;
+
+-- name: erasures
+-- Every entry that says somebody was erased, with its payload, in order.
+SELECT
+    e.entry_index,
+    p.sealed
+FROM ledger.entry AS e
+LEFT JOIN ledger.payload AS p
+    ON e.controller_id = p.controller_id AND e.entry_index = p.entry_index
+WHERE
+    e.controller_id = $1
+    AND substr(e.leaf, 1, 23) = convert_to('assent/entry@1 erasure ', 'UTF8')
+ORDER BY e.entry_index;
 
 -- name: folded_policy
 -- The newest policy version folded so far, 0 before the first.

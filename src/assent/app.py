@@ -39,6 +39,7 @@ from assent.http import (
     carriers,
     consents,
     decisions,
+    erasure,
     explanations,
     health,
     identities,
@@ -47,6 +48,7 @@ from assent.http import (
     posthog,
     proofs,
     receipts,
+    restriction,
     schema,
     sources,
     subjects,
@@ -61,6 +63,7 @@ from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
 from assent.ingest.counts import Counts
+from assent.ingest.upkeep import keeping_up
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
 from assent.ledger.witness import Witness, kept_controllers, refuse_rollback
@@ -69,6 +72,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
+_ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
@@ -131,6 +135,8 @@ async def open_service(
             Committer(database, trees, witness, clock, random, counts)
         )
         await stack.enter_async_context(sealing(database, trees, witness, clock))
+        metrics = Metrics(database)
+        await stack.enter_async_context(keeping_up(database.eraser, ring, clock, metrics.deleted))
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
         yield Service(
             settings=settings,
@@ -147,7 +153,7 @@ async def open_service(
             door=door,
             audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
             answers=Answers(database.writer, ring, clock),
-            metrics=Metrics(database),
+            metrics=metrics,
         )
 
 

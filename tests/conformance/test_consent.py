@@ -249,6 +249,12 @@ def _tell(controller: Controller, said: list[Data]) -> None:
             case "erase":
                 _speak(controller, each["identity"])
                 assert controller.ask("DELETE", "/v1/me", role="person").status < 300
+            case "restrict":
+                controller.post("/v1/audit/restrict", {"subject": _reference(each["identity"])}, role="dpo")
+            case "policy_finding":
+                found = {key: each[key] for key in ("purpose", "finding")}
+                found |= {"subject": _reference(each["identity"])}
+                controller.post("/v1/audit/findings", found, role="dpo")
             case other:
                 raise NoDoor(f"no path of the service does: {other}")
 

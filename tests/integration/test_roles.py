@@ -201,32 +201,40 @@ gate.released               -                       s  -  -
 ledger.api_key              si u(revoked_at)        -  s  -
 ledger.batch                si                      -  s  -
 ledger.change               sid                     -  s  si
-ledger.content              sid u(basis)            -  s  sd
-ledger.controller           si                      -  s  -
-ledger.entry                si                      -  s  -
+ledger.content              sid u(basis)            -  s  sd u(basis)
+ledger.controller           si                      -  s  s
+ledger.entry                si                      -  s  s
 ledger.head                 siu                     -  s  su
 ledger.idempotency          siud                    -  s  -
 ledger.import_progress      siu                     -  s  -
 ledger.intake               siu                     -  s  -
-ledger.message              sid u(entry_index,seen_at)  -  s  -
+ledger.message              sid u(entry_index,seen_at)  -  s  sd
 ledger.payload              si                      -  s  sd
-ledger.purpose_head         siu                     -  s  su
+ledger.preparation          siud                    -  s  sd
+ledger.prepared_cluster     siud                    -  s  sd
+ledger.prepared_denies      siud                    -  s  sd
+ledger.purpose_head         siu                     -  s  siu
 ledger.refusal              siu                     -  s  -
 ledger.release              si u(leaf_index)        -  s  -
 ledger.release_entry        si                      -  s  -
 ledger.release_head         siu                     -  s  -
+ledger.retained             si                      -  s  sd
 ledger.tile                 si                      -  s  -
+ledger.touched              siud                    -  s  sd
+ledger.upkeep               -                       -  s  siu
 projection.audience         siud                    -  s  sud
 projection.cluster          siud                    -  s  sud
 projection.denied_link      siud                    -  s  sud
 projection.feature_item     siud                    -  s  sud
-projection.feature_state    siud                    -  s  sud
+projection.feature_state    siud                    -  s  siud
 projection.identifier       siud                    -  s  sud
 projection.link             siud                    -  s  sud
+projection.parted           siud                    -  s  sud
 projection.permit           siud                    -  s  sud
 projection.policy           siud                    -  s  sud
 projection.purpose          siud                    -  s  sud
 projection.statement        siud                    -  s  sud
+projection.suppression      siud                    -  s  sud
 """
 """Writer, reader, auditor, eraser: (s)elect, (i)nsert, (u)pdate, (d)elete; of single columns in brackets.
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -18,7 +19,17 @@ from assent.core.time import DAY, FOREVER, HOUR, Instant, parse_time
 from assent.ingest.batch import Committed, commit_batch
 from assent.ingest.contents import contents
 from assent.ingest.controllers import create_controller
-from assent.ingest.facts import Draft, EventBody, Identifier, LinkBody, PolicyBody, StatedBody, make_facts
+from assent.ingest.erasure import Plan, Planning
+from assent.ingest.facts import (
+    Draft,
+    EventBody,
+    Identifier,
+    LinkBody,
+    MarkBody,
+    PolicyBody,
+    StatedBody,
+    make_facts,
+)
 from assent.ingest.tracking import Call, CallType
 from assent.ledger.keyring import KeyRing, create_ring, load_ring
 from assent.ledger.store import Log, Trees
@@ -60,6 +71,18 @@ class Bench:
         if committed.tree is not None:
             self._trees.kept(self.controller_id, Log.FACTS, committed.tree)
         return committed
+
+    async def erase(self, *named: Identifier, alone: bool = False) -> Plan | None:
+        """Erase whom these name, as the eraser works it out; None when nobody knows them."""
+        revision = await self.connection.fetchval(
+            "SELECT revision FROM ledger.head WHERE controller_id = $1", self.controller_id
+        )
+        planning = Planning(self.connection, self.ring, os.urandom, self.controller_id, self.policy, self.now)
+        plan = await planning.plan(revision, named, alone=alone, despite_restriction=True)
+        if plan is not None:
+            (outcome,) = (await self.commit(Draft(body=plan.body, role="dpo", remains=plan.remains))).outcomes
+            assert outcome.code is None, outcome
+        return plan
 
     async def activate(self, documents: Documents) -> None:
         """Put a policy in force."""
@@ -106,6 +129,10 @@ class Bench:
             identifiers=(identifier,), statement=statement, authenticated=by_person, person_scope=by_person
         )
         return Draft(body=body, role="collector", purpose=None if purpose == EVERY else purpose)
+
+    def mark(self, identifier: Identifier, state: Literal["restricted", "unrestricted"]) -> Draft:
+        """Return a restriction of processing, or its lifting."""
+        return Draft(body=MarkBody(identifiers=(identifier,), state=state, ground="accuracy"), role="dpo")
 
     def link(self, one: Identifier, other: Identifier, *, denied: bool = False) -> Draft:
         """Return a stated link, or its denial."""

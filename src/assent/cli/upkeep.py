@@ -1,12 +1,13 @@
 """`assent migrate`, `rebuild`, `verify`: the schema, the folds, and the log's word without the database."""
 
+from collections import Counter
 from pathlib import Path
 
 import asyncpg
 import click
 from rich.progress import Progress
 
-from assent.app import load_service_ring
+from assent.app import load_service_ring, system_clock
 from assent.cli.running import finish, out, settings
 from assent.consent.signature import read_keys
 from assent.core.errors import DatabaseUnavailable
@@ -14,6 +15,7 @@ from assent.database.pool import Database, open_database
 from assent.ingest.rebuild import Rebuilt
 from assent.ingest.rebuild import rebuild as fold_again
 from assent.ingest.receipt_file import verify as verify_receipt
+from assent.ingest.upkeep import keep_up
 from assent.ledger.note import Verifier
 from assent.ledger.verify import verify_checkpoint
 
@@ -68,6 +70,23 @@ def rebuild() -> None:
     click.echo(
         f"equal: {found.entries:,} entries fold into the same {rows:,} rows of {len(found.rows)} tables"
     )
+
+
+@click.command()
+def upkeep() -> None:
+    """Delete now what is due: what lapsed, what its category keeps no longer, old message keys.
+
+    The service does so every minute by itself; beside it this does nothing twice.
+    """
+
+    async def kept() -> Counter[str]:
+        chosen = settings()
+        async with open_database(chosen) as database:
+            ring = await load_service_ring(chosen, database)
+            return await keep_up(database.eraser, ring, system_clock)
+
+    done = finish(kept())
+    click.echo(", ".join(f"{kind}: {number:,}" for kind, number in sorted(done.items())) or "nothing was due")
 
 
 async def _as_owner(database: Database) -> "asyncpg.Connection[asyncpg.Record]":

@@ -41,7 +41,7 @@ from assent.consent.case import Case, no, open_case
 from assent.consent.denial import denying
 from assent.consent.history import History, newest, rank
 from assent.consent.question import Bond, Cluster, Decision, Question, Reason
-from assent.consent.statement import State, Statement
+from assent.consent.statement import MARKS, State, Statement
 from assent.core.ids import CategoryId, IdentifierId, PurposeId
 from assent.core.policy import Policy, Purpose
 
@@ -123,7 +123,7 @@ def _restricted(case: Case) -> Decision | None:
     """Restricting one identifier restricts the person, until that identifier is released; a tie restricts."""
     marks: dict[tuple[IdentifierId, PurposeId | None], Statement] = {}
     for said in case.said:
-        if said.state in _RESTRICTION and said.identifier in case.person:
+        if said.state in MARKS and said.identifier in case.person:
             earlier = marks.get((said.identifier, said.purpose))
             if earlier is None or _later_mark(said) > _later_mark(earlier):
                 marks[said.identifier, said.purpose] = said
@@ -179,11 +179,10 @@ def _ask(case: Case, number: PurposeId) -> Decision:
     )
 
 
-_RESTRICTION = frozenset({State.RESTRICTED, State.UNRESTRICTED})
-
 _DENIALS = {
     State.REFUSED: (Reason.REFUSED, "6(1)(a)"),
     State.WITHDRAWN: (Reason.WITHDRAWN, "7(3)"),
     State.OBJECTED: (Reason.OBJECTED, "21(3)"),
     State.GPC: (Reason.GPC, "21(5)"),
+    State.SUPPRESSED: (Reason.OBJECTED, "21(3)"),
 }

@@ -79,6 +79,8 @@ def _is_denied_since(give: Statement, denial: Statement | None) -> bool:
 
 
 def _denies(case: Case, purpose: Purpose, said: Statement) -> bool:
+    if said.state is State.SUPPRESSED:
+        return purpose.direct_marketing
     if said.state not in NARROWING or (said.state is State.GPC and not purpose.gpc):
         return False
     # The basis it was said under counts too: changing the basis later takes nothing back.

@@ -18,7 +18,7 @@ from assent.consent.decide import Cluster, Decision, Question, judge
 from assent.consent.denial import denying
 from assent.consent.duties import lapse
 from assent.consent.history import History
-from assent.consent.statement import WIDENING, Statement
+from assent.consent.statement import MARKS, WIDENING, Statement
 from assent.consent.terms import Terms, split, terms_of
 from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, members
 from assent.core.policy import Policy
@@ -122,17 +122,25 @@ def _by_member(
     breakpoints = _breakpoints(heard, known, terms)
     classes = split(terms.classes, {said.categories for said in heard if said.categories})
     speakers = {said.identifier for said in heard}
+    calm = _calm(known, now) if any(said.state in MARKS for said in heard) else known
     spoken_for = any(said.authenticated and said.person_scope for said in heard)
     for identifier in known.cluster.members:
         if not (silence_opens or spoken_for or identifier in speakers):
             continue
         alike: dict[Span, int] = {}
         for categories in classes:
-            ask = partial(_ask, known, policy, terms, identifier, _lowest(categories), now)
-            for span in _spans(ask, breakpoints, now):
+            asked = policy, terms, identifier, _lowest(categories), now
+            ask = partial(_ask, known, *asked)
+            for span in _spans(ask, partial(_ask, calm, *asked), breakpoints, now):
                 alike[span] = alike.get(span, 0) | categories
         for span, together in alike.items():
             yield identifier, span, CategoryMask(together)
+
+
+def _calm(known: History, now: Instant) -> History:
+    """Return the history without restrictions (Art. 18): lifted, they were never a beginning."""
+    said = [one for each in known.about.values() for one in each if one.state not in MARKS]
+    return History(said, known.cluster, now)
 
 
 def _breakpoints(heard: Sequence[Statement], known: History, terms: Terms) -> list[Instant]:
@@ -150,9 +158,15 @@ def _breakpoints(heard: Sequence[Statement], known: History, terms: Terms) -> li
 
 
 def _spans(
-    ask: Callable[[Instant], Decision], breakpoints: Sequence[Instant], now: Instant
+    ask: Callable[[Instant], Decision],
+    ask_back: Callable[[Instant], Decision],
+    breakpoints: Sequence[Instant],
+    now: Instant,
 ) -> Iterator[Span]:
-    """Yield each uninterrupted yes that is not over at `now`; only the first can have begun before."""
+    """Yield each uninterrupted yes that is not over at `now`; only the first can have begun before.
+
+    Over the past `ask_back` is asked, for what did not interrupt it.
+    """
     starts = (BEGINNING, *breakpoints)
     present = bisect_right(breakpoints, now)
     opened: tuple[int, int] | None = None
@@ -161,10 +175,10 @@ def _spans(
         if answer.allowed and opened is None:
             opened = index, -1 if answer.entry is None else answer.entry
         elif not answer.allowed and opened is not None:
-            yield _since(ask, starts, opened[0], present), starts[index], opened[1]
+            yield _since(ask_back, starts, opened[0], present), starts[index], opened[1]
             opened = None
     if opened is not None:
-        yield _since(ask, starts, opened[0], present), FOREVER, opened[1]
+        yield _since(ask_back, starts, opened[0], present), FOREVER, opened[1]
 
 
 def _since(

@@ -46,6 +46,8 @@ class State(StrEnum):
     ERASED = "erased"
     GPC = "gpc"
     """`Sec-GPC: 1`; without a purpose it speaks about every purpose that listens to it."""
+    SUPPRESSED = "suppressed"
+    """Objected to direct marketing, was erased, is seen again; speaks about all direct marketing."""
     FINDING = "finding"
     """A finding against the way consent is asked for; it stands until the policy changes."""
 
@@ -60,6 +62,9 @@ WIDENING = frozenset({State.GIVEN, State.RENEWED})
 
 NARROWING = frozenset({State.REFUSED, State.WITHDRAWN, State.OBJECTED, State.GPC})
 """States that close, unless the legal basis overrides them."""
+
+MARKS = frozenset({State.RESTRICTED, State.UNRESTRICTED})
+"""States of a restriction: it closes while it stands, and takes nothing away."""
 
 MECHANISMS = frozenset(
     {

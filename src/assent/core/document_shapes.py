@@ -124,11 +124,20 @@ class ControllerShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     authority: Annotated[str, Meta(max_length=200)] = ""
 
 
+class RetainedShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[retained.<category>]` of purposes.toml: what erasure leaves, restricted, and for how long."""
+
+    ground: Literal["17(3)(a)", "17(3)(b)", "17(3)(c)", "17(3)(d)", "17(3)(e)"]
+    title: Word
+    period: Span
+
+
 class PurposesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """purposes.toml."""
 
     format: Literal["assent/purposes@1"]
     purposes: dict[str, object]
+    retained: dict[str, object] = field(default_factory=dict)
 
 
 class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

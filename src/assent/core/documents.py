@@ -27,6 +27,7 @@ from assent.core import document_identity as found
 from assent.core import document_purposes as stated
 from assent.core import document_signals as signalled
 from assent.core.document_places import Place, one_of, read
+from assent.core.document_retained import read_retained
 from assent.core.document_shapes import (
     LANGUAGE,
     NAME,
@@ -64,6 +65,7 @@ _SMALLINT: Final = 32_767
 """PostgreSQL's smallint holds the numbers that are not bits of a mask."""
 
 _PURPOSES: Final = Place("purposes", ("purposes",))
+_RETAINED: Final = Place("purposes", ("retained",))
 _CATEGORIES: Final = Place("features", ("categories",))
 _FEATURES: Final = Place("features", ("features",))
 _NAMESPACES: Final = Place("identity", ("namespaces",))
@@ -81,6 +83,7 @@ class _Shapes(Struct, frozen=True, kw_only=True):
     notices: dict[str, dict[str, Notice]]
     schemas: dict[str, EventSchema]
     controller: Controller | None
+    retained: dict[str, object]
 
 
 def parse_policy(
@@ -131,6 +134,7 @@ def _shapes(documents: Documents) -> _Shapes:
         notices=_notices(documents),
         schemas=described.read_schemas(documents),
         controller=_controller(documents),
+        retained=purposes.retained,
     )
 
 
@@ -250,6 +254,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         gpp=carried.gpp_terms(shapes.signals.gpp, purpose_ids),
         schemas=shapes.schemas,
         controller=shapes.controller,
+        retained=read_retained(_RETAINED, shapes.retained, categories),
     )
     return policy, book
 

@@ -49,6 +49,10 @@ class BodyTooLarge(Refused):
     code = "body_too_large"
 
 
+class ErasureOutdated(Refused):
+    """Something was said or seen of a person while their erasure was being worked out."""
+
+
 class Unauthorized(Refused):
     """The key is missing, unknown or revoked."""
 

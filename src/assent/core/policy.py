@@ -158,6 +158,15 @@ class Category(Struct, frozen=True, kw_only=True):
     """What people call it, by language."""
 
 
+class Retained(Struct, frozen=True, kw_only=True):
+    """Why data of a category stays when a person is erased, restricted; counted from when it happened."""
+
+    ground: str
+    """The letter of GDPR Art. 17(3)."""
+    title: str
+    period: Duration
+
+
 class ValueType(StrEnum):
     """The type of a feature's value. Numbers are int64 millionths inside, times are instants."""
 
@@ -328,6 +337,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     controller: Controller | None = None
     schemas: Mapping[str, EventSchema] = {}
     """What calls of an event must look like, by its name. An event without one may say anything."""
+    retained: Mapping[CategoryId, Retained] = {}
+    """What erasure leaves (Art. 17(3)); of every other category nothing stays."""
 
     def category_of_event(self, name: str) -> CategoryId | None:
         """Return the category of an event by its name, the catch-all's for a name none claims, else None."""

@@ -150,7 +150,7 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
 
 def asking(found: Subject, policy: Policy) -> list[Identifier]:
     """Return the identifiers that a token may ask about: whose person nobody verified, only its devices."""
-    identifiers = _identifiers(found, policy)
+    identifiers = identifiers_of(found, policy)
     if not found.verified:
         identifiers = [one for one in identifiers if not _is_person(policy, one)]
     if not identifiers:
@@ -181,7 +181,7 @@ def _choice(
     )
 
 
-def _identifiers(found: Subject, policy: Policy) -> list[Identifier]:
+def identifiers_of(found: Subject, policy: Policy) -> list[Identifier]:
     """Return the token's identifiers, persons first: the first is whom the answer is about."""
     try:
         identifiers = [

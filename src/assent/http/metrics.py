@@ -46,6 +46,17 @@ class Metrics:
             connections.labels(name, "open").set_function(pool.get_size)
             connections.labels(name, "idle").set_function(pool.get_idle_size)
 
+        self._deleted = Counter(
+            "assent_deleted",
+            "What time deleted: lapsed closings, content outlived and retained no longer, message keys.",
+            ("kind",),
+            registry=self.registry,
+        )
+
+    def deleted(self, kind: str, number: int) -> None:
+        """Count what was deleted in time."""
+        self._deleted.labels(kind).inc(number)
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
         self._answers.labels(method, route, str(status)).inc()

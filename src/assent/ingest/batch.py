@@ -16,10 +16,12 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest import preparation
 from assent.ingest.board import Board, Taken
+from assent.ingest.erasure_store import any_suppression, erase_payloads, with_suppressions
 from assent.ingest.fold import load_for, save, strips
 from assent.ingest.memory import Memory
 from assent.ledger.append import Fact, Outcome
 from assent.ledger.entries import Header, encode_leaf, to_minute
+from assent.ledger.keyring import KeyRing
 from assent.ledger.store import (
     Head,
     Log,
@@ -71,7 +73,7 @@ async def commit_batch(
     now = Instant(max(clock(), head.at + 1))
     # (2) load
     memory = await _remembered(connection, controller_id, head, memory)
-    board = await _load(connection, controller_id, facts, memory, now)
+    board = await _load(connection, trees.ring, controller_id, facts, memory, now)
     # (3) apply
     entries, outcomes = _apply(board, head, facts)
     if board.refusals:
@@ -82,8 +84,8 @@ async def commit_batch(
     # (4) write the projections
     await save(connection, controller_id, board)
     # (5) contents, changes; entries, tree, head
-    await _save_contents(connection, controller_id, board)
-    await _save_changes(connection, controller_id, board)
+    await save_contents(connection, controller_id, board)
+    await save_changes(connection, controller_id, board)
     tree, checkpoint = await trees.extend(
         connection, controller_id, Log.FACTS, head.frontier, [entry.leaf for entry in entries]
     )
@@ -97,6 +99,8 @@ async def commit_batch(
     await append(connection, controller_id, entries, board.new_messages, moved, batch_id)
     if head.preparing is not None and board.activated is None:
         await preparation.touch(connection, controller_id, moved.revision, board.touched())
+    for index, erasure in board.erasures:
+        await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
     memory.keep(moved.revision, now, board)
     return Committed(
         revision=moved.revision,
@@ -104,8 +108,9 @@ async def commit_batch(
         outcomes=outcomes,
         tree=tree,
         checkpoint=checkpoint,
-        # A policy is other permits for everybody: what is kept of anybody is of the old one.
-        memory=memory if board.activated is None else None,
+        # A policy is other permits for everybody: what is kept of anybody is of the old one. Of who was
+        # erased nothing is kept.
+        memory=None if board.activated is not None or board.erasures else memory,
     )
 
 
@@ -122,17 +127,25 @@ async def _remembered(
         return memory
     policy, names = await load_policy(connection, controller_id, head.policy_version)
     sequences = await sequences_of(connection, controller_id)
-    return Memory(head.revision, head.at, policy, names, sequences)
+    suppressing = await any_suppression(connection, controller_id)
+    return Memory(head.revision, head.at, policy, names, sequences, suppressing=suppressing)
 
 
 async def _load(
-    connection: Connection, controller_id: ControllerId, facts: Sequence[Fact], memory: Memory, now: Instant
+    connection: Connection,
+    ring: KeyRing,
+    controller_id: ControllerId,
+    facts: Sequence[Fact],
+    memory: Memory,
+    now: Instant,
 ) -> Board:
     keys = [fact.message_key for fact in facts if fact.message_key is not None]
     messages = await messages_seen(connection, controller_id, keys, now)
     loaded = await load_for(
         connection, controller_id, memory.policy, facts, now, memory.sequences, messages, memory
     )
+    if memory.suppressing:
+        await with_suppressions(connection, ring, controller_id, facts, loaded)
     return Board(memory.policy, memory.names, now, loaded)
 
 
@@ -185,7 +198,8 @@ def _leaf(
     return b"".join((line, fact.who.commitment, *(content.part.commitment for content in taken.contents)))
 
 
-async def _save_contents(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+async def save_contents(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    """Delete and strip what closed; insert what was kept."""
     for ids, categories, purposes in strips(board):
         await connection.execute(_SQL.delete_contents, controller_id, ids, categories, purposes)
         await connection.execute(_SQL.strip_contents, controller_id, ids, categories, purposes)
@@ -200,10 +214,12 @@ async def _save_contents(connection: Connection, controller_id: ControllerId, bo
             [content.category for content in kept],
             [content.basis for content in kept],
             [content.part.sealed for content in kept],
+            [content.at for content in kept],
         )
 
 
-async def _save_changes(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+async def save_changes(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    """Say what changed for which purpose, and move the purposes' heads."""
     if not board.changed:
         return
     rows = [(purpose, seq, profile, narrow) for (purpose, profile), (seq, narrow) in board.changed.items()]

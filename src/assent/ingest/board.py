@@ -6,7 +6,7 @@ same order give the same board, live or in a rebuild. Pure: it reads no database
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -46,16 +46,22 @@ from assent.ingest.component import (
     refused,
     reopened,
 )
+from assent.ingest.erasing import erase
 from assent.ingest.facts import (
     AudienceBody,
     ContentBody,
+    ErasureBody,
     EventBody,
+    FindingBody,
     LinkBody,
+    MarkBody,
     PolicyBody,
+    RestBody,
     StatedBody,
     UnlinkBody,
 )
 from assent.ingest.joining import Holding, Joined, split
+from assent.ingest.restriction import lifted, mark_of, unrestricted
 from assent.ledger.append import ContentPart, Fact, Ref
 
 if TYPE_CHECKING:
@@ -81,6 +87,10 @@ class Loaded(Struct, kw_only=True):
     """The entries of those messages of the batch that were taken before."""
     sequences: dict[PurposeId, int]
     audience_versions: dict[str, int]
+    suppressed: dict[Ref, Instant] = {}
+    """Those of the batch who objected to direct marketing, when, and were erased."""
+    moved_since: int = -1
+    """The newest entry that names anybody an erasure is about."""
 
 
 class KeptContent(Struct, frozen=True, kw_only=True):
@@ -92,6 +102,7 @@ class KeptContent(Struct, frozen=True, kw_only=True):
     """Which of the entry's commitments it opens, from 1."""
     category: CategoryId
     basis: PurposeMask
+    at: Instant
     part: ContentPart
 
 
@@ -141,6 +152,8 @@ class Board:
         self.seen_by = loaded.seen_by
         self.states = loaded.states
         self.sequences = loaded.sequences
+        self.suppressed = loaded.suppressed
+        self.moved_since = loaded.moved_since
         self._messages = loaded.messages
         self._audience_versions = loaded.audience_versions
         self._holdings: dict[IdentifierId, Holding] = {}
@@ -168,6 +181,7 @@ class Board:
         self.refusals: Counter[tuple[str, str]] = Counter()
         self.audiences: list[NewAudience] = []
         self.activated: Activated | None = None
+        self.erasures: list[tuple[EntryIndex, ErasureBody]] = []
 
     def apply(self, index: EntryIndex, fact: Fact, *, replaying: bool = False) -> Taken | None:
         """Apply one fact as the entry `index`; None when nothing of it is to be kept.
@@ -176,26 +190,41 @@ class Board:
         """
         if fact.message_key is not None and fact.message_key in self._messages:
             return None
-        match fact.body:
-            case EventBody() as body:
-                taken = self._event(index, fact, body, replaying=replaying)
-            case StatedBody() as body:
-                taken = self._stated(index, fact, body)
-            case LinkBody() as body:
-                taken = self._linked(index, fact, body)
-            case UnlinkBody():
-                taken = self._unlinked(index, fact)
-            case PolicyBody() as body:
-                taken = self._policy(index, body, replaying=replaying)
-            case AudienceBody() as body:
-                taken = self._audience(index, body)
-            case other:
-                message = f"no fold for {type(other).__name__}"
-                raise TypeError(message)
+        taken = self._taken(index, fact, replaying=replaying)
         if taken is not None and fact.message_key is not None:
             self._messages[fact.message_key] = index
             self.new_messages[fact.message_key] = index
         return taken
+
+    def _taken(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken | None:
+        match fact.body:
+            case EventBody() as body:
+                return self._event(index, fact, body, replaying=replaying)
+            case StatedBody() as body:
+                return self._stated(index, fact, body, replaying=replaying)
+            case LinkBody() as body:
+                return self._linked(index, fact, body)
+            case PolicyBody() as body:
+                return self._policy(index, body, replaying=replaying)
+            case AudienceBody() as body:
+                return self._audience(index, body)
+            case _:
+                return self._rarely(index, fact, replaying=replaying)
+
+    def _rarely(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken:
+        match fact.body:
+            case MarkBody() | FindingBody() as body:
+                return self._marked(index, fact, body)
+            case UnlinkBody():
+                return self._unlinked(index, fact)
+            case RestBody() as body:
+                return self._rest(index, fact, body)
+            case ErasureBody() as body:
+                erase(self, index, body, replaying=replaying)
+                return Taken(identifier=IdentifierId(0))
+            case other:
+                message = f"no fold for {type(other).__name__}"
+                raise TypeError(message)
 
     def entry_of(self, fact: Fact) -> EntryIndex | None:
         """Return the entry that a fact became when it was taken, by its message; None when it never was."""
@@ -207,17 +236,23 @@ class Board:
 
     def touched(self) -> set[IdentifierId]:
         """Return everybody of whom something changed that another policy may read otherwise."""
-        return self.moved.union(*(key[:2] for key in self.links))
+        erased = (body.erased for _, body in self.erasures)
+        return self.moved.union(*(key[:2] for key in self.links), *erased)
 
     def components(self) -> Iterator[tuple[Component, Derived]]:
         """Yield every component on the board, with what follows from it."""
         for holding in {id(one): one for one in self._holdings.values()}.values():
             yield holding.component, holding.derived
 
-    def _join(self, index: EntryIndex, fact: Fact) -> Joined:
+    def _join(self, index: EntryIndex, fact: Fact, positions: Sequence[int] = ()) -> Joined:
         known = [(ref, self.identifiers.get(ref)) for ref in fact.refs]
         holdings = {one: self._holdings[one] for _, one in known if one is not None}
-        return Joined(self.policy, self.now, index, known, holdings)
+        joined = Joined(self.policy, self.now, index, known, holdings, positions)
+        if self.suppressed:
+            for ref, node in joined.new_nodes:
+                if ref in self.suppressed:
+                    joined.state(suppression_of(node.id, index, self.suppressed[ref], self.now))
+        return joined
 
     # Events.
 
@@ -265,6 +300,8 @@ class Board:
                 if permit.categories >> part.category & 1 and permit.since <= at and self._open(permit):
                     basis |= 1 << permit.purpose
             basis &= ~denied
+            if part.carried is not None:
+                basis &= part.carried
             if basis:
                 number += 1
                 yield KeptContent(
@@ -273,6 +310,7 @@ class Board:
                     number=number,
                     category=part.category,
                     basis=PurposeMask(basis),
+                    at=at,
                     part=part,
                 )
 
@@ -299,9 +337,9 @@ class Board:
             for item in items(self.policy, content)
         ]
         self.contents.append(kept)
-        self._show(owner, kept.category, kept.basis)
+        self.show(owner, kept.category, kept.basis)
 
-    def _show(
+    def show(
         self, owner: IdentifierId, category: CategoryId, basis: PurposeMask, *, gone: bool = False
     ) -> None:
         """Count a change for every purpose that can see the datum, or could until it was `gone`."""
@@ -310,7 +348,7 @@ class Board:
             purpose = self.policy.purposes[permit.purpose]
             seen = basis >> permit.purpose & 1 or purpose.retroactive >> category & 1
             if seen and permit.categories >> category & 1 and self._open(permit):
-                self._bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
+                self.bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
 
     def _introduce(self, ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
         """Let the purposes that need no statement know of everybody on an event whose data they may use."""
@@ -327,7 +365,7 @@ class Board:
                     for content in kept
                 ):
                     seen |= 1 << purpose.id
-                    self._bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
+                    self.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
             if seen != known:
                 self.seen_by[one] = PurposeMask(seen)
                 self.new_masks.add(one)
@@ -337,7 +375,7 @@ class Board:
 
     # Statements.
 
-    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody) -> Taken | None:
+    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody, *, replaying: bool) -> Taken | None:
         if body.statement.purpose != EVERY and body.statement.purpose not in self.policy.purpose_ids:
             raise UnknownPurpose(pointer="/purpose")
         joined = self._join(index, fact)
@@ -353,18 +391,21 @@ class Board:
             address=joined.ids[1] if len(joined.ids) > 1 else None,
             signal=body.signal,
         )
-        if body.signal and self._repeats(joined, statement, body.chosen_at):
+        if body.signal and not replaying and self._repeats(joined, statement, body.chosen_at):
             return None
         joined.state(statement)
         before, after = joined.before, joined.derived()
         self._accept(joined, after)
         self.statements.append(statement)
         self._deny(statement, joined)
-        for closing in closings(before, after, self.now, negative=statement.state in NARROWING):
-            self._strip(closing)
-        for closing in (*reopened(before, after), *refused(statement, after, self.policy)):
-            if self._carries(closing):
-                self._strip(closing)
+        component = joined.component()
+        ended = closings(before, after, self.now, negative=statement.state in NARROWING)
+        for closing in unrestricted(ended, component, after, self.policy):
+            self.strip(closing)
+        left = (*reopened(before, after), *refused(statement, after, self.policy))
+        for closing in unrestricted(left, component, after, self.policy):
+            if self.carries(closing):
+                self.strip(closing)
         return Taken(identifier=joined.ids[0])
 
     def _repeats(self, joined: Joined, statement: Statement, chosen_at: Instant | None) -> bool:
@@ -381,7 +422,23 @@ class Board:
         # Said before, and open all the same: the person gave since elsewhere, or the basis overrides.
         return not is_open or joined.stating(statement).permits == joined.before.permits
 
-    def _carries(self, closing: Closing) -> bool:
+    def _marked(self, index: EntryIndex, fact: Fact, body: MarkBody | FindingBody) -> Taken:
+        """Take a mark that closes, or lifts, without deleting: what was restricted stays for the person."""
+        joined = self._join(index, fact)
+        before = joined.component()
+        said = mark_of(body, self.policy, joined.ids[0], self.now, index)
+        joined.state(said)
+        after = joined.derived()
+        self._accept(joined, after)
+        self.statements.append(said)
+        if said.state is Said.UNRESTRICTED:
+            component = joined.component()
+            due = lifted(before, component, after, self.policy, said)
+            for closing in unrestricted(due, component, after, self.policy):
+                self.strip(closing)
+        return Taken(identifier=joined.ids[0])
+
+    def carries(self, closing: Closing) -> bool:
         """Whether anything is stored that such a closing would take a purpose from."""
         held = self.states.get(closing.identifier, {})
         return any(basis >> closing.purpose & closing.categories >> category & 1 for category, basis in held)
@@ -395,7 +452,7 @@ class Board:
             self.denies[one] = denies
             self.new_masks.add(one)
 
-    def _strip(self, closing: Closing) -> None:
+    def strip(self, closing: Closing) -> None:
         """Take a purpose from the basis sets of an identifier's data; what no purpose carries is gone."""
         one, purpose, categories = closing
         bit = 1 << purpose
@@ -409,7 +466,7 @@ class Board:
                 states[kept] = merge((states.get(kept, EMPTY), state))
                 self.dirty_states.add((one, kept))
             else:
-                self._show(one, key[0], rest, gone=True)
+                self.show(one, key[0], rest, gone=True)
         self.items = [
             msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
             if kept.identifier == one and categories >> kept.category & 1
@@ -469,7 +526,7 @@ class Board:
                 self._set_denies(one, denied_purposes(said, policy))
         self.moved.update(self._holdings)
         for purpose in sorted(policy.purposes):
-            self._bump(Change(purpose, EVERYTHING, narrowing=True))
+            self.bump(Change(purpose, EVERYTHING, narrowing=True))
         return Taken(identifier=IdentifierId(0))
 
     def _audience(self, index: EntryIndex, body: AudienceBody) -> Taken:
@@ -477,6 +534,39 @@ class Board:
         self._audience_versions[body.audience] = version
         self.audiences.append(NewAudience(entry=index, version=version, body=body))
         return Taken(identifier=IdentifierId(0))
+
+    def _rest(self, index: EntryIndex, fact: Fact, body: RestBody) -> Taken:
+        joined = self._join(index, fact, body.positions)
+        if body.link is not None:
+            for one, other in combinations(joined.ids, 2):
+                joined.link(one, other, body.link, min(body.at, self.now))
+        self._accept(joined, joined.derived())
+        return Taken(identifier=joined.ids[0])
+
+    def replace(self, gone: Iterable[IdentifierId], parts: Iterable[Component], after: Derived) -> None:
+        """Hold `parts`, with what follows from them, and nothing of those who are `gone`."""
+        for one in gone:
+            self._holdings.pop(one, None)
+            self.states.pop(one, None)
+        for part in parts:
+            holding = Holding(part, after.of(part.nodes))
+            for one in part.nodes:
+                self._holdings[one] = holding
+                self.moved.add(one)
+
+    def settle(self, states: Mapping[IdentifierId, dict[StateKey, State]], items: Iterable[KeptItem]) -> None:
+        """Take over what identifiers' data came to, where nothing else was folded of it."""
+        for one, made in states.items():
+            self.states[one] = made
+            self.dirty_states.update((one, key) for key in made)
+        self.items += items
+
+    def keep_masks(self, seen_by: Mapping[IdentifierId, PurposeMask], component: Component) -> None:
+        """Set who may know of each identifier of a component, and what each denies."""
+        for one in component.nodes:
+            self.seen_by[one] = seen_by.get(one, self.seen_by.get(one, PurposeMask(0)))
+            self.denies[one] = denied_purposes(component.statements.get(one, ()), self.policy)
+            self.new_masks.add(one)
 
     # What a fact changes.
 
@@ -488,10 +578,11 @@ class Board:
             return
         component = joined.component()
         for change in changes(joined.before, after, self.policy, component.nodes, self.seen_by):
-            self._bump(change)
+            self.bump(change)
         if any(one.until <= self.now for held in joined.before.permits.values() for one in held):
-            for closing in closings(joined.before, after, self.now, negative=False):
-                self._strip(closing)
+            lapsed = closings(joined.before, after, self.now, negative=False)
+            for closing in unrestricted(lapsed, component, after, self.policy):
+                self.strip(closing)
         self.moved.update(component.nodes)
         parts = split(component, after)
         for part in parts:
@@ -504,6 +595,10 @@ class Board:
         for ref, node in joined.new_nodes:
             self.identifiers[ref] = node.id
             self.new_identifiers.append(node)
+            if ref in self.suppressed:
+                said = suppression_of(node.id, joined.index, self.suppressed[ref], self.now)
+                self.statements.append(said)
+                self.denies[node.id] = denied_purposes((said,), self.policy)
         for key in joined.gone_links:
             self.links.pop(key, None)
         self.gone_links |= joined.gone_links
@@ -514,7 +609,8 @@ class Board:
         for pair in joined.new_denied:
             self.denied[pair] = (self.now, joined.index)
 
-    def _bump(self, change: Change) -> None:
+    def bump(self, change: Change) -> None:
+        """Count a change of what a purpose can see."""
         seq = self.sequences.get(change.purpose, 0) + 1
         self.sequences[change.purpose] = seq
         key = (change.purpose, change.profile)
@@ -522,10 +618,29 @@ class Board:
         self.changed[key] = (seq, narrowing or change.narrowing)
 
 
+def suppression_of(one: IdentifierId, index: EntryIndex, since: Instant, now: Instant) -> Statement:
+    """Return the objection to direct marketing that outlasted an erasure, for who is seen again."""
+    return Statement(
+        identifier=one,
+        purpose=None,
+        state=Said.SUPPRESSED,
+        acted_at=since,
+        known_at=now,
+        entry=index,
+        position=1,
+        mechanism="suppression",
+    )
+
+
 def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
     """Return the purposes that an identifier's own newest statements deny; a tie denies, a parent covers."""
     newest: dict[PurposeId | None, tuple[Instant, bool]] = {}
     for one in said:
+        if one.state is Said.SUPPRESSED:
+            marketing = [purpose.id for purpose in policy.purposes.values() if purpose.direct_marketing]
+            for each in marketing:
+                newest[each] = max(newest.get(each, (one.acted_at, True)), (one.acted_at, True))
+            continue
         negative = one.state in NARROWING
         speaks = negative or one.state in ("given", "renewed")
         if one.address is None and speaks and (one.purpose is not None or one.state is not Said.GPC):

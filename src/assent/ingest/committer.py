@@ -31,7 +31,7 @@ from assent.database.statistics import Statistics
 from assent.database.types import Connection
 from assent.ingest.batch import Committed, commit_batch, was_committed
 from assent.ingest.counts import Counts
-from assent.ingest.facts import PolicyBody, StatedBody
+from assent.ingest.facts import ErasureBody, FindingBody, MarkBody, PolicyBody, StatedBody
 from assent.ingest.memory import Memory
 from assent.ledger.append import Appended, Fact, Outcome
 from assent.ledger.store import Log, Trees
@@ -51,6 +51,9 @@ What is let in waits behind this many and the commit under way, however many mor
 
 MOST_URGENT: Final = 4 * MOST_FACTS
 """Facts that may wait beyond it when one of them is a withdrawal: no load of events shuts those out."""
+
+ALONE: Final = (PolicyBody, ErasureBody)
+"""A policy changes what everybody may, an erasure names people by their ids: each is a commit of its own."""
 
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 
@@ -178,7 +181,7 @@ class Committer:
             while lane and len(batch) < MOST_FACTS:
                 waiting = lane.popleft()
                 controller_id = waiting.controller_id if controller_id is None else controller_id
-                alone = isinstance(waiting.facts[0].body, PolicyBody)
+                alone = isinstance(waiting.facts[0].body, ALONE)
                 if waiting.controller_id != controller_id or (alone and batch):
                     kept.append(waiting)
                     if alone:
@@ -192,7 +195,7 @@ class Committer:
                 if alone:
                     break
             lane.extendleft(reversed(kept))
-            if batch and isinstance(batch[0].fact.body, PolicyBody):
+            if batch and isinstance(batch[0].fact.body, ALONE):
                 break
         self._waiting -= len(batch)
         return batch
@@ -282,6 +285,8 @@ class Committer:
 
 
 def _is_urgent(fact: Fact) -> bool:
+    if isinstance(fact.body, ErasureBody | MarkBody | FindingBody):
+        return True
     return isinstance(fact.body, StatedBody) and fact.body.statement.state in (
         "withdrawn",
         "refused",

@@ -15,10 +15,18 @@ import msgspec
 from msgspec import Struct
 
 from assent.consent.statement import StatementBody
-from assent.core.ids import CategoryId, ControllerId, NamespaceId, PurposeId
+from assent.core.ids import (
+    CategoryId,
+    ControllerId,
+    EntryIndex,
+    IdentifierId,
+    NamespaceId,
+    PurposeId,
+    PurposeMask,
+)
 from assent.core.policy import LinkKind
 from assent.core.time import Instant
-from assent.ledger.append import ContentPart, Fact, Part, Reading, Ref
+from assent.ledger.append import ContentPart, Fact, Part, Reading, Ref, Remain
 from assent.ledger.entries import SALT_BYTES, EntryKind, commit
 from assent.ledger.keyring import KeyRing
 
@@ -104,7 +112,79 @@ class AudienceBody(Struct, frozen=True, kw_only=True, tag="audience"):
     identifiers: tuple[Identifier, ...] = ()
 
 
-Body = EventBody | LinkBody | UnlinkBody | StatedBody | PolicyBody | AudienceBody
+class RestBody(Struct, frozen=True, kw_only=True, tag="rest"):
+    """What an erasure left of an entry that named others too: who they are, and what linked them."""
+
+    identifiers: tuple[Identifier, ...]
+    positions: tuple[int, ...]
+    """Where each stood in the entry: its id is made of that."""
+    link: LinkKind | None
+    at: Instant
+
+
+class MarkBody(Struct, frozen=True, kw_only=True, tag="mark"):
+    """Somebody's data is restricted (GDPR Art. 18), or is no longer."""
+
+    identifiers: tuple[Identifier, ...]
+    state: Literal["restricted", "unrestricted"]
+    ground: str
+    authenticated: bool = False
+
+
+class FindingBody(Struct, frozen=True, kw_only=True, tag="finding"):
+    """Somebody entitled found that a consent was not asked for as it must be (Art. 5(2), 7(1))."""
+
+    identifiers: tuple[Identifier, ...]
+    purpose: str
+    finding: str
+
+
+class CarriedDenial(Struct, frozen=True, array_like=True):
+    """A denial by somebody erased that stood for a device others use too: it goes on standing there."""
+
+    identifier: IdentifierId
+    purpose: PurposeId | None
+    state: str
+    acted_at: Instant
+
+
+class ErasureBody(Struct, frozen=True, kw_only=True, tag="erasure"):
+    """Somebody was erased: numbers alone, no value and no key of anybody.
+
+    Who `stays` had a link, a denied link or a statement in common with whoever was erased, with the purposes
+    that may know of them by what is left.
+    """
+
+    erased: tuple[IdentifierId, ...]
+    stays: tuple[tuple[IdentifierId, PurposeMask], ...] = ()
+    gone: tuple[EntryIndex, ...] = ()
+    """Entries whose payload goes."""
+    rest: tuple[tuple[EntryIndex, bytes], ...] = ()
+    """Entries whose payload becomes a `RestBody`, and what commits to it."""
+    retained: tuple[tuple[EntryIndex, tuple[int, ...]], ...] = ()
+    """Entries kept under Art. 17(3), in no projection, and where in each those stand who stay."""
+    parts: tuple[tuple[EntryIndex, int, Instant], ...] = ()
+    """Their content that is kept, and until when."""
+    denials: tuple[CarriedDenial, ...] = ()
+    suppressed: tuple[tuple[NamespaceId, bytes], ...] = ()
+    """Tokens of whoever had objected to direct marketing."""
+    as_of: int = 0
+    """The revision by which this was worked out."""
+    identifiers: tuple[Identifier, ...] = ()
+
+
+Body = (
+    EventBody
+    | LinkBody
+    | UnlinkBody
+    | StatedBody
+    | PolicyBody
+    | AudienceBody
+    | RestBody
+    | MarkBody
+    | FindingBody
+    | ErasureBody
+)
 
 KINDS: Mapping[type, EntryKind] = {
     EventBody: EntryKind.EVENT,
@@ -113,6 +193,9 @@ KINDS: Mapping[type, EntryKind] = {
     StatedBody: EntryKind.STATEMENT,
     PolicyBody: EntryKind.POLICY,
     AudienceBody: EntryKind.AUDIENCE,
+    MarkBody: EntryKind.RESTRICTION,
+    FindingBody: EntryKind.STATEMENT,
+    ErasureBody: EntryKind.ERASURE,
 }
 
 
@@ -141,6 +224,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     message_key: bytes | None = None
     contents: tuple[tuple[CategoryId, ContentBody], ...] = ()
     reading: Reading | None = None
+    remains: tuple[Remain, ...] = ()
 
 
 def aad(controller_id: ControllerId) -> bytes:
@@ -179,6 +263,21 @@ def open_body(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> Body
     return _decode_body(ring.open(sealed, aad(controller_id))[SALT_BYTES:])
 
 
+def seal_rest(
+    ring: KeyRing, random: Random, controller_id: ControllerId, body: RestBody
+) -> tuple[bytes, bytes]:
+    """Return what is left of an entry, sealed, and what commits to it."""
+    salt, text = random(SALT_BYTES), _encode(body)
+    return ring.seal(salt + text, aad(controller_id)), commit(salt, text)
+
+
+def identifier_at(body: Body, position: int) -> Identifier | None:
+    """Return the identifier that stood at a position of an entry; None when it was erased."""
+    if isinstance(body, RestBody):
+        return dict(zip(body.positions, body.identifiers, strict=True)).get(position)
+    return body.identifiers[position] if position < len(body.identifiers) else None
+
+
 def open_content(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> ContentBody:
     """Return what a content part seals. Raises SealBroken."""
     return _decode_content(ring.open(sealed, aad(controller_id))[SALT_BYTES:])
@@ -203,6 +302,7 @@ def _fact(
         source=draft.source,
         message_key=draft.message_key,
         reading=draft.reading,
+        remains=draft.remains,
         body=draft.body,
         refs=refs(ring, controller_id, draft.body.identifiers),
         who=Part(sealed=box, commitment=commitment),

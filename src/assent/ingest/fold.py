@@ -31,15 +31,18 @@ from assent.identity import store as identity_store
 from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest import preparation
-from assent.ingest.board import Activated, Board, Loaded
+from assent.ingest.board import Activated, Board, Loaded, StateKey
 from assent.ingest.component import Component, Derived
-from assent.ingest.facts import AudienceBody, EventBody, PolicyBody, StatedBody
+from assent.ingest.erasure_store import newest_entry, save_erasure, save_parted
+from assent.ingest.facts import AudienceBody, ErasureBody, EventBody, MarkBody, PolicyBody, StatedBody
 from assent.ingest.memory import Held, Memory, recall
 from assent.ledger.append import Fact, Ref
 
 _CONSENT = load("consent")
 
 _PAGE = 10_000
+
+_STATING = (StatedBody, MarkBody, ErasureBody)
 
 
 async def load_for(
@@ -67,6 +70,9 @@ async def load_for(
             if ids is None
             else await identity_store.known_by_id(connection, controller_id, ids)
         )
+    elif isinstance(body := facts[0].body, ErasureBody):
+        around = [*body.erased, *(one for one, _ in body.stays)]
+        known = await identity_store.known_by_id(connection, controller_id, around)
     else:
         refs: Collection[Ref] = {ref for fact in facts for ref in fact.refs}
         if memory is not None:
@@ -81,8 +87,10 @@ async def load_for(
     recall(loaded, found)
     loaded.sequences = sequences
     loaded.messages = messages
+    if isinstance(body := facts[0].body, ErasureBody):
+        loaded.moved_since = await newest_entry(connection, controller_id, loaded.denies)
     # Only a statement, or a permit found lapsed, takes data away: then from everybody it is about.
-    stating = any(isinstance(fact.body, StatedBody) for fact in facts) or any(
+    stating = any(isinstance(fact.body, _STATING) for fact in facts) or any(
         permit.until <= now
         for derived in loaded.derived
         for held in derived.permits.values()
@@ -105,6 +113,13 @@ async def load_for(
     return loaded
 
 
+async def states_of(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> dict[IdentifierId, dict[StateKey, State]]:
+    """Return the states of these identifiers, for jobs that make them anew; never for an engine."""
+    return await feature_store.states_of(connection, controller_id, ids)
+
+
 async def load_states(
     connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
 ) -> list[State]:
@@ -117,6 +132,8 @@ async def save(connection: Connection, controller_id: ControllerId, board: Board
     """Write what the board made different, in an order that deletes before it inserts."""
     if board.activated is not None:
         await _save_policy(connection, controller_id, board, board.activated)
+    for _, erasure in board.erasures:
+        await save_erasure(connection, controller_id, board, erasure)
     await _save_identity(connection, controller_id, board)
     if board.statements:
         await consent_store.insert_statements(connection, controller_id, board.statements)
@@ -257,6 +274,8 @@ async def _save_identity(connection: Connection, controller_id: ControllerId, bo
     if masks:
         await identity_store.update_masks(connection, controller_id, masks)
     if board.gone_links or board.lifted:
+        parted = {key[:2] for key in board.gone_links} | board.lifted
+        await save_parted(connection, controller_id, parted)
         await identity_store.delete_links(connection, controller_id, board.gone_links, board.lifted)
     if board.links:
         await identity_store.upsert_links(connection, controller_id, list(board.links.values()))

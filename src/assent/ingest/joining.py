@@ -42,6 +42,7 @@ class Joined:
         index: EntryIndex,
         known: Sequence[tuple[Ref, IdentifierId | None]],
         holdings: Mapping[IdentifierId, Holding],
+        positions: Sequence[int] = (),
     ) -> None:
         """Join what holds the identifiers of a fact; one that is not known yet gets its id from the entry."""
         self.index = index
@@ -49,7 +50,7 @@ class Joined:
         self._now = now
         self.new_nodes: list[tuple[Ref, Node]] = []
         self.ids: list[IdentifierId] = []
-        for position, (ref, known_id) in enumerate(known):
+        for position, (ref, known_id) in zip(positions or range(len(known)), known, strict=True):
             one = known_id
             if one is None:
                 one = IdentifierId(index * IDENTIFIERS_PER_ENTRY + position)

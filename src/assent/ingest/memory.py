@@ -46,7 +46,11 @@ class Memory:
         policy: Policy,
         names: NameBook,
         sequences: dict[PurposeId, int],
+        *,
+        suppressing: bool = False,
     ) -> None:
+        """Begin with nobody; `suppressing` says whether anybody's objection outlasted an erasure."""
+        self.suppressing = suppressing
         self.policy = policy
         self.names = names
         self.sequences = sequences

@@ -30,7 +30,7 @@ from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.identity.views import cut
 from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
-from assent.ingest.facts import Body, Identifier, open_body
+from assent.ingest.facts import Body, Identifier, identifier_at, open_body
 from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
 from assent.ledger.keyring import KeyRing
@@ -116,11 +116,12 @@ async def values_of(
     wanted = {one: divmod(one, IDENTIFIERS_PER_ENTRY) for one in ids}
     entries = {EntryIndex(entry) for entry, _ in wanted.values()}
     bodies = await bodies_of(connection, ring, controller_id, entries)
-    return {
-        one: bodies[EntryIndex(entry)].identifiers[position]
+    found = {
+        one: identifier_at(bodies[EntryIndex(entry)], position)
         for one, (entry, position) in wanted.items()
         if entry in bodies
     }
+    return {one: value for one, value in found.items() if value is not None}
 
 
 async def bodies_of(

@@ -15,10 +15,11 @@ from typing import Final
 import asyncpg
 
 from assent.core.errors import ProofInvalid, SealBroken
-from assent.core.ids import ControllerId
+from assent.core.ids import ControllerId, EntryIndex
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.sealer import leaf_of
+from assent.ingest.erased import Erasures
 from assent.ingest.facts import aad
 from assent.ledger.entries import SALT_BYTES, Entry, commit
 from assent.ledger.keyring import KeyRing
@@ -67,12 +68,13 @@ class Leaves:
 class Facts(Leaves):
     """The log of facts, with what its leaves commit to."""
 
-    def __init__(self, ring: KeyRing, controller_id: ControllerId) -> None:
-        """Begin before the first entry."""
+    def __init__(self, ring: KeyRing, controller_id: ControllerId, erasures: Erasures) -> None:
+        """Begin before the first entry; `erasures` say what is gone rightly."""
         super().__init__(f"controller {controller_id}, facts")
         self._ring = ring
         self._bound = aad(controller_id)
         self._committed = 0
+        self.erasures = erasures
 
     def commits(self, batches: Iterable[asyncpg.Record]) -> None:
         """Check that each commit begins where the one before ended."""
@@ -105,13 +107,25 @@ class Facts(Leaves):
         except ProofInvalid:
             self.fault(index, "the leaf cannot be read")
             return
-        if sealed is None:
-            self.fault(index, "the payload is missing")
-        elif not commitments or self._opens(sealed) != commitments[0]:
+        erasures = self.erasures
+        if index in erasures.gone:
+            if sealed is not None or parts:
+                self.fault(index, "it was erased, and is there")
+        elif sealed is None:
+            if index not in erasures.retained or index in erasures.rest:
+                self.fault(index, "the payload is missing")
+        elif not commitments or self._opens(sealed) not in self._allowed(index, commitments[0]):
             self.fault(index, "the payload is not what the leaf commits to")
         for part, box in parts:
             if not 0 < part < len(commitments) or self._opens(box) != commitments[part]:
                 self.fault(index, f"content part {part} is not what the leaf commits to")
+
+    def _allowed(self, index: int, committed: bytes) -> tuple[bytes, ...]:
+        """Return what a payload may be: as committed to, or what an erasure left, now or in its time."""
+        rest = self.erasures.rest.get(EntryIndex(index))
+        if rest is None:
+            return (committed,)
+        return (committed, rest) if index in self.erasures.retained else (rest,)
 
     def _opens(self, sealed: bytes) -> bytes | None:
         """Return the commitment that sealed bytes open, None when they open nothing."""

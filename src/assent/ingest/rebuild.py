@@ -14,15 +14,18 @@ import asyncpg
 from msgspec import Struct
 
 from assent.consent.store import load_policy
-from assent.core.ids import CategoryId, ControllerId, EntryIndex
+from assent.core.ids import CategoryId, ControllerId, EntryIndex, PurposeMask
 from assent.core.time import Instant
 from assent.database.roles import OWNER
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.board import Board
-from assent.ingest.facts import KINDS, open_body, open_content, refs
+from assent.ingest.erased import Erasures, read_erasures
+from assent.ingest.erasure_store import with_suppressions
+from assent.ingest.facts import Body, open_body, open_content, refs
 from assent.ingest.fold import load_for, save
 from assent.ingest.proving import Facts, prove_releases, read_rest
+from assent.ingest.refold import refold
 from assent.ledger.append import ContentPart, Fact, Part
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing
@@ -77,7 +80,8 @@ async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress |
         folded = 0
         faults: list[str] = []
         for head in heads:
-            facts = Facts(ring, head["controller_id"])
+            erasures = await read_erasures(connection, ring, head["controller_id"])
+            facts = Facts(ring, head["controller_id"], erasures)
             async for count in _fold(connection, ring, head["controller_id"], facts):
                 folded += count
                 if progress is not None:
@@ -139,40 +143,54 @@ async def _fold_page(
     if proven.faults:
         return
     contents: dict[int, list[ContentPart]] = defaultdict(list)
-    for index, _, category, sealed in kept:
+    erasures = proven.erasures
+    for index, _, category, sealed, identifier, basis in kept:
+        if index in erasures.retained or erasures.is_settled(identifier, index):
+            continue
         contents[index].append(
             ContentPart(
                 sealed=b"",
                 commitment=b"",
                 category=CategoryId(category),
                 content=open_content(ring, controller_id, sealed),
+                carried=PurposeMask(basis),
             )
         )
-    facts = {
-        index: _fact(ring, controller_id, leaf, sealed, contents.get(index, ()))
-        for index, leaf, sealed in entries
-    }
+    facts: dict[int, Fact] = {}
+    for index, leaf, sealed in entries:
+        body = None if sealed is None else erasures.left_of(index, open_body(ring, controller_id, sealed))
+        if body is not None:
+            facts[index] = _fact(ring, controller_id, leaf, body, contents.get(index, ()))
     for batch in page:
-        await _fold_batch(connection, controller_id, batch, facts)
+        await _fold_batch(connection, ring, controller_id, batch, facts, erasures)
 
 
 async def _fold_batch(
     connection: Connection,
+    ring: KeyRing,
     controller_id: ControllerId,
     batch: asyncpg.Record,
     facts: Mapping[int, Fact],
+    erasures: Erasures,
 ) -> None:
     indexes = [
         index for index in range(batch["first_index"], batch["first_index"] + batch["size"]) if index in facts
     ]
     together = [facts[index] for index in indexes]
+    if not together:
+        return  # erased, all of it
     version = await connection.fetchval(_SQL.folded_policy, controller_id)
     policy, names = await load_policy(connection, controller_id, version)
     now = Instant(batch["at"])
     loaded = await load_for(connection, controller_id, policy, together, now, {}, {}, replaying=True)
+    await with_suppressions(connection, ring, controller_id, together, loaded)
     board = Board(policy, names, now, loaded)
     for index, fact in zip(indexes, together, strict=True):
         board.apply(EntryIndex(index), fact, replaying=True)
+    for index, erasure in board.erasures:
+        here = [one for one, _ in erasure.stays if erasures.settled[one] == index]
+        left = await refold(connection, ring, controller_id, here, index)
+        board.settle(left.states, left.items)
     await save(connection, controller_id, board)
 
 
@@ -180,13 +198,12 @@ def _fact(
     ring: KeyRing,
     controller_id: ControllerId,
     leaf: bytes,
-    sealed: bytes,
+    body: Body,
     contents: Sequence[ContentPart],
 ) -> Fact:
     header = Entry.from_leaf(leaf).header
-    body = open_body(ring, controller_id, sealed)
     return Fact(
-        kind=KINDS[type(body)],
+        kind=header.kind,
         role=header.role,
         purpose=header.purpose,
         body=body,

@@ -9,7 +9,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from assent.core.ids import CategoryId, ControllerId, EntryIndex, NamespaceId, Revision
+from assent.core.ids import (
+    CategoryId,
+    ControllerId,
+    EntryIndex,
+    IdentifierId,
+    NamespaceId,
+    PurposeMask,
+    Revision,
+)
 from assent.ledger.entries import EntryKind
 
 
@@ -33,6 +41,8 @@ class ContentPart(Part, frozen=True, kw_only=True):
     category: CategoryId
     content: object
     """The plain content, an `ingest.facts.ContentBody`: never stored as it stands."""
+    carried: PurposeMask | None = None
+    """Of content that is read back: the purposes that carry it still."""
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -47,6 +57,16 @@ class Reading(Struct, frozen=True, kw_only=True):
     next: int
     refused: Mapping[str, int] = {}
     """How many of them, by code, made no fact: counted with the commit too, once."""
+
+
+class Remain(Struct, frozen=True, kw_only=True):
+    """What an erasure leaves of an earlier entry's payload: sealed, and whose it is now; or nothing."""
+
+    entry: EntryIndex
+    sealed: bytes | None = None
+    owner: IdentifierId = IdentifierId(0)
+    is_retained: bool = False
+    """Not before what the law keeps of it has ended."""
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -66,6 +86,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     message_key: bytes | None = None
     """Keyed hash of (source, messageId): the same key is taken once in 35 days."""
     reading: Reading | None = None
+    remains: tuple[Remain, ...] = ()
+    """Of an erasure: what the payloads of earlier entries become."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

@@ -67,6 +67,11 @@ class Trees:
         self._ring = ring
         self._states: dict[tuple[ControllerId, Log], TreeState] = {}
 
+    @property
+    def ring(self) -> KeyRing:
+        """The ring the trees are signed with."""
+        return self._ring
+
     def signer(self, controller_id: ControllerId, log: Log) -> Signer:
         """Return the key that signs a log's checkpoints."""
         return self._ring.signer(str(controller_id), log.name.lower())

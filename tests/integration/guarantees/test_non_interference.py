@@ -190,9 +190,9 @@ async def test_a_sequence_that_counts_what_is_not_shown_is_found(
         derived = board.derived_of(owner)
         for permit in derived.permits[owner]:
             view = board.policy.purposes[permit.purpose].view
-            board._bump(Change(permit.purpose, derived.profile(view, owner), narrowing=gone))
+            board.bump(Change(permit.purpose, derived.profile(view, owner), narrowing=gone))
 
-    monkeypatch.setattr(Board, "_show", show)
+    monkeypatch.setattr(Board, "show", show)
     assert await compared(two_databases, folder, "service", fuller("service"))
 
 

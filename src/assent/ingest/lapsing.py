@@ -1,0 +1,51 @@
+"""What a board becomes when time deletes: states made of what is left, and who may still know of whom.
+
+Pure. Beside the fold, for the jobs that delete in time (`upkeep`).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, PurposeMask
+from assent.features.accumulate import State
+from assent.ingest.board import Board, StateKey
+from assent.ingest.component import Change, Closing
+from assent.ingest.restriction import unrestricted
+
+
+def spared(board: Board, ids: Iterable[IdentifierId]) -> set[IdentifierId]:
+    """Return those of the identifiers whose data is restricted: no job deletes anything of them."""
+    wanted = set(ids)
+    due = set[IdentifierId]()
+    for component, derived in board.components():
+        asked = [Closing(one, PurposeId(0), CategoryMask(0)) for one in component.nodes.keys() & wanted]
+        due |= {each.identifier for each in unrestricted(asked, component, derived, board.policy)}
+    return wanted - due
+
+
+def remake(board: Board, one: IdentifierId, category: CategoryId, made: Mapping[StateKey, State]) -> None:
+    """Let a category's states of an identifier be those made of what is left; whoever saw more is told."""
+    states = board.states.setdefault(one, {})
+    for key in [key for key in states if key[0] == category]:
+        if made.get(key) != states[key]:
+            board.show(one, category, key[1], gone=True)
+            board.dirty_states.add((one, key))
+            del states[key]
+    for key, state in made.items():
+        if states.get(key) != state:
+            states[key] = state
+            board.dirty_states.add((one, key))
+
+
+def narrow_seen(board: Board, known: Mapping[IdentifierId, PurposeMask]) -> None:
+    """Let nobody know of an identifier by data that is gone."""
+    for one, mask in known.items():
+        seen = board.seen_by.get(one, PurposeMask(0))
+        left = PurposeMask(seen & mask)
+        if left == seen:
+            continue
+        board.seen_by[one] = left
+        board.new_masks.add(one)
+        derived = board.derived_of(one)
+        for number, purpose in board.policy.purposes.items():
+            if (seen & ~left) >> number & 1:
+                board.bump(Change(number, derived.profile(purpose.view, one), narrowing=True))

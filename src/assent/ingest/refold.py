@@ -1,0 +1,60 @@
+"""Make states and items anew from the content that is left: what cannot be subtracted is added up again.
+
+Each content is read under the policy it was taken under, so that what comes out is what the fold would have
+made, had it never seen what is gone.
+"""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from assent.consent.store import load_policy
+from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId, PurposeMask
+from assent.core.time import Instant
+from assent.database.statements import load
+from assent.database.types import Connection
+from assent.features.accumulate import EMPTY, Content, State, absorb, items
+from assent.ingest.board import KeptItem, StateKey
+from assent.ingest.facts import open_content
+from assent.ledger.entries import Entry
+from assent.ledger.keyring import KeyRing
+
+_SQL = load("erasure")
+
+
+class Refolded(Struct, frozen=True, kw_only=True):
+    """What is left of some identifiers' data."""
+
+    states: dict[IdentifierId, dict[StateKey, State]]
+    items: list[KeptItem]
+
+
+async def refold(
+    connection: Connection,
+    ring: KeyRing,
+    controller_id: ControllerId,
+    ids: Collection[IdentifierId],
+    before: EntryIndex,
+) -> Refolded:
+    """Return what the content of these identifiers from before an entry comes to."""
+    made = Refolded(states={one: {} for one in ids}, items=[])
+    for row in await connection.fetch(_SQL.contents_folded, controller_id, list(ids), before):
+        one, entry, category, basis, at, sealed, leaf = row
+        policy, _ = await load_policy(connection, controller_id, Entry.from_leaf(leaf).header.policy_version)
+        body = open_content(ring, controller_id, sealed)
+        content = Content(
+            category=CategoryId(category),
+            kind=body.kind,
+            name=body.name,
+            at=Instant(at),
+            entry=EntryIndex(entry),
+            data=body.data,
+            context=body.context,
+        )
+        states, key = made.states[one], (CategoryId(category), PurposeMask(basis))
+        states[key] = absorb(policy, states.get(key, EMPTY), content)
+        made.items.extend(
+            KeptItem(identifier=one, category=key[0], basis=key[1], item=item)
+            for item in items(policy, content)
+        )
+    return made

@@ -1,0 +1,259 @@
+"""Delete in time: what lapsed, what its category or the law keeps no longer, old message keys.
+
+For each controller, one worker at a time over all processes (a lease): (1) what only permits that time ended
+carried goes, as a withdrawal takes it; (2) content older than its category's `retention`, with the items and
+states made of it; (3) what Art. 17(3) kept; (4) message keys beyond their window. Chunk by chunk, each a
+transaction of its own that holds the head: a worker that is killed leaves whole chunks, and whoever is next
+finds what is left. Nothing of a person whose data is restricted is touched.
+
+No entry says so, because none is needed: what is deleted follows from entries, policy and time, and a rebuild
+folds the content that is left, carried by no more purposes than it is carried by.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import asyncpg
+import structlog
+
+from assent.consent.store import load_policy
+from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId
+from assent.core.time import MINUTE, Instant, shifted
+from assent.database.lost import LOST
+from assent.database.statements import load
+from assent.database.types import Connection, Pool
+from assent.identity.store import known_by_id
+from assent.ingest.batch import save_changes, save_contents
+from assent.ingest.board import Board
+from assent.ingest.component import Closing, closings, derive
+from assent.ingest.fold import load_components, save, states_of
+from assent.ingest.lapsing import narrow_seen, remake, spared
+from assent.ingest.refold import refold
+from assent.ingest.restriction import unrestricted
+from assent.ingest.seen import known_by_what_is_left
+from assent.ledger.keyring import KeyRing
+from assent.ledger.store import MESSAGE_WINDOW, lock_head, sequences_of
+
+_SQL = load("upkeep")
+_ERASURE = load("erasure")
+
+EVERY_S: Final = 60.0
+
+_LEASE: Final = 5 * MINUTE
+_PEOPLE: Final = 200
+"""Identifiers of one chunk."""
+_ROWS: Final = 10_000
+"""Rows of one chunk where rows are alone."""
+
+_FROM_HERE_ON: Final = EntryIndex((1 << 62) - 1)
+
+Count = Callable[[str, int], None]
+"""Called with a kind of work, and how much of it was done."""
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def keeping_up(
+    pool: Pool, ring: KeyRing, clock: Callable[[], Instant], count: Count
+) -> AsyncIterator[None]:
+    """Delete in time while the context is open; the chunk under way is finished when it closes."""
+    closing = asyncio.Event()
+
+    async def work() -> None:
+        while not closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), EVERY_S)
+            if closing.is_set():
+                return
+            try:
+                for kind, number in (await keep_up(pool, ring, clock, closing)).items():
+                    count(kind, number)
+            except (*LOST, asyncpg.PostgresError) as error:
+                _log.warning("deleting waits", error=type(error).__name__)
+
+    task = asyncio.create_task(work(), name="upkeep")
+    try:
+        yield
+    finally:
+        closing.set()
+        await task
+
+
+async def keep_up(
+    pool: Pool, ring: KeyRing, clock: Callable[[], Instant], closing: asyncio.Event | None = None
+) -> Counter[str]:
+    """Delete everything that is due now, of every controller; return how much of each kind."""
+    done = Counter[str]()
+    async with pool.acquire() as connection:
+        for (controller_id,) in await connection.fetch(_SQL.controllers):
+            upkeep = Upkeep(connection, ring, controller_id, clock, closing or asyncio.Event())
+            done += await upkeep.run()
+    return done
+
+
+class Upkeep:
+    """One run for one controller."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ring: KeyRing,
+        controller_id: ControllerId,
+        clock: Callable[[], Instant],
+        closing: asyncio.Event,
+    ) -> None:
+        self._connection = connection
+        self._ring = ring
+        self._controller_id = controller_id
+        self._clock = clock
+        self._closing = closing
+        self.done = Counter[str]()
+
+    async def run(self) -> Counter[str]:
+        """Do what is due, unless somebody else does."""
+        began = self._clock()
+        taken = await self._connection.fetchval(_SQL.take_lease, self._controller_id, began, began + _LEASE)
+        if taken is None:
+            return self.done
+        try:
+            await self._lapses()
+            await self._retention()
+            await self._retained()
+            await self._messages()
+        finally:
+            with suppress(*LOST):
+                await self._progress("lease", Instant(0))
+        return +self.done
+
+    async def _progress(self, task: str, until: Instant) -> None:
+        await self._connection.execute(_SQL.set_progress, self._controller_id, task, until)
+
+    @asynccontextmanager
+    async def _chunk(self, ids: Collection[IdentifierId] = ()) -> AsyncIterator[Board | None]:
+        """Hold the head with a board of these people; None when there is no policy yet."""
+        async with self._connection.transaction():
+            head = await lock_head(self._connection, self._controller_id)
+            if head is None or head.policy_version == 0:
+                yield None
+                return
+            now = Instant(max(self._clock(), head.at + 1))
+            policy, names = await load_policy(self._connection, self._controller_id, head.policy_version)
+            known = await known_by_id(self._connection, self._controller_id, ids)
+            loaded = await load_components(self._connection, self._controller_id, policy, known)
+            loaded.states = await states_of(self._connection, self._controller_id, list(loaded.denies))
+            loaded.sequences = await sequences_of(self._connection, self._controller_id)
+            board = Board(policy, names, now, loaded)
+            yield board
+            if board.strips or board.changed or board.dirty_states or board.new_masks:
+                await save(self._connection, self._controller_id, board)
+                await save_contents(self._connection, self._controller_id, board)
+                await save_changes(self._connection, self._controller_id, board)
+            await self._connection.execute(_SQL.move_time, self._controller_id, now)
+
+    # (1) what time ended
+
+    async def _lapses(self) -> None:
+        since = await self._connection.fetchval(_SQL.progress, self._controller_id, "lapses")
+        until, after = self._clock(), IdentifierId(-1)
+        version = await self._version()
+        while not self._closing.is_set():
+            rows = await self._connection.fetch(
+                _SQL.lapsed, self._controller_id, version, since or 0, until, after, _PEOPLE
+            )
+            if not rows:
+                await self._progress("lapses", until)
+                return
+            ids = [row["identifier_id"] for row in rows]
+            async with self._chunk(ids) as board:
+                if board is not None:
+                    await self._close(board)
+            after = ids[-1]
+
+    async def _close(self, board: Board) -> None:
+        due: list[Closing] = []
+        for component, before in board.components():
+            after = derive(component, board.policy, board.now)
+            ended = closings(before, after, board.now, negative=False)
+            due += unrestricted(ended, component, after, board.policy)
+        for closing in due:
+            if board.carries(closing):
+                board.strip(closing)
+                self.done["lapsed"] += 1
+
+    # (2) what a category keeps no longer
+
+    async def _retention(self) -> None:
+        policy, _ = await load_policy(self._connection, self._controller_id, await self._version())
+        for category in policy.categories.values():
+            if category.retention is not None:
+                await self._outlived(category.id, shifted(self._clock(), -category.retention))
+
+    async def _outlived(self, category: CategoryId, before: Instant) -> None:
+        after = IdentifierId(-1)
+        while not self._closing.is_set():
+            rows = await self._connection.fetch(
+                _SQL.outlived, self._controller_id, category, before, after, _PEOPLE
+            )
+            if not rows:
+                return
+            ids = [row["identifier_id"] for row in rows]
+            async with self._chunk(ids) as board:
+                if board is not None:
+                    await self._forget(board, ids, category, before)
+            after = ids[-1]
+
+    async def _forget(
+        self, board: Board, ids: Sequence[IdentifierId], category: CategoryId, before: Instant
+    ) -> None:
+        due = sorted(set(ids) - spared(board, ids))
+        gone = await self._connection.fetch(
+            _SQL.delete_old_contents, self._controller_id, due, category, before
+        )
+        await self._connection.execute(_SQL.delete_old_items, self._controller_id, due, category, before)
+        left = await refold(self._connection, self._ring, self._controller_id, due, _FROM_HERE_ON)
+        for one in due:
+            made = {key: state for key, state in left.states[one].items() if key[0] == category}
+            remake(board, one, category, made)
+        masks = await known_by_what_is_left(self._connection, self._ring, self._controller_id, board)
+        narrow_seen(board, masks)
+        self.done["outlived"] += len(gone)
+
+    # (3) what the law kept until today
+
+    async def _retained(self) -> None:
+        while not self._closing.is_set():
+            async with self._connection.transaction():
+                head = await lock_head(self._connection, self._controller_id)
+                now = self._clock() if head is None else max(self._clock(), head.at)
+                rows = await self._connection.fetch(_SQL.retained_ended, self._controller_id, now, _ROWS)
+                if not rows:
+                    return
+                entries = [row["entry_index"] for row in rows]
+                parts = [row["part"] for row in rows]
+                owners = [row["identifier_id"] for row in rows]
+                await self._connection.execute(_SQL.delete_parts, self._controller_id, owners, entries, parts)
+                over = await self._connection.fetch(_SQL.delete_retained, self._controller_id, entries, parts)
+                for entry, erased_by, remain, owner in over:
+                    await self._connection.execute(
+                        _ERASURE.erase, self._controller_id, erased_by, [entry], [remain], [owner]
+                    )
+            self.done["retained"] += len(rows)
+
+    # (4) message keys
+
+    async def _messages(self) -> None:
+        while not self._closing.is_set():
+            rows = await self._connection.fetch(
+                _SQL.delete_old_messages, self._controller_id, self._clock() - MESSAGE_WINDOW, _ROWS
+            )
+            self.done["messages"] += len(rows)
+            if len(rows) < _ROWS:
+                return
+
+    async def _version(self) -> int:
+        version = await self._connection.fetchval(_SQL.policy_in_force, self._controller_id)
+        return version or 0
