@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     batch,
+    consenting,
     decision,
     figures,
     importing,
@@ -26,7 +27,7 @@ from tests.benchmarks.world import OUTPUT, environment, world
 
 _BENCHMARKS = {
     module.NAME: module.run
-    for module in (single, batch, stored, workers, overload, decision, importing, policies)
+    for module in (single, batch, stored, workers, overload, decision, importing, policies, consenting)
 }
 
 _WIDTH = 120
