@@ -67,6 +67,23 @@ async def test_a_row_that_no_entry_made_is_found(
         assert (await rebuild(bench.connection, bench.ring)).differences
 
 
+async def test_what_signals_stated_is_rebuilt(fresh_database: TestDatabase, folder: Path) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        dice = random.Random(11)
+        browsers = [bench.identifier("anonymous_id", f"a{n}") for n in range(3)]
+        told = 0
+        for pause, draft in random_drafts(bench, 11, 60):
+            bench.now = type(bench.now)(bench.now + pause)
+            state, signal = dice.choice((("objected", "sec_gpc"), ("given", "segment_consent")))
+            one = bench.stated(dice.choice(browsers), "analytics", state, signal=signal)
+            # The same once more: nothing new is said, so nothing is stated.
+            committed = await bench.commit(one, one, draft)
+            assert committed.outcomes[1].index is None
+            told += committed.outcomes[0].index is not None
+        assert 0 < told < 60
+        assert (await rebuild(bench.connection, bench.ring)).differences == ()
+
+
 async def test_a_rebuild_leaves_nothing_behind(fresh_database: TestDatabase, folder: Path) -> None:
     async with open_bench(fresh_database, folder, documents()) as bench:
         await rebuild(bench.connection, bench.ring)

@@ -110,11 +110,12 @@ class Bench:
         state: str,
         *,
         by_person: bool = False,
+        signal: str = "",
         **fields: object,
     ) -> Draft:
         """Return a statement made by a click in front of the notice in force.
 
-        `by_person`: said by the person, authenticated, for all that is theirs.
+        `by_person`: said by the person, authenticated, for all that is theirs. `signal`: by which signal.
         """
         number = self.policy.purpose_ids.get(purpose)
         notice = "none" if number is None else self.policy.purposes[number].notice
@@ -126,7 +127,12 @@ class Bench:
             **fields,  # type: ignore[arg-type]
         )
         body = StatedBody(
-            identifiers=(identifier,), statement=statement, authenticated=by_person, person_scope=by_person
+            identifiers=(identifier,),
+            statement=statement,
+            authenticated=by_person,
+            person_scope=by_person,
+            signal=signal,
+            chosen_at=FOREVER if signal else None,
         )
         return Draft(body=body, role="collector", purpose=None if purpose == EVERY else purpose)
 

@@ -285,10 +285,10 @@ class Committer:
 
 
 def _is_urgent(fact: Fact) -> bool:
-    if isinstance(fact.body, ErasureBody | MarkBody | FindingBody):
-        return True
-    return isinstance(fact.body, StatedBody) and fact.body.statement.state in (
-        "withdrawn",
-        "refused",
-        "objected",
+    """Whether a person says no. A client's signal comes with every call: it would make all of them urgent."""
+    body = fact.body
+    return isinstance(body, ErasureBody | MarkBody | FindingBody) or (
+        isinstance(body, StatedBody)
+        and not body.signal
+        and body.statement.state in ("withdrawn", "refused", "objected")
     )
