@@ -16,8 +16,9 @@ from assent.core.errors import (
     MalformedIdentifier,
     UnknownNamespace,
 )
-from assent.core.ids import ControllerId
+from assent.core.ids import ControllerId, EntryIndex
 from assent.core.policy import IdentifierKind, Policy
+from assent.core.time import Instant
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.idempotency import once
@@ -174,9 +175,30 @@ async def append_statements(
 
     `signals` are what the request said beside them: stated first, and not receipted.
     """
-    now = wired.clock()
-    refused: list[RefusedStatement] = []
+    let_in, refused = _let_in(policy, drafts, wired.clock())
+    receipts: list[Receipt] = []
+    revision = 0
+    if let_in or signals:
+        said = [*signals, *(draft for _, draft, _ in let_in)]
+        facts = make_facts(wired.ring, wired.random, controller_id, said)
+        appended = await wired.ledger.append(controller_id, facts)
+        revision = appended.revision
+        for (index, _, statement), outcome in zip(let_in, appended.outcomes[len(signals) :], strict=True):
+            if outcome.index is None:
+                code = outcome.code or FactRejected.code
+                refused.append(RefusedStatement(index=index, code=code, article="", pointer=""))
+            else:
+                receipts.append(_receipt(statement, outcome.index))
+    refused.sort(key=lambda one: one.index)
+    return Stated(revision=revision, receipts=tuple(receipts), refused=tuple(refused))
+
+
+def _let_in(
+    policy: Policy, drafts: list[Draft], now: Instant
+) -> tuple[list[tuple[int, Draft, StatementBody]], list[RefusedStatement]]:
+    """Return the statements that could count, with their places, and why the others could not."""
     let_in: list[tuple[int, Draft, StatementBody]] = []
+    refused: list[RefusedStatement] = []
     for index, draft in enumerate(drafts):
         statement = draft.body.statement if isinstance(draft.body, StatedBody) else None
         if statement is None:
@@ -190,28 +212,11 @@ async def append_statements(
                     index=index, code=refusal.code, article=refusal.article, pointer=refusal.pointer
                 )
             )
-    receipts: list[Receipt] = []
-    revision = 0
-    if let_in or signals:
-        said = [*signals, *(draft for _, draft, _ in let_in)]
-        facts = make_facts(wired.ring, wired.random, controller_id, said)
-        appended = await wired.ledger.append(controller_id, facts)
-        revision = appended.revision
-        for (index, _, statement), outcome in zip(let_in, appended.outcomes[len(signals) :], strict=True):
-            if outcome.index is None:
-                code = outcome.code or FactRejected.code
-                refused.append(RefusedStatement(index=index, code=code, article="", pointer=""))
-            else:
-                receipts.append(
-                    Receipt(
-                        id=f"s:{outcome.index}",
-                        purpose=statement.purpose,
-                        state=statement.state,
-                        index=outcome.index,
-                    )
-                )
-    refused.sort(key=lambda one: one.index)
-    return Stated(revision=revision, receipts=tuple(receipts), refused=tuple(refused))
+    return let_in, refused
+
+
+def _receipt(statement: StatementBody, index: EntryIndex) -> Receipt:
+    return Receipt(id=f"s:{index}", purpose=statement.purpose, state=statement.state, index=index)
 
 
 HANDLERS = [state]

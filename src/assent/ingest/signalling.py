@@ -9,6 +9,7 @@ By policies/signals.toml, which names the purposes:
   from what somebody chose: a default closes its event and is nobody's statement.
 - Segment's consent object, `{category: true | false}`, speaks for a person. `true` gives where the category
   is mapped to a notice and an act, and `check` finds every duty of a statement met; anything else says no.
+  A batch's own consent object is about many people, so it gives for none of them.
 
 Whom it binds: every identifier of a server's call; of a browser's, whose key is public, no person. Whatever
 narrows also closes its event (`closed`), for the purposes under it and those made of it too.
@@ -111,34 +112,40 @@ def signal_drafts(
     `key` makes the keys by which a choice that is sent again is recognised.
     """
     for stance in heard.stances:
-        body = StatementBody(
-            purpose=stance.purpose.name,
-            state=stance.state,
-            mechanism=stance.mechanism or stance.signal,
-            notice=None
-            if stance.notice is None
-            else NoticeReference(id=stance.purpose.notice, version=stance.notice),
-            actor="subject" if stance.signal == SEGMENT_CONSENT else "system",
-            channel=speaker.channel,
-        )
+        body = _body(stance, speaker)
         if check(body, policy, now=now) is not None:
             continue
         chosen = heard.chosen and stance.signal == SEGMENT_CONSENT
         for place, one in enumerate(identifiers):
-            if speaker.server or policy.namespaces[one.namespace].kind is not IdentifierKind.PERSON:
-                yield Draft(
-                    body=StatedBody(
-                        identifiers=(one,),
-                        statement=body,
-                        authenticated=False,
-                        signal=stance.signal,
-                        chosen_at=chosen_at if chosen else None,
-                    ),
-                    role=speaker.role,
-                    purpose=stance.purpose.name,
-                    source=speaker.source,
-                    message_key=key(f"{stance.purpose.name} {place}") if chosen and key else None,
-                )
+            if not speaker.server and policy.namespaces[one.namespace].kind is IdentifierKind.PERSON:
+                continue
+            yield Draft(
+                body=StatedBody(
+                    identifiers=(one,),
+                    statement=body,
+                    authenticated=False,
+                    signal=stance.signal,
+                    chosen_at=chosen_at if chosen else None,
+                ),
+                role=speaker.role,
+                purpose=stance.purpose.name,
+                source=speaker.source,
+                message_key=key(f"{stance.purpose.name} {place}") if chosen and key else None,
+            )
+
+
+def _body(stance: Stance, speaker: Speaker) -> StatementBody:
+    notice = None
+    if stance.notice is not None:
+        notice = NoticeReference(id=stance.purpose.notice, version=stance.notice)
+    return StatementBody(
+        purpose=stance.purpose.name,
+        state=stance.state,
+        mechanism=stance.mechanism or stance.signal,
+        notice=notice,
+        actor="subject" if stance.signal == SEGMENT_CONSENT else "system",
+        channel=speaker.channel,
+    )
 
 
 def _browser(policy: Policy, headers: Sequence[str]) -> Iterator[Stance]:
@@ -190,6 +197,8 @@ def _carried(policy: Policy, mapped: CategoryPreferences, call: Call) -> Iterato
     said = value_at(call.item, mapped.source)
     if said is None:
         return
+    # What a batch says stands for many people: nobody of them said yes.
+    is_own = said is not value_at({"context": call.inherited}, mapped.source)
     preferences = _members(said)
     unreadable = not isinstance(said, dict)
     refused: dict[PurposeId, Stance] = {}
@@ -198,7 +207,7 @@ def _carried(policy: Policy, mapped: CategoryPreferences, call: Call) -> Iterato
         purpose = policy.purposes[choice.purpose]
         if unreadable or preferences.get(name, True) is not True:
             refused[purpose.id] = Stance(purpose, SEGMENT_CONSENT, "refused")
-        elif name in preferences and choice.notice is not None:
+        elif name in preferences and choice.notice is not None and is_own:
             given[purpose.id] = Stance(purpose, SEGMENT_CONSENT, "given", choice.notice, choice.mechanism)
     yield from refused.values()
     # Of two categories that are one purpose here, a yes to one is no yes to the other.

@@ -91,6 +91,8 @@ class Call(Masked, frozen=True, kw_only=True):
     properties: Mapping[str, object] = {}
     context: Mapping[str, object] = {}
     item: Mapping[str, object] = {}
+    inherited: Mapping[str, object] = {}
+    """The context of its batch, members of which stand in its own where it lacked them."""
 
 
 class Calls(Masked, frozen=True, kw_only=True):
@@ -165,6 +167,8 @@ _EARLIEST: Final = Instant(-719_162 * DAY)
 _LONGEST_WORD: Final = 512
 """Characters of an event's name, or of any id that is no identifier of a person."""
 
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+
 _OF_ONE_PERSON: Final = frozenset({"traits", "externalIds"})
 
 
@@ -195,7 +199,8 @@ def _taken(
         item = read_item(text, around.limit_bytes)
         if around.context:
             item = {**item, "context": {**around.context, **_object(item.get("context"))}}
-        return call_of(index, item, call_type or _type(item.get("type")), sent_at=around.sent_at)
+        named = call_type or _type(item.get("type"))
+        return call_of(index, item, named, sent_at=around.sent_at, inherited=around.context)
     except Refused as error:
         return Refusal(index=index, code=error.code)
 
@@ -210,7 +215,14 @@ def read_item(text: bytes | msgspec.Raw, limit_bytes: int) -> dict[str, object]:
     return item
 
 
-def call_of(index: int, item: dict[str, object], call_type: CallType, *, sent_at: Instant | None) -> Call:
+def call_of(
+    index: int,
+    item: dict[str, object],
+    call_type: CallType,
+    *,
+    sent_at: Instant | None,
+    inherited: Mapping[str, object] = _NOTHING,
+) -> Call:
     """Return the call that an item makes; `sent_at` is its request's. Raises what refuses the item."""
     own_sent_at = _time(item.get("sentAt"))
     name, properties = _event(call_type, item)
@@ -230,6 +242,7 @@ def call_of(index: int, item: dict[str, object], call_type: CallType, *, sent_at
         properties=properties,
         context=_object(item.get("context")),
         item=item,
+        inherited=inherited,
     )
 
 

@@ -205,6 +205,15 @@ async def test_a_platforms_yes_gives_where_it_is_mapped_to_a_notice_and_an_act(o
     assert (await shop.decision("analytics", WHO))["features"]["products_viewed"] == 4
 
 
+async def test_a_batch_says_no_for_everybody_in_it_and_yes_for_nobody(open_shop: OpenShop) -> None:
+    shop = await open_shop(carrying(Analytics=GIVING))
+    item = {**VIEWED, "type": "track"}
+    for said, wanted in ((True, "no_statement"), (False, "refused")):
+        batch = {"batch": [item], "context": preferences(Analytics=said)}
+        await shop.post("/v1/batch", batch, by="collector", status=200)
+        assert await reason(shop, "analytics") == wanted
+
+
 @pytest.mark.parametrize("mechanism", ["scroll", "pre_ticked"])
 async def test_a_platforms_yes_without_an_act_gives_nothing(open_shop: OpenShop, mechanism: str) -> None:
     shop = await open_shop(carrying(Analytics={**GIVING, "mechanism": mechanism}))
