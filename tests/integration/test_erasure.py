@@ -3,9 +3,11 @@
 import random
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from assent.core.time import DAY
+from assent.ingest.facts import Draft, UnlinkBody
 from assent.ingest.rebuild import rebuild
 from tests.integration.test_rebuild import documents
 from tests.support.database import TestDatabase
@@ -33,5 +35,58 @@ async def test_a_rebuild_equals_the_live_projections_after_erasures(
 ) -> None:
     async with open_bench(fresh_database, folder, documents()) as bench:
         assert await write_and_erase(bench, seed, 120)
+        rebuilt = await rebuild(bench.connection, bench.ring)
+        assert (rebuilt.faults, rebuilt.differences) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (
+            (
+                "INSERT INTO ledger.payload SELECT controller_id, $1, identifier_id, sealed "
+                "FROM ledger.payload ORDER BY entry_index LIMIT 1"
+            ),
+            "it was erased, and is there",
+        ),
+        ("DELETE FROM ledger.payload WHERE entry_index > $1", "the payload is missing"),
+    ],
+)
+async def test_a_payload_is_gone_exactly_where_an_erasure_says_so(
+    fresh_database: TestDatabase, folder: Path, fault: str, said: str
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        ada, bob = bench.identifier("user_id", "ada"), bench.identifier("user_id", "bob")
+        for one in (ada, bob):
+            await bench.commit(bench.event("Order Completed", [one], revenue=1))
+        plan = await bench.erase(ada)
+        assert plan is not None
+        assert (await rebuild(bench.connection, bench.ring)).faults == ()
+        await bench.connection.execute(fault, plan.body.gone[0])
+        assert any(said in one for one in (await rebuild(bench.connection, bench.ring)).faults)
+
+
+async def test_no_payload_goes_without_an_erasure(fresh_database: TestDatabase, folder: Path) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        await bench.commit(bench.event("Order Completed", [bench.identifier("user_id", "ada")], revenue=1))
+        with pytest.raises(asyncpg.RaiseError):
+            await bench.connection.execute(
+                "SELECT ledger.erase($1, 1, '{0}'::bigint[], '{NULL}'::bytea[], '{0}'::bigint[])",
+                bench.controller_id,
+            )
+
+
+async def test_an_unlinked_identifier_is_erased_from_the_entries_of_others_too(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        ada, browser = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "velvet-17")
+        await bench.commit(bench.event("Order Completed", [ada, browser], revenue=1))
+        body = UnlinkBody(identifiers=(browser,))
+        await bench.commit(Draft(body=body, role="dpo"))
+        await bench.erase(browser)
+        aad = b"assent/payload@1 %d" % bench.controller_id
+        rows = await bench.connection.fetch("SELECT sealed FROM ledger.payload")
+        assert not any(b"velvet-17" in bench.ring.open(sealed, aad) for (sealed,) in rows)
         rebuilt = await rebuild(bench.connection, bench.ring)
         assert (rebuilt.faults, rebuilt.differences) == ((), ())
