@@ -47,7 +47,7 @@ def test_every_block_runs_one_after_the_other(serving: Serving, tmp_path: Path) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     said = ran.stdout
