@@ -55,7 +55,9 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="only show that they run: the figures say nothing"
     )
-    parser.add_argument("--full", action="store_true", help="a million people where the default has 100,000")
+    parser.add_argument(
+        "--full", action="store_true", help="a million identifiers where the default has 20,000"
+    )
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     if arguments.full:

@@ -24,7 +24,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     overload_s: float = 2.0
     """How long `overload` floods, and about how long it offers half the capacity before and after."""
 
-    planned_identifiers: int = 100_000
+    planned_identifiers: int = 20_000
     """Identifiers under the policy that `policies` replaces; a million with `--full`."""
 
 

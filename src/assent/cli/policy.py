@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from assent.cli.running import controller_option, out, settings, with_controller
+from assent.cli.running import collect_less_often, controller_option, out, settings, with_controller
 from assent.consent.difference import Difference, differences
 from assent.core.documents import parse_policy
 from assent.core.ids import CategoryId, ControllerId, members
@@ -85,6 +85,7 @@ def simulate(controller: str, folder: Path | None, *, as_json: bool) -> None:
         audiences = await wired.audiences.shelf.all(controller_id)
         async with wired.database.auditor.acquire() as connection:
             wanted = await checked(connection, controller_id, documents)
+            collect_less_often()
             with _told("simulating") as progress:
                 return await simulated(
                     connection, controller_id, wanted, wired.clock(), audiences.values(), progress
@@ -124,6 +125,7 @@ def activate(controller: str, folder: Path | None) -> None:
             if digest(before) == digest(documents):
                 return f"version {version} is in force and says the same: nothing changed"
             await checked(connection, controller_id, documents)
+        collect_less_often()
         with _told("preparing") as progress:
             revision = await put_in_force(
                 wired.means, controller_id, documents, role=Role.ADMIN.value, progress=progress
