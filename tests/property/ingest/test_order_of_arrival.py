@@ -111,9 +111,11 @@ def test_a_statement_that_counts_from_its_arrival_is_found(monkeypatch: pytest.M
 def test_a_link_that_needs_both_ends_to_be_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = Joined.link
 
-    def link(joined: Joined, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant) -> None:
+    def link(
+        joined: Joined, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant, weight: int = 0
+    ) -> None:
         if len(joined.new_nodes) < 2:
-            sound(joined, one, other, kind, at)
+            sound(joined, one, other, kind, at, weight)
 
     monkeypatch.setattr(Joined, "link", link)
     is_found()
