@@ -37,6 +37,9 @@ Profiles = Mapping[IdentifierId, ProfileId]
 
 _FIRM = frozenset({LinkKind.OBSERVED, LinkKind.ASSERTED})
 
+Deniers = Mapping[IdentifierId, Sequence[tuple[IdentifierId, Instant, tuple[Statement, ...]]]]
+"""By identifier: others linked to it, since when, and what they denied."""
+
 
 class Component(Struct, frozen=True, kw_only=True):
     """Identifiers, the links between them, denied pairs, and what each one stated."""
@@ -107,10 +110,13 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
         (only,) = component.nodes
         return Derived(profiles={}, permits={only: _alone(component, only, policy, now)})
     resolution = resolution_of(component, policy)
-    bonds = bonds_of(resolution.kept)
+    bonds: dict[IdentifierId, list[Bond]] = {}
+    for bond in bonds_of(resolution.kept):
+        bonds.setdefault(bond.low, []).append(bond)
+    deniers = deniers_of(component, policy)
     found: dict[IdentifierId, tuple[Permit, ...]] = {}
     for members in resolution.clusters:
-        found.update(_permitted(component, members, bonds, policy, now))
+        found.update(_permitted(component, members, bonds, deniers, policy, now))
     said = [one for statements in component.statements.values() for one in statements]
     denies, agrees = stances(said, policy, now)
     nodes = tuple(component.nodes)
@@ -233,31 +239,51 @@ def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bo
     return step is not None
 
 
-def heard(component: Component, policy: Policy, members: Sequence[IdentifierId]) -> tuple[Statement, ...]:
+def heard(component: Component, members: Sequence[IdentifierId], deniers: Deniers) -> tuple[Statement, ...]:
     """Return what speaks about one person: their words, and denials of a device that was another's then.
 
     A person who denied, authenticated, denied for every device that was linked to them by then. What parts
     the device from them later, a second user for one, re-opens nothing; only undoing the link itself does. A
-    public key's claim gives nobody a say.
+    public key's claim gives nobody a say. `deniers` are the component's.
     """
     said = [one for member in members for one in component.statements.get(member, ())]
-    inside = frozenset(members)
-    for low, high, kind in component.links:
-        if kind not in _FIRM or (low in inside and high in inside):
-            continue
-        since = component.links[low, high, kind].first_at
-        for one, other in ((low, high), (high, low)):
-            if one in inside and _kind(component, policy, one) is not IdentifierKind.PERSON:
-                said += [
-                    structs.replace(denial, identifier=one)
-                    for denial in component.statements.get(other, ())
-                    if denial.state in NARROWING
-                    and denial.authenticated
-                    and denial.person_scope
-                    and denial.acted_at >= since
-                    and denial.purpose != policy.linking
-                ]
+    if deniers:
+        inside = frozenset(members)
+        said += [
+            structs.replace(denial, identifier=one)
+            for one in members
+            for other, since, denials in deniers.get(one, ())
+            if other not in inside
+            for denial in denials
+            if denial.acted_at >= since
+        ]
     return tuple(said)
+
+
+def deniers_of(component: Component, policy: Policy) -> Deniers:
+    """Return, for every device and cookie, who denied for all of theirs and is linked to it firmly."""
+    denials = {
+        one: spoken
+        for one, said in component.statements.items()
+        if (
+            spoken := tuple(
+                each
+                for each in said
+                if each.state in NARROWING
+                and each.authenticated
+                and each.person_scope
+                and each.purpose != policy.linking
+            )
+        )
+    }
+    found: dict[IdentifierId, list[tuple[IdentifierId, Instant, tuple[Statement, ...]]]] = {}
+    # Once over all links: a component may hold ten thousand profiles.
+    for (low, high, kind), link in component.links.items() if denials else ():
+        for one, other in ((low, high), (high, low)):
+            firm = kind in _FIRM and other in denials
+            if firm and _kind(component, policy, one) is not IdentifierKind.PERSON:
+                found.setdefault(one, []).append((other, link.first_at, denials[other]))
+    return found
 
 
 def _kind(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:
@@ -313,17 +339,19 @@ def _standing(policy: Policy, identifier: IdentifierId, now: Instant) -> tuple[P
 def _permitted(
     component: Component,
     members: tuple[IdentifierId, ...],
-    bonds: Sequence[Bond],
+    bonds: Mapping[IdentifierId, Sequence[Bond]],
+    deniers: Deniers,
     policy: Policy,
     now: Instant,
 ) -> Iterator[tuple[IdentifierId, tuple[Permit, ...]]]:
-    said = heard(component, policy, members)
+    said = heard(component, members, deniers)
     if not said:
         for member in members:
             yield member, _standing(policy, member, now)
         return
-    inside = frozenset(members)
-    cluster = Cluster(members=members, bonds=tuple(bond for bond in bonds if bond.low in inside))
+    cluster = Cluster(
+        members=members, bonds=tuple(bond for member in members for bond in bonds.get(member, ()))
+    )
     held: dict[IdentifierId, list[Permit]] = {member: [] for member in members}
     for permit in permits(said, cluster, policy, now):
         held[permit.identifier].append(permit)
@@ -355,7 +383,13 @@ def _connected(nodes: Sequence[IdentifierId], links: Mapping[LinkKey, Link]) -> 
 
 
 def _profiles(clusters: Iterable[Sequence[IdentifierId]]) -> Profiles:
-    return {one: ProfileId(min(members)) for members in clusters if len(members) > 1 for one in members}
+    return {
+        one: profile
+        for members in clusters
+        if len(members) > 1
+        for profile in (ProfileId(min(members)),)
+        for one in members
+    }
 
 
 def _coverage(
