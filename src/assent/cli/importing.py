@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -17,6 +18,7 @@ from assent.ingest.importer import Importing, Summary, import_file, try_file
 from assent.ingest.reading import MOST_DISTINCT, Hear, unheard
 from assent.ingest.records import Records, read_mapping
 from assent.ingest.rows import Rejected
+from assent.ingest.together import People
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -91,7 +93,7 @@ class _Bar(Progress):
         )
         self._bar = self.add_task("", total=1.0, lines=0, rate=0.0)
 
-    def __call__(self, records: Records, summary: Summary) -> None:
+    def __call__(self, records: Records[Any], summary: Summary) -> None:
         """Hear how far the reading has come."""
         elapsed = self.tasks[0].elapsed or 0.0
         rate = summary.lines / elapsed if elapsed > 0 else 0.0
@@ -140,10 +142,23 @@ def _of_fates(summary: Summary, *, dry_run: bool) -> Iterator[tuple[int, str]]:
 
 
 def _of_people(summary: Summary) -> Iterator[tuple[int, str]]:
+    yield from _of_clusters(summary.people) if summary.people is not None else ()
     for namespace, values in summary.identifiers.items():
         yield len(values), f"different {namespace}{_or_more(values)}"
     for trait, values in summary.traits.items():
         yield len(values), f"different values of {trait}{_or_more(values)}"
+
+
+def _of_clusters(people: People) -> Iterator[tuple[int, str]]:
+    """What the file alone would do: whatever else is known of these identifiers is left aside."""
+    more = " or more: only the first pairs were worked out" if people.unread else ""
+    yield people.profiles, f"profiles of two or more identifiers, from this file alone{more}"
+    yield people.largest, "identifiers in the largest of them"
+    yield people.alone, "identifiers that nothing joins"
+    yield people.shared, "of these, shared: between two people, and so nobody's"
+    yield people.generic, "of these, generic: past a cap, and so nobody's"
+    for reason, links in sorted(people.dropped.items()):
+        yield links, f"pairs that join nothing: {reason}"
 
 
 def _or_more(values: set[int]) -> str:

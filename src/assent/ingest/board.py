@@ -48,6 +48,7 @@ from assent.ingest.component import (
 )
 from assent.ingest.erasing import erase
 from assent.ingest.facts import (
+    IMPORTED,
     AudienceBody,
     ContentBody,
     ErasureBody,
@@ -489,7 +490,8 @@ class Board:
         if body.denied:
             joined.deny(first, second)
         else:
-            if body.link is not LinkKind.PROBABLE:
+            # A file is old evidence, and a model guesses: neither takes back what somebody entitled denied.
+            if body.link is not LinkKind.PROBABLE and fact.role != IMPORTED:
                 joined.lift(first, second)
             joined.link(first, second, body.link, min(body.at, self.now), body.weight)
         self._accept(joined, joined.derived())

@@ -3,6 +3,7 @@
 Shared by the parts of a mapping. Pure. Raises nothing.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -30,6 +31,16 @@ Prefix = Annotated[str, Meta(max_length=100, extra={"expected": "text of up to 1
 
 class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table whose keys are all known."""
+
+
+class FileMapping(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every mapping says of a file. It is digested without defaults: a new key changes no old digest."""
+
+    title: str
+    time_zone: str
+    """By its IANA name. Whether the machine knows it, only reading a file can tell."""
+    time_format: str
+    columns: Mapping[str, ColumnType]
 
 
 class Column(Shape, frozen=True, kw_only=True):

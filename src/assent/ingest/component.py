@@ -239,14 +239,20 @@ def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bo
     return step is not None
 
 
-def heard(component: Component, members: Sequence[IdentifierId], deniers: Deniers) -> tuple[Statement, ...]:
+def heard(
+    component: Component,
+    policy: Policy,
+    members: Sequence[IdentifierId],
+    deniers: Deniers | None = None,
+) -> tuple[Statement, ...]:
     """Return what speaks about one person: their words, and denials of a device that was another's then.
 
     A person who denied, authenticated, denied for every device that was linked to them by then. What parts
     the device from them later, a second user for one, re-opens nothing; only undoing the link itself does. A
-    public key's claim gives nobody a say. `deniers` are the component's.
+    public key's claim gives nobody a say. `deniers` are the component's, where the caller has them.
     """
     said = [one for member in members for one in component.statements.get(member, ())]
+    deniers = deniers_of(component, policy) if deniers is None else deniers
     if deniers:
         inside = frozenset(members)
         said += [
@@ -344,7 +350,7 @@ def _permitted(
     policy: Policy,
     now: Instant,
 ) -> Iterator[tuple[IdentifierId, tuple[Permit, ...]]]:
-    said = heard(component, members, deniers)
+    said = heard(component, policy, members, deniers)
     if not said:
         for member in members:
             yield member, _standing(policy, member, now)

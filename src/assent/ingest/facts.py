@@ -9,7 +9,7 @@ Pure: keys and randomness are given by the caller.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,10 @@ from assent.ledger.entries import SALT_BYTES, EntryKind, commit
 from assent.ledger.keyring import KeyRing
 
 Random = Callable[[int], bytes]
+
+
+IMPORTED: Final = "import"
+"""The role of what comes from a file: nobody's own word to us."""
 
 
 class Identifier(Struct, frozen=True, array_like=True):

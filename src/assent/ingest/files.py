@@ -22,8 +22,8 @@ from typing import IO, Final, Protocol
 
 from assent.core.errors import UnreadableBody
 from assent.ingest.cells import Raw
+from assent.ingest.columns import FileMapping
 from assent.ingest.csv_lines import CsvLines
-from assent.ingest.mapping import ImportMapping
 from assent.ingest.ndjson_lines import NdjsonLines
 from assent.ingest.rows import Rejected
 
@@ -60,7 +60,7 @@ _NDJSON: Final = {".ndjson", ".jsonl"}
 _BUFFER_BYTES: Final = 1 << 17
 
 
-def open_lines(path: Path, mapping: ImportMapping) -> AbstractContextManager[Lines]:
+def open_lines(path: Path, mapping: FileMapping) -> AbstractContextManager[Lines]:
     """Open a file in the form it has."""
     with path.open("rb") as file:
         begins = file.read(6)
@@ -75,7 +75,7 @@ def open_lines(path: Path, mapping: ImportMapping) -> AbstractContextManager[Lin
 
 
 @contextmanager
-def _open_text(path: Path, mapping: ImportMapping) -> Iterator[Lines]:
+def _open_text(path: Path, mapping: FileMapping) -> Iterator[Lines]:
     size = path.stat().st_size
     with path.open("rb") as file:
 

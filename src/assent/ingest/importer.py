@@ -19,13 +19,14 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from assent.core.errors import FactRejected, UnreadableBody
 from assent.core.time import DAY
 from assent.database.statements import load
+from assent.ingest.linking import LinkMapping
 from assent.ingest.mapping import ImportMapping, check_against
 from assent.ingest.reading import Chunk, Hear, Importing, Reader, Summary, unheard
 from assent.ingest.records import Records, file_digest
@@ -39,12 +40,17 @@ _LEDGER = load("ledger")
 UNDER_WAY: Final = 3
 """Chunks handed over and not answered yet: one is committed, one waits, one has just been answered."""
 
-Told = Callable[[Records, Summary], None]
+Told = Callable[[Records[Any], Summary], None]
 """Hears how far the reading has come, a few times a second."""
 
 
 async def import_file(
-    importing: Importing, path: Path, mapping: ImportMapping, told: Told, *, hear: Hear = unheard
+    importing: Importing,
+    path: Path,
+    mapping: ImportMapping | LinkMapping,
+    told: Told,
+    *,
+    hear: Hear = unheard,
 ) -> Summary:
     """Take every record of a file that was not taken before, and say what became of all of them."""
     check_against(mapping, importing.policy)
@@ -72,7 +78,12 @@ async def import_file(
 
 
 async def try_file(
-    importing: Importing, path: Path, mapping: ImportMapping, told: Told, *, hear: Hear = unheard
+    importing: Importing,
+    path: Path,
+    mapping: ImportMapping | LinkMapping,
+    told: Told,
+    *,
+    hear: Hear = unheard,
 ) -> Summary:
     """Read the whole file as an import would, up to the door and no further: nothing is written."""
     check_against(mapping, importing.policy)
@@ -80,6 +91,7 @@ async def try_file(
     reader = Reader(importing, path, mapping, digest=digest, start=0, hear=hear)
     while await asyncio.to_thread(reader.look):
         told(reader.records, reader.summary)
+    await asyncio.to_thread(reader.gather)
     told(reader.records, reader.summary)
     return reader.summary
 
@@ -100,7 +112,7 @@ class _Unchanged:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-async def _begin(importing: Importing, digest: bytes, mapping: ImportMapping) -> int:
+async def _begin(importing: Importing, digest: bytes, mapping: ImportMapping | LinkMapping) -> int:
     """Return the first record that is not durable yet."""
     numbered_by = hashlib.sha256(msgspec.json.encode(mapping, order="sorted")).digest()
     await importing.pool.execute(_SQL.begin_import, importing.controller_id, digest, numbered_by)

@@ -12,11 +12,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from assent.core.document_places import Place, one_of, read
 from assent.core.policy import Policy
-from assent.ingest.columns import NUMBERS, VALUES, WORDS, Column, ColumnType, Prefix, Shape, Word
+from assent.ingest.columns import (
+    NUMBERS,
+    VALUES,
+    WORDS,
+    Column,
+    ColumnType,
+    FileMapping,
+    Prefix,
+    Shape,
+    Word,
+)
+from assent.ingest.linking import Linking, LinkMapping
+from assent.ingest.linking import uses as link_uses
 from assent.ingest.stating import Consent, check_consent
 from assent.ingest.stating import uses as consent_uses
 
@@ -27,6 +39,7 @@ __all__ = [
     "Grouping",
     "Identifying",
     "ImportMapping",
+    "LinkMapping",
     "Listing",
     "Naming",
     "Property",
@@ -84,14 +97,9 @@ class Listing(Shape, frozen=True, kw_only=True):
 Property = Column | Constant | Sum | Listing
 
 
-class ImportMapping(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A checked mapping. It is digested without its defaults, so that a new key changes no old digest."""
+class ImportMapping(FileMapping, frozen=True, kw_only=True):
+    """A checked mapping of lines that are events or statements."""
 
-    title: str
-    time_zone: str
-    """By its IANA name. Whether the machine knows it, only reading a file can tell."""
-    time_format: str
-    columns: Mapping[str, ColumnType]
     group: Grouping
     events: tuple[Naming, ...]
     identifiers: tuple[Identifying, ...]
@@ -121,7 +129,18 @@ _MOST_BRACKETS: Final = 500
 """More than any mapping needs, and fewer than Python's parser follows when one stands in the other."""
 
 
-def parse_mapping(text: str, *, name: str) -> ImportMapping:
+class _LinksDocument(Shape, frozen=True, kw_only=True):
+    """The keys of a document whose lines are links."""
+
+    format: Literal["assent/import@1"]
+    title: Word
+    time_zone: Word = "UTC"
+    time_format: Word = "%Y-%m-%d %H:%M:%S"
+    columns: dict[str, object]
+    links: Linking
+
+
+def parse_mapping(text: str, *, name: str) -> ImportMapping | LinkMapping:
     """Return the mapping that a document says; `name` is its file's, without ending, for errors."""
     place = Place(name)
     if text.count("[") + text.count("{") > _MOST_BRACKETS:
@@ -131,10 +150,10 @@ def parse_mapping(text: str, *, name: str) -> ImportMapping:
     except tomllib.TOMLDecodeError:
         # Without its cause: it quotes the file, and a mapping was perhaps not what the file was.
         raise place.fault("expected a TOML document") from None
+    if "links" in tables:
+        return _parse_links(place, read(place, tables, _LinksDocument))
     document = read(place, tables, _Document)
-    columns = {
-        column: _column_type(place.at("columns", column), kind) for column, kind in document.columns.items()
-    }
+    columns = _columns(place, document.columns)
     traits = {trait: _word(place.at("traits", trait), column) for trait, column in document.traits.items()}
     properties = {
         one: _property(place.at("properties", one), value) for one, value in document.properties.items()
@@ -158,10 +177,15 @@ def parse_mapping(text: str, *, name: str) -> ImportMapping:
     return mapping
 
 
-def check_against(mapping: ImportMapping, policy: Policy) -> None:
+def check_against(mapping: ImportMapping | LinkMapping, policy: Policy) -> None:
     """Check a mapping's words against a policy: else every record would be refused. Raises PolicyInvalid."""
     place = Place("mapping")
     namespaces = [namespace.name for namespace in policy.namespaces.values()]
+    if isinstance(mapping, LinkMapping):
+        for key, end in mapping.links.ends():
+            if end.namespace not in namespaces:
+                raise place.at("links", key, "namespace").fault(one_of(namespaces))
+        return
     for number, identifier in enumerate(mapping.identifiers):
         if identifier.namespace not in namespaces:
             raise place.at("identifiers", number, "namespace").fault(one_of(namespaces))
@@ -177,6 +201,23 @@ _PROPERTIES: Final[Mapping[str, type[Property]]] = {
     "sum": Sum,
     "list": Listing,
 }
+
+
+def _parse_links(place: Place, document: _LinksDocument) -> LinkMapping:
+    columns = _columns(place, document.columns)
+    _check_time_format(place, document.time_format)
+    _check_uses(link_uses(place.at("links"), document.links), columns)
+    return LinkMapping(
+        title=document.title,
+        time_zone=document.time_zone,
+        time_format=document.time_format,
+        columns=columns,
+        links=document.links,
+    )
+
+
+def _columns(place: Place, columns: Mapping[str, object]) -> dict[str, ColumnType]:
+    return {column: _column_type(place.at("columns", column), kind) for column, kind in columns.items()}
 
 
 def _column_type(place: Place, value: object) -> ColumnType:
@@ -202,22 +243,33 @@ def _property(place: Place, value: object) -> Property:
 
 def _check(place: Place, mapping: ImportMapping) -> None:
     """Check what one key promises to another."""
-    try:
-        datetime.strptime(datetime(2000, 1, 1).strftime(mapping.time_format), mapping.time_format)  # noqa: DTZ001, DTZ007
-    except ValueError as error:
-        raise place.at("time_format").fault("expected a format such as %Y-%m-%d %H:%M:%S") from error
+    _check_time_format(place, mapping.time_format)
     _check_events(place, mapping)
     if not mapping.identifiers:
         raise place.at("identifiers").fault("expected at least one")
-    for where, column, kinds in _uses(place, mapping):
-        fitting = [declared for declared, kind in mapping.columns.items() if kind in kinds]
-        if column not in fitting:
-            raise where.fault(f"{one_of(fitting)} (columns of type {' or '.join(kinds)})")
+    _check_uses(_uses(place, mapping), mapping.columns)
     for one, value in mapping.properties.items():
         if isinstance(value, Listing) and value.left_out in mapping.properties:
             raise place.at("properties", one, "left_out").fault("expected a name that no other property has")
     for purpose, consent in mapping.consent.items():
         check_consent(place.at("consent", purpose), consent)
+
+
+def _check_time_format(place: Place, time_format: str) -> None:
+    try:
+        datetime.strptime(datetime(2000, 1, 1).strftime(time_format), time_format)  # noqa: DTZ001, DTZ007
+    except ValueError as error:
+        raise place.at("time_format").fault("expected a format such as %Y-%m-%d %H:%M:%S") from error
+
+
+def _check_uses(
+    uses: Iterable[tuple[Place, str, tuple[ColumnType, ...]]], columns: Mapping[str, ColumnType]
+) -> None:
+    """Check that every column that is used is declared, and of a type that fits."""
+    for where, column, kinds in uses:
+        fitting = [declared for declared, kind in columns.items() if kind in kinds]
+        if column not in fitting:
+            raise where.fault(f"{one_of(fitting)} (columns of type {' or '.join(kinds)})")
 
 
 def _check_events(place: Place, mapping: ImportMapping) -> None:

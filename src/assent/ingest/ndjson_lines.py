@@ -11,7 +11,7 @@ from typing import IO, Final
 from assent.core.errors import UnreadableBody, WrongType
 from assent.ingest import exact_json
 from assent.ingest.cells import Raw, no_cell, raw
-from assent.ingest.mapping import ImportMapping
+from assent.ingest.columns import FileMapping
 from assent.ingest.rows import Rejected
 
 _LONGEST_LINE: Final = 1 << 20
@@ -20,7 +20,7 @@ _LONGEST_LINE: Final = 1 << 20
 class NdjsonLines:
     """The objects of an open NDJSON file, numbered by their lines."""
 
-    def __init__(self, file: IO[bytes], mapping: ImportMapping, read_share: Callable[[], float]) -> None:
+    def __init__(self, file: IO[bytes], mapping: FileMapping, read_share: Callable[[], float]) -> None:
         self.columns: Sequence[str] = list(mapping.columns)
         self._kinds = mapping.columns
         self._file = file

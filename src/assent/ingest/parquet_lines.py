@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from assent.core.errors import UnreadableBody, WrongType
 from assent.ingest.cells import Raw, no_cell, raw
-from assent.ingest.mapping import ImportMapping
+from assent.ingest.columns import FileMapping
 from assent.ingest.rows import Rejected
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BATCH: Final = 65_536
 
 
 @contextmanager
-def open_parquet(path: Path, mapping: ImportMapping) -> "Iterator[ParquetLines]":
+def open_parquet(path: Path, mapping: FileMapping) -> "Iterator[ParquetLines]":
     """Open a Parquet file."""
     try:
         import polars as pl  # noqa: PLC0415 an extra: most imports do without
@@ -46,7 +46,7 @@ class ParquetLines:
     """The rows of a Parquet file, numbered from 1."""
 
     def __init__(
-        self, table: "pl.LazyFrame", columns: Sequence[str], mapping: ImportMapping, rows: int
+        self, table: "pl.LazyFrame", columns: Sequence[str], mapping: FileMapping, rows: int
     ) -> None:
         self.columns = columns
         self._kinds = {column: mapping.columns[column] for column in columns}

@@ -29,7 +29,7 @@ from assent.gate.profile import tier
 from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.identity.views import cut
-from assent.ingest.component import Component, Derived, bonds_of, deniers_of, derive, heard, resolution_of
+from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
 from assent.ingest.facts import Body, Identifier, identifier_at, open_body
 from assent.ingest.fold import load_components, load_states
 from assent.ledger.append import Ref
@@ -146,7 +146,7 @@ def person_of(
         now=now,
         asked=asked,
         cluster=Cluster(members=members, bonds=bonds),
-        history=heard(component, members, deniers_of(component, policy)),
+        history=heard(component, policy, members),
         permits={one: derived.permits[one] for one in members},
         component=component,
         derived=derived,

@@ -5,6 +5,7 @@ Writes nothing. Only one thread at a time may ask for more. Raises UnreadableBod
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,13 @@ from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.database.types import Pool
 from assent.ingest.facts import Draft, Random, make_facts
+from assent.ingest.linking import LinkMapping
 from assent.ingest.mapping import ImportMapping
+from assent.ingest.pairs import Paired
 from assent.ingest.record_drafts import Made, make
 from assent.ingest.records import Records
 from assent.ingest.rows import Record, Rejected
+from assent.ingest.together import People, Together
 from assent.ledger.append import Append, Fact, Outcome
 from assent.ledger.append import Reading as Settling
 from assent.ledger.keyring import KeyRing
@@ -71,6 +75,8 @@ class Summary(Struct, kw_only=True):
     """Hashes of the distinct identifiers of the whole file, by namespace; no more than `MOST_DISTINCT`."""
     traits: dict[str, set[int]] = msgspec.field(default_factory=dict)
     """Hashes of the distinct values of the whole file, by trait; no more than `MOST_DISTINCT`."""
+    people: People | None = None
+    """In a dry run of links: what the file alone would do to people."""
 
 
 Hear = Callable[[Rejected], None]
@@ -101,7 +107,7 @@ class Reader:
         self,
         importing: Importing,
         path: Path,
-        mapping: ImportMapping,
+        mapping: ImportMapping | LinkMapping,
         *,
         digest: bytes,
         start: int,
@@ -115,6 +121,11 @@ class Reader:
         self.seen = start
         self.refused: Counter[str] = Counter()
         """What was refused behind the last fact: the next one carries the count into its commit."""
+        self._together = (
+            Together(importing.policy, partial(importing.ring.lookup, importing.controller_id))
+            if isinstance(mapping, LinkMapping)
+            else None
+        )
         self._importing = importing
         self._start = start
         self._hear = hear
@@ -150,10 +161,17 @@ class Reader:
             made = self._made(record)
             self._count_refused(made)
             self.summary.fit += made.event is not None
+            if self._together is not None and made.event is not None:
+                self._together.add(made.event)
             self.summary.stated.update(draft.purpose or "" for draft in made.statements)
             if number == CHUNK:
                 return True
         return False
+
+    def gather(self) -> None:
+        """Say what the links that `look` met would do to people, if it met any links."""
+        if self._together is not None:
+            self.summary.people = self._together.people()
 
     def count(self, origin: Origin, outcome: Outcome) -> None:
         """Count what became of a fact."""
@@ -174,7 +192,7 @@ class Reader:
             case _:
                 summary.kept += 1
 
-    def _new_records(self) -> Iterator[Record]:
+    def _new_records(self) -> Iterator[Record | Paired]:
         summary = self.summary
         for found in self.records:
             summary.lines += found.lines
@@ -194,7 +212,7 @@ class Reader:
             self.seen = found.number + 1
             yield found
 
-    def _made(self, record: Record) -> Made:
+    def _made(self, record: Record | Paired) -> Made:
         importing = self._importing
         return make(
             importing.policy,
@@ -225,7 +243,11 @@ class Reader:
                 self.summary.refused[refused.code] += 1
             self._hear(refused)
 
-    def _count(self, record: Record) -> None:
+    def _count(self, record: Record | Paired) -> None:
+        if isinstance(record, Paired):
+            for namespace, value in record.ends:
+                _add(self.summary.identifiers, namespace, value)
+            return
         external = record.call.context.get("externalIds")
         for one in external if isinstance(external, list) else ():
             _add(self.summary.identifiers, one["type"], one["id"])

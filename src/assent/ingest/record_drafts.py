@@ -1,4 +1,4 @@
-"""What a record of a file says, at the door: its statements first, then its event.
+"""What a record of a file says, at the door: its statements first, then its event; or its link.
 
 Every statement stands or falls alone, as it would in a request, and whatever becomes of the event. What is
 refused is told with the line it stood in, its code, and the article that a statement offends: never a value.
@@ -12,16 +12,16 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from assent.consent.statement import check
-from assent.core.errors import Refused, WrongType
-from assent.core.policy import Policy
+from assent.core.errors import MalformedIdentifier, Refused, WrongType
+from assent.core.policy import LinkKind, Policy
 from assent.core.time import Instant
-from assent.ingest.drafts import event_draft
-from assent.ingest.facts import Draft, Identifier, StatedBody
+from assent.identity.normalise import normalise
+from assent.ingest.drafts import AT_COMMIT, event_draft
+from assent.ingest.facts import IMPORTED, Draft, Identifier, LinkBody, StatedBody
 from assent.ingest.identifiers_of import found
+from assent.ingest.pairs import Paired
 from assent.ingest.rows import Record, Rejected
 from assent.ingest.stating import Said
-
-ROLE = "import"
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -29,13 +29,21 @@ class Made(Struct, frozen=True, kw_only=True):
 
     statements: tuple[Draft, ...]
     event: Draft | None
+    """The event, or the link."""
     refused: tuple[Rejected, ...]
 
 
 def make(
-    policy: Policy, record: Record, *, now: Instant, source: str, message_key: Callable[[str], bytes]
+    policy: Policy,
+    record: Record | Paired,
+    *,
+    now: Instant,
+    source: str,
+    message_key: Callable[[str], bytes],
 ) -> Made:
     """Return the facts of a record. `message_key` makes keys of names that are unique in the file."""
+    if isinstance(record, Paired):
+        return _linked(policy, record, now=now, source=source, message_key=message_key)
     refused: list[Rejected] = []
     statements: list[Draft] = []
     event = None
@@ -54,7 +62,7 @@ def make(
                 policy,
                 record.call,
                 received_at=now,
-                role=ROLE,
+                role=IMPORTED,
                 source=source,
                 server=True,
                 message_key=message_key(str(record.number)),
@@ -64,6 +72,31 @@ def make(
     except Refused as refusal:
         refused.append(Rejected(line=record.line, lines=record.lines, code=refusal.code))
     return Made(statements=tuple(statements), event=event, refused=tuple(refused))
+
+
+def _linked(
+    policy: Policy, record: Paired, *, now: Instant, source: str, message_key: Callable[[str], bytes]
+) -> Made:
+    spaces = (policy.namespaces[policy.namespace_ids[name]] for name, _ in record.ends)
+    try:
+        one, other = (
+            Identifier(space.id, normalise(space, raw))
+            for space, (_, raw) in zip(spaces, record.ends, strict=True)
+        )
+        if one == other:
+            raise MalformedIdentifier("expected two identifiers")
+    except Refused as refusal:
+        refused = Rejected(line=record.line, lines=1, code=refusal.code)
+        return Made(statements=(), event=None, refused=(refused,))
+    body = LinkBody(
+        identifiers=(one, other),
+        link=LinkKind.PROBABLE if record.model else LinkKind.ASSERTED,
+        at=AT_COMMIT if record.at is None or record.at >= now else record.at,
+        weight=record.weight,
+        model=record.model,
+    )
+    draft = Draft(body=body, role=IMPORTED, source=source, message_key=message_key(str(record.number)))
+    return Made(statements=(), event=draft, refused=())
 
 
 def _stated(
@@ -79,7 +112,7 @@ def _stated(
         )
     return Draft(
         body=StatedBody(identifiers=(owner,), statement=body, authenticated=False),
-        role=ROLE,
+        role=IMPORTED,
         purpose=body.purpose,
         source=source,
         message_key=message_key,

@@ -73,7 +73,7 @@ class Rows:
         """Find the mapping's columns in `header`, the file's first row; `zone` is the file's clock."""
         for column in mapping.columns:
             if header.count(column) != 1:
-                raise UnreadableBody(_unfit_header(column, header))
+                raise UnreadableBody(unfit_header(column, header))
         self._plan = plan = _Plan(mapping)
         convert = converters(mapping.time_format, zone)
         reading = [(header.index(column), convert[mapping.columns[column]]) for column in plan.place]
@@ -348,7 +348,7 @@ def _wrong(line: int, column: str) -> Rejected:
     return Rejected(line=line, lines=1, code=WrongType.code, column=column)
 
 
-def _unfit_header(column: str, header: Sequence[str]) -> str:
+def unfit_header(column: str, header: Sequence[str]) -> str:
     """Say what is wrong with a file's columns, and repeat nothing of them: the first line may be data."""
     match len(header):
         case 0:

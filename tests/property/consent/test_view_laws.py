@@ -5,7 +5,7 @@ somebody outside the resolution, though evidence connects them, is not; and who 
 changes no permit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from assent.consent.decide import Bond
 from assent.consent.permit import stances
 from assent.consent.statement import State, Statement
 from assent.core.ids import RESOLUTION, EntryIndex, IdentifierId, NamespaceId, ViewId
@@ -23,7 +22,7 @@ from assent.core.time import Instant
 from assent.identity.resolve import Link, Node
 from assent.identity.views import cut
 from assent.ingest import component
-from assent.ingest.component import Component, Derived, derive
+from assent.ingest.component import Component, Deniers, Derived, derive
 from tests.unit.consent.people import ANALYTICS, EMAIL, MARKETING, day, policy, purpose, said
 
 PERSONS, COOKIES = NamespaceId(1), NamespaceId(2)
@@ -165,7 +164,8 @@ def _within(view: ViewId) -> Callable[..., Any]:
     def permitted(
         of: Component,
         members: tuple[IdentifierId, ...],
-        bonds: Sequence[Bond],
+        bonds: Any,  # noqa: ANN401
+        deniers: Deniers,
         rules: Policy,
         now: Instant,
     ) -> Any:  # noqa: ANN401
@@ -173,7 +173,7 @@ def _within(view: ViewId) -> Callable[..., Any]:
         kept = [link for link in component.resolution_of(of, rules).kept if link.low in members]
         denies, agrees = stances(said_here, rules, now)
         for group in cut(members, kept, rules.views[view], denies, agrees):
-            yield from whole(of, tuple(group), bonds, rules, now)
+            yield from whole(of, tuple(group), bonds, deniers, rules, now)
 
     return permitted
 
@@ -189,10 +189,17 @@ def test_canary_views_decide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_canary_denials_travel_along_all_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def everything(of: Component, members: Any, bonds: Any, rules: Policy, now: Instant) -> Any:  # noqa: ANN401
+    def everything(
+        of: Component,
+        members: Any,  # noqa: ANN401
+        bonds: Any,  # noqa: ANN401
+        deniers: Deniers,
+        rules: Policy,
+        now: Instant,
+    ) -> Any:  # noqa: ANN401
         everybody = [one for said_by in of.statements.values() for one in said_by]
         denied = [one for one in everybody if one.state is State.WITHDRAWN]
-        for one, held in whole(of, members, bonds, rules, now):
+        for one, held in whole(of, members, bonds, deniers, rules, now):
             yield one, () if denied else held
 
     whole = component._permitted

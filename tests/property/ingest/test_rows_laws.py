@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.core.errors import PolicyInvalid
-from assent.ingest.mapping import parse_mapping
-from assent.ingest.records import read_mapping
 from assent.ingest.rows import Record, Rejected, Rows
 from assent.resources import policies_folder
+from tests.support.mapping import parse_events, read_events
 
-RETAIL = read_mapping(policies_folder() / "imports" / "online-retail.toml")
+RETAIL = read_events(policies_folder() / "imports" / "online-retail.toml")
 HEADER = list(RETAIL.columns)
 LONDON = ZoneInfo("Europe/London")
 
@@ -96,4 +95,4 @@ def test_no_row_raises_and_none_is_lost(lines: list[list[str]]) -> None:
 @settings(max_examples=200, deadline=None)
 def test_no_mapping_raises_anything_but_our_errors(text: str) -> None:
     with pytest.raises(PolicyInvalid, match=r"^any\.toml: "):
-        parse_mapping(text, name="any")
+        parse_events(text, name="any")

@@ -16,10 +16,11 @@ import pytest
 
 from assent.core.errors import UnreadableBody
 from assent.ingest import parquet_lines
-from assent.ingest.mapping import ImportMapping, parse_mapping
+from assent.ingest.mapping import ImportMapping
 from assent.ingest.records import Record, Records, Rejected
+from tests.support.mapping import parse_events
 
-MAPPING = parse_mapping(
+MAPPING = parse_events(
     """
     format = "assent/import@1"
     title = "Orders"

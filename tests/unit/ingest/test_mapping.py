@@ -3,9 +3,9 @@
 import pytest
 
 from assent.core.errors import PolicyInvalid
-from assent.ingest.mapping import ColumnType, Listing, check_against, parse_mapping
-from assent.ingest.records import read_mapping
+from assent.ingest.mapping import ColumnType, Listing, check_against
 from assent.resources import policies_folder
+from tests.support.mapping import parse_events, read_events
 from tests.unit.ingest.policy_of_tests import SHIPPED as POLICY
 
 SHIPPED = (policies_folder() / "imports" / "online-retail.toml").read_text(encoding="utf-8")
@@ -41,12 +41,12 @@ lines = { list = { count = "count" }, at_most = 3, left_out = "more" }
 
 def refused(text: str) -> PolicyInvalid:
     with pytest.raises(PolicyInvalid) as caught:
-        parse_mapping(text, name="orders")
+        parse_events(text, name="orders")
     return caught.value
 
 
 def test_the_shipped_mapping_is_read() -> None:
-    mapping = parse_mapping(SHIPPED, name="online-retail")
+    mapping = parse_events(SHIPPED, name="online-retail")
     assert mapping.columns["CustomerID"] is ColumnType.IDENTIFIER
     assert [event.name for event in mapping.events] == [
         "Order Refunded",
@@ -59,7 +59,7 @@ def test_the_shipped_mapping_is_read() -> None:
 
 
 def test_a_small_mapping_is_read() -> None:
-    assert parse_mapping(SMALL, name="orders").group.open == 2
+    assert parse_events(SMALL, name="orders").group.open == 2
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_what_is_no_toml_is_refused_without_quoting_it() -> None:
 
 def test_a_word_that_the_policy_does_not_declare_is_refused_before_a_line_is_read() -> None:
     text = SHIPPED
-    check_against(parse_mapping(text, name="m"), POLICY)
-    unknown = parse_mapping(text.replace('"customer_id"', '"custmer_id"'), name="m")
+    check_against(parse_events(text, name="m"), POLICY)
+    unknown = parse_events(text.replace('"customer_id"', '"custmer_id"'), name="m")
     with pytest.raises(PolicyInvalid, match=r"identifiers\.0\.namespace: expected one of .*customer_id"):
         check_against(unknown, POLICY)
     consent = '[consent.newsleter]\ncolumn = "Country"\ntime = "InvoiceDate"\nrefused = ["no"]\n'
     with pytest.raises(PolicyInvalid, match="consent: expected one of"):
-        check_against(parse_mapping(text + consent, name="m"), POLICY)
+        check_against(parse_events(text + consent, name="m"), POLICY)
 
 
 def test_nesting_that_no_parser_follows_is_refused() -> None:
@@ -140,7 +140,7 @@ def test_a_time_zone_that_the_machine_does_not_know_is_refused(
     for zone in ("Europe/Londonium", "../etc/passwd", "/etc/localtime", "Europe"):
         path.write_text(SMALL.replace('"UTC"', f'"{zone}"'), encoding="utf-8")
         with pytest.raises(PolicyInvalid, match=r"orders\.toml: time_zone: expected a time zone"):
-            read_mapping(path)
+            read_events(path)
     path.write_bytes(b"title = '\xff'")
     with pytest.raises(PolicyInvalid, match=r"orders\.toml: expected UTF-8"):
-        read_mapping(path)
+        read_events(path)

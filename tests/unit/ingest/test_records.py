@@ -12,13 +12,14 @@ from assent.core.time import format_time
 from assent.ingest import rows as rows_module
 from assent.ingest.contents import contents
 from assent.ingest.identifiers_of import found
-from assent.ingest.mapping import ImportMapping, parse_mapping
-from assent.ingest.records import Record, Records, Rejected, file_digest, read_mapping
+from assent.ingest.mapping import ImportMapping
+from assent.ingest.records import Record, Records, Rejected, file_digest
 from assent.resources import policies_folder
+from tests.support.mapping import parse_events, read_events
 from tests.unit.ingest.policy_of_tests import SHIPPED
 
 IMPORTS = policies_folder() / "imports"
-RETAIL = read_mapping(IMPORTS / "online-retail.toml")
+RETAIL = read_events(IMPORTS / "online-retail.toml")
 SAMPLE = IMPORTS / "samples" / "online-retail-2010-12.csv.gz"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 
@@ -187,7 +188,7 @@ def test_an_invoice_of_two_people_is_nobody_s(path: Path) -> None:
 def test_an_order_of_nobody_is_rejected(path: Path) -> None:
     text = (IMPORTS / "online-retail.toml").read_text(encoding="utf-8")
     head, _, tail = text.partition('[[identifiers]]\nnamespace = "anonymous_id"')
-    mapping = parse_mapping(head + tail.partition("fallback = true\n")[2], name="without-fallback")
+    mapping = parse_events(head + tail.partition("fallback = true\n")[2], name="without-fallback")
     assert read(path, line(customer=""), mapping=mapping) == [
         Rejected(line=2, lines=1, code="malformed_identifier")
     ]
@@ -306,7 +307,7 @@ def test_rows_alike_and_rows_between_are_each_their_group_s(path: Path) -> None:
 def test_a_list_repeats_what_each_row_says_alike(path: Path) -> None:
     text = (IMPORTS / "online-retail.toml").read_text().replace('sku = "StockCode"', 'sku = "Country"')
     other = line(invoice="536366", country="EIRE")
-    found = read(path, line(), line(), other, other, mapping=parse_mapping(text, name="countries"))
+    found = read(path, line(), line(), other, other, mapping=parse_events(text, name="countries"))
     said = [one.call.properties["products"] for one in found if isinstance(one, Record)]
     assert [[row["sku"] for row in rows] for rows in said] == [["United Kingdom"] * 2, ["EIRE"] * 2]  # type: ignore[attr-defined]
 

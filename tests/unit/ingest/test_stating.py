@@ -9,9 +9,10 @@ from assent.consent.statement import NoticeReference, StatementBody
 from assent.core.errors import PolicyInvalid
 from assent.core.time import parse_time
 from assent.ingest.facts import StatedBody
-from assent.ingest.mapping import ImportMapping, parse_mapping
+from assent.ingest.mapping import ImportMapping
 from assent.ingest.record_drafts import Made, make
 from assent.ingest.records import Record, Records, Rejected
+from tests.support.mapping import parse_events
 from tests.unit.ingest.policy_of_tests import SHIPPED
 
 TEXT = """
@@ -45,7 +46,7 @@ mechanism = { column = "how" }
 channel = "web"
 evidence = { form = "signup", mail = { column = "mail" } }
 """
-MAPPING = parse_mapping(TEXT, name="newsletter")
+MAPPING = parse_events(TEXT, name="newsletter")
 NOW = parse_time("2026-11-21T12:00:00Z")
 HEADER = "who,wants,chosen,version,how,mail"
 
@@ -129,7 +130,7 @@ def test_what_could_not_be_consent_is_refused_with_line_code_and_article(
 
 
 def test_without_evidence_nothing_is_given_but_all_can_be_withdrawn(tmp_path: Path) -> None:
-    mapping = parse_mapping(TEXT.replace('form = "signup", ', ""), name="newsletter")
+    mapping = parse_events(TEXT.replace('form = "signup", ', ""), name="newsletter")
     rows = ("7,yes,2026-06-01,1,checkbox,", "8,out,2026-06-01,0,,")
     given, withdrawn = (made(one) for one in read(tmp_path / "f", *rows, mapping=mapping))
     assert [one.code for one in given.refused] == ["fact_rejected"]
@@ -138,7 +139,7 @@ def test_without_evidence_nothing_is_given_but_all_can_be_withdrawn(tmp_path: Pa
 
 def test_a_withdrawal_is_taken_though_its_event_is_refused(tmp_path: Path) -> None:
     text = TEXT.replace("[columns]", 'events = [{ prefix = "", name = "Signed Up" }]\n\n[columns]')
-    mapping = parse_mapping(text, name="newsletter")
+    mapping = parse_events(text, name="newsletter")
     (record,) = read(tmp_path / "f", "7,out,2026-06-01,0,,", mapping=mapping)
     both = made(record)
     assert (len(both.statements), both.event is None) == (1, False)
@@ -168,5 +169,5 @@ def test_a_blocked_person_makes_no_statement(tmp_path: Path) -> None:
 def test_a_mapping_that_contradicts_itself_is_refused(old: str, new: str, where: str) -> None:
     assert old in TEXT
     with pytest.raises(PolicyInvalid) as caught:
-        parse_mapping(TEXT.replace(old, new), name="newsletter")
+        parse_events(TEXT.replace(old, new), name="newsletter")
     assert where in str(caught.value)
