@@ -15,7 +15,8 @@ from assent.core.time import DAY, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest import preparation
-from assent.ingest.board import Board, Taken
+from assent.ingest.board import Board
+from assent.ingest.board_parts import Taken
 from assent.ingest.erasure_store import any_suppression, erase_payloads, with_suppressions
 from assent.ingest.fold import load_for, save, strips
 from assent.ingest.memory import Memory

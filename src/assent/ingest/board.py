@@ -1,24 +1,19 @@
 """Apply facts, one after another, to what was loaded for them; remember what became different.
 
 A `Board` holds the part of the projections that a batch touches. `apply` is the fold: the same facts in the
-same order give the same board, live or in a rebuild. Pure: it reads no database and no clock. It raises
-`Refused` for a fact that cannot be taken, before it has changed anything.
+same order give the same board, live or in a rebuild. What each kind of fact does stands in a module of its
+own (`collecting`, `saying`, `relating`, `erasing`), as functions over the board. Pure: it reads no database
+and no clock. It raises `Refused` for a fact that cannot be taken, before it has changed anything.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
-from assent.consent.news import is_chosen, stands
 from assent.consent.permit import Permit
-from assent.consent.statement import EVERY, NARROWING, Statement, statement_of
-from assent.consent.statement import State as Said
 from assent.core.documents import parse_policy
-from assent.core.errors import FactRejected, UnknownPurpose
 from assent.core.ids import (
     CategoryId,
     EntryIndex,
@@ -26,12 +21,13 @@ from assent.core.ids import (
     ProfileId,
     PurposeId,
     PurposeMask,
-    mask,
 )
 from assent.core.names import NameBook
-from assent.core.policy import LinkKind, Policy
+from assent.core.policy import Policy
 from assent.core.time import Instant
-from assent.features.accumulate import EMPTY, Content, Item, State, absorb, items, merge
+from assent.features.accumulate import EMPTY, State, merge
+from assent.ingest.board_parts import Activated, KeptContent, KeptItem, Loaded, NewAudience, StateKey, Taken
+from assent.ingest.collecting import collect
 from assent.ingest.component import (
     Change,
     Closing,
@@ -43,14 +39,11 @@ from assent.ingest.component import (
     closings,
     derive,
     derive_prepared,
-    refused,
-    reopened,
 )
+from assent.ingest.denials import denied_purposes, suppression_of
 from assent.ingest.erasing import erase
 from assent.ingest.facts import (
-    IMPORTED,
     AudienceBody,
-    ContentBody,
     ErasureBody,
     EventBody,
     FindingBody,
@@ -62,83 +55,17 @@ from assent.ingest.facts import (
     UnlinkBody,
 )
 from assent.ingest.joining import Holding, Joined, split
-from assent.ingest.restriction import lifted, mark_of, unrestricted
-from assent.ledger.append import ContentPart, Fact, Ref
+from assent.ingest.relating import link, remain, unlink
+from assent.ingest.restriction import unrestricted
+from assent.ingest.saying import mark_out, state
+from assent.ledger.append import Fact
 
 if TYPE_CHECKING:
+    from assent.consent.statement import Statement
     from assent.identity.resolve import Link, Node
 
 EVERYTHING = ProfileId(0)
 """A change of this profile says: whatever you hold for the purpose, load it anew."""
-
-StateKey = tuple[CategoryId, PurposeMask]
-
-
-class Loaded(Struct, kw_only=True):
-    """What the database holds of everything a batch may touch."""
-
-    identifiers: dict[Ref, IdentifierId]
-    denies: dict[IdentifierId, PurposeMask]
-    seen_by: dict[IdentifierId, PurposeMask] = {}
-    components: list[Component]
-    derived: list[Derived]
-    """What stood for each component, in the same order."""
-    states: dict[IdentifierId, dict[StateKey, State]]
-    messages: dict[bytes, EntryIndex]
-    """The entries of those messages of the batch that were taken before."""
-    sequences: dict[PurposeId, int]
-    audience_versions: dict[str, int]
-    suppressed: dict[Ref, Instant] = {}
-    """Those of the batch who objected to direct marketing, when, and were erased."""
-    moved_since: int = -1
-    """The newest entry that names anybody an erasure is about."""
-
-
-class KeptContent(Struct, frozen=True, kw_only=True):
-    """A content part that some purpose permitted, with the purposes that did."""
-
-    identifier: IdentifierId
-    entry: EntryIndex
-    number: int
-    """Which of the entry's commitments it opens, from 1."""
-    category: CategoryId
-    basis: PurposeMask
-    at: Instant
-    part: ContentPart
-
-
-class KeptItem(Struct, frozen=True, kw_only=True):
-    """An item of a windowed or distinct feature, with the purposes that carry it."""
-
-    identifier: IdentifierId
-    category: CategoryId
-    basis: PurposeMask
-    item: Item
-
-
-class Taken(Struct, frozen=True, kw_only=True):
-    """A fact that becomes an entry: who it is about, and the content that is kept."""
-
-    identifier: IdentifierId
-    contents: tuple[KeptContent, ...] = ()
-
-
-class NewAudience(Struct, frozen=True, kw_only=True):
-    """A version of an audience."""
-
-    entry: EntryIndex
-    version: int
-    body: AudienceBody
-
-
-class Activated(Struct, frozen=True, kw_only=True):
-    """A policy that a batch put in force."""
-
-    entry: EntryIndex
-    documents: str
-    before: Policy
-    flips: bool
-    """Whether it was prepared: what is on the board is then only what had still to be derived."""
 
 
 class Board:
@@ -200,11 +127,11 @@ class Board:
     def _taken(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken | None:
         match fact.body:
             case EventBody() as body:
-                return self._event(index, fact, body, replaying=replaying)
+                return collect(self, index, fact, body, replaying=replaying)
             case StatedBody() as body:
-                return self._stated(index, fact, body, replaying=replaying)
+                return state(self, index, fact, body, replaying=replaying)
             case LinkBody() as body:
-                return self._linked(index, fact, body)
+                return link(self, index, fact, body)
             case PolicyBody() as body:
                 return self._policy(index, body, replaying=replaying)
             case AudienceBody() as body:
@@ -215,11 +142,11 @@ class Board:
     def _rarely(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken:
         match fact.body:
             case MarkBody() | FindingBody() as body:
-                return self._marked(index, fact, body)
+                return mark_out(self, index, fact, body)
             case UnlinkBody():
-                return self._unlinked(index, fact)
+                return unlink(self, index, fact)
             case RestBody() as body:
-                return self._rest(index, fact, body)
+                return remain(self, index, fact, body)
             case ErasureBody() as body:
                 erase(self, index, body, replaying=replaying)
                 return Taken(identifier=IdentifierId(0))
@@ -245,7 +172,8 @@ class Board:
         for holding in {id(one): one for one in self._holdings.values()}.values():
             yield holding.component, holding.derived
 
-    def _join(self, index: EntryIndex, fact: Fact, positions: Sequence[int] = ()) -> Joined:
+    def join(self, index: EntryIndex, fact: Fact, positions: Sequence[int] = ()) -> Joined:
+        """Join what holds the identifiers of a fact, which change nothing before they are accepted."""
         known = [(ref, self.identifiers.get(ref)) for ref in fact.refs]
         holdings = {one: self._holdings[one] for _, one in known if one is not None}
         joined = Joined(self.policy, self.now, index, known, holdings, positions)
@@ -255,91 +183,6 @@ class Board:
                     joined.state(suppression_of(node.id, index, self.suppressed[ref], self.now))
         return joined
 
-    # Events.
-
-    def _event(self, index: EntryIndex, fact: Fact, body: EventBody, *, replaying: bool) -> Taken | None:
-        at = min(body.at, self.now)
-        joined = self._join(index, fact)
-        for one, other in combinations(joined.ids, 2):
-            joined.link(one, other, body.link, at)
-        after = joined.derived()
-        closed = mask(body.closed)
-        kept = tuple(self._collect(index, fact.contents, joined.ids, after, at, closed))
-        if not kept and not replaying:
-            self.refusals[fact.source, "not_permitted"] += 1
-            return None
-        self._accept(joined, after)
-        for content in kept:
-            self._absorb(index, at, content)
-        self._introduce(joined.ids, kept)
-        return Taken(identifier=joined.ids[0], contents=kept)
-
-    def _collect(
-        self,
-        index: EntryIndex,
-        parts: Sequence[ContentPart],
-        ids: Sequence[IdentifierId],
-        after: Derived,
-        at: Instant,
-        closed: int,
-    ) -> Iterator[KeptContent]:
-        """Yield the content that some purpose permits now, and permitted when it happened.
-
-        The data is its owner's; any identifier on the event that denies a purpose closes it for the event,
-        and so does a signal of the event's own (`closed`).
-        """
-        denied = closed
-        for one in ids:
-            permitted = mask(permit.purpose for permit in after.permits[one] if self._open(permit))
-            # What it denied and the person, authenticated, gave since, is denied no longer.
-            denied |= self.denies.get(one, 0) & ~permitted
-        owner = ids[0]
-        number = 0
-        for part in parts:
-            basis = 0
-            for permit in after.permits[owner]:
-                if permit.categories >> part.category & 1 and permit.since <= at and self._open(permit):
-                    basis |= 1 << permit.purpose
-            basis &= ~denied
-            if part.carried is not None:
-                basis &= part.carried
-            if basis:
-                number += 1
-                yield KeptContent(
-                    identifier=owner,
-                    entry=index,
-                    number=number,
-                    category=part.category,
-                    basis=PurposeMask(basis),
-                    at=at,
-                    part=part,
-                )
-
-    def _absorb(self, index: EntryIndex, at: Instant, kept: KeptContent) -> None:
-        body = kept.part.content
-        if not isinstance(body, ContentBody):
-            message = "a content part carries a ContentBody"
-            raise TypeError(message)
-        content = Content(
-            category=kept.category,
-            kind=body.kind,
-            name=body.name,
-            at=at,
-            entry=index,
-            data=body.data,
-            context=body.context,
-        )
-        owner, key = kept.identifier, (kept.category, kept.basis)
-        states = self.states.setdefault(owner, {})
-        states[key] = absorb(self.policy, states.get(key, EMPTY), content)
-        self.dirty_states.add((owner, key))
-        self.items += [
-            KeptItem(identifier=owner, category=kept.category, basis=kept.basis, item=item)
-            for item in items(self.policy, content)
-        ]
-        self.contents.append(kept)
-        self.show(owner, kept.category, kept.basis)
-
     def show(
         self, owner: IdentifierId, category: CategoryId, basis: PurposeMask, *, gone: bool = False
     ) -> None:
@@ -348,107 +191,20 @@ class Board:
         for permit in derived.permits[owner]:
             purpose = self.policy.purposes[permit.purpose]
             seen = basis >> permit.purpose & 1 or purpose.retroactive >> category & 1
-            if seen and permit.categories >> category & 1 and self._open(permit):
+            if seen and permit.categories >> category & 1 and self.is_open(permit):
                 self.bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
 
-    def _introduce(self, ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
-        """Let the purposes that need no statement know of everybody on an event whose data they may use."""
-        for one in ids:
-            derived = self._holdings[one].derived
-            known = self.seen_by.get(one, 0)
-            seen = known
-            for permit in derived.permits[one]:
-                purpose = self.policy.purposes[permit.purpose]
-                if permit.entry >= 0 or seen >> purpose.id & 1:
-                    continue
-                if any(
-                    (content.basis >> purpose.id | purpose.retroactive >> content.category) & 1
-                    for content in kept
-                ):
-                    seen |= 1 << purpose.id
-                    self.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
-            if seen != known:
-                self.seen_by[one] = PurposeMask(seen)
-                self.new_masks.add(one)
-
-    def _open(self, permit: Permit) -> bool:
+    def is_open(self, permit: Permit) -> bool:
+        """Whether a permit is in force now."""
         return permit.since <= self.now < permit.until
-
-    # Statements.
-
-    def _stated(self, index: EntryIndex, fact: Fact, body: StatedBody, *, replaying: bool) -> Taken | None:
-        if body.statement.purpose != EVERY and body.statement.purpose not in self.policy.purpose_ids:
-            raise UnknownPurpose(pointer="/purpose")
-        joined = self._join(index, fact)
-        statement = statement_of(
-            body.statement,
-            self.policy,
-            identifier=joined.ids[0],
-            known_at=self.now,
-            entry=index,
-            authenticated=body.authenticated,
-            person_scope=body.person_scope,
-            vendors=body.vendors,
-            address=joined.ids[1] if len(joined.ids) > 1 else None,
-            signal=body.signal,
-        )
-        if body.signal and not replaying and self._repeats(joined, statement, body.chosen_at):
-            return None
-        joined.state(statement)
-        before, after = joined.before, joined.derived()
-        self._accept(joined, after)
-        self.statements.append(statement)
-        self._deny(statement, joined)
-        component = joined.component()
-        ended = closings(before, after, self.now, negative=statement.state in NARROWING)
-        for closing in unrestricted(ended, component, after, self.policy):
-            self.strip(closing)
-        left = (*reopened(before, after), *refused(statement, after, self.policy))
-        for closing in unrestricted(left, component, after, self.policy):
-            if self.carries(closing):
-                self.strip(closing)
-        return Taken(identifier=joined.ids[0])
-
-    def _repeats(self, joined: Joined, statement: Statement, chosen_at: Instant | None) -> bool:
-        """Whether a signal says nothing that does not stand already."""
-        one = statement.identifier
-        own = joined.said_by(one)
-        held = joined.before.permits.get(one, ())
-        is_open = any(permit.purpose == statement.purpose and self._open(permit) for permit in held)
-        if statement.state not in NARROWING:
-            chosen_at = None if chosen_at is None else min(chosen_at, self.now)
-            return not is_chosen(statement, own, chosen_at=chosen_at, is_open=is_open)
-        if not stands(statement, own):
-            return False
-        # Said before, and open all the same: the person gave since elsewhere, or the basis overrides.
-        return not is_open or joined.stating(statement).permits == joined.before.permits
-
-    def _marked(self, index: EntryIndex, fact: Fact, body: MarkBody | FindingBody) -> Taken:
-        """Take a mark that closes, or lifts, without deleting: what was restricted stays for the person."""
-        joined = self._join(index, fact)
-        before = joined.component()
-        said = mark_of(body, self.policy, joined.ids[0], self.now, index)
-        joined.state(said)
-        after = joined.derived()
-        self._accept(joined, after)
-        self.statements.append(said)
-        if said.state is Said.UNRESTRICTED:
-            component = joined.component()
-            due = lifted(before, component, after, self.policy, said)
-            for closing in unrestricted(due, component, after, self.policy):
-                self.strip(closing)
-        return Taken(identifier=joined.ids[0])
 
     def carries(self, closing: Closing) -> bool:
         """Whether anything is stored that such a closing would take a purpose from."""
         held = self.states.get(closing.identifier, {})
         return any(basis >> closing.purpose & closing.categories >> category & 1 for category, basis in held)
 
-    def _deny(self, statement: Statement, joined: Joined) -> None:
-        said = joined.component().statements[statement.identifier]
-        self._set_denies(statement.identifier, denied_purposes(said, self.policy))
-
-    def _set_denies(self, one: IdentifierId, denies: PurposeMask) -> None:
+    def set_denies(self, one: IdentifierId, denies: PurposeMask) -> None:
+        """Note which purposes an identifier's own statements deny."""
         if denies != self.denies.get(one, 0):
             self.denies[one] = denies
             self.new_masks.add(one)
@@ -482,32 +238,6 @@ class Board:
         ]
         self.strips.append(closing)
 
-    # Links, policies, audiences.
-
-    def _linked(self, index: EntryIndex, fact: Fact, body: LinkBody) -> Taken:
-        joined = self._join(index, fact)
-        first, second = joined.ids[0], joined.ids[1]
-        if body.denied:
-            joined.deny(first, second)
-        else:
-            # A file is old evidence, and a model guesses: neither takes back what somebody entitled denied.
-            if body.link is not LinkKind.PROBABLE and fact.role != IMPORTED:
-                joined.lift(first, second)
-            joined.link(first, second, body.link, min(body.at, self.now), body.weight)
-        self._accept(joined, joined.derived())
-        return Taken(identifier=first)
-
-    def _unlinked(self, index: EntryIndex, fact: Fact) -> Taken:
-        if any(ref not in self.identifiers for ref in fact.refs):
-            raise FactRejected("nothing links an identifier that was never seen")
-        joined = self._join(index, fact)
-        if len(joined.ids) > 1:
-            joined.retract(joined.ids[0], joined.ids[1])
-        else:
-            joined.part(joined.ids[0])
-        self._accept(joined, joined.derived())
-        return Taken(identifier=joined.ids[0])
-
     def _policy(self, index: EntryIndex, body: PolicyBody, *, replaying: bool) -> Taken:
         before, documents = self.policy, msgspec.json.decode(body.documents)
         policy, self.names = parse_policy(documents, names=self.names, version=before.version + 1)
@@ -525,7 +255,7 @@ class Board:
             else:
                 holding.derived = derive_prepared(component, policy, body.as_of)
             for one, said in component.statements.items():
-                self._set_denies(one, denied_purposes(said, policy))
+                self.set_denies(one, denied_purposes(said, policy))
         self.moved.update(self._holdings)
         for purpose in sorted(policy.purposes):
             self.bump(Change(purpose, EVERYTHING, narrowing=True))
@@ -536,14 +266,6 @@ class Board:
         self._audience_versions[body.audience] = version
         self.audiences.append(NewAudience(entry=index, version=version, body=body))
         return Taken(identifier=IdentifierId(0))
-
-    def _rest(self, index: EntryIndex, fact: Fact, body: RestBody) -> Taken:
-        joined = self._join(index, fact, body.positions)
-        if body.link is not None:
-            for one, other in combinations(joined.ids, 2):
-                joined.link(one, other, body.link, min(body.at, self.now))
-        self._accept(joined, joined.derived())
-        return Taken(identifier=joined.ids[0])
 
     def replace(self, gone: Iterable[IdentifierId], parts: Iterable[Component], after: Derived) -> None:
         """Hold `parts`, with what follows from them, and nothing of those who are `gone`."""
@@ -570,9 +292,8 @@ class Board:
             self.denies[one] = denied_purposes(component.statements.get(one, ()), self.policy)
             self.new_masks.add(one)
 
-    # What a fact changes.
-
-    def _accept(self, joined: Joined, after: Derived) -> None:
+    def accept(self, joined: Joined, after: Derived) -> None:
+        """Hold what a fact made, with what follows from it, and count what changed for each purpose."""
         self._write_down(joined)
         if not joined.changed:
             if joined.new_links:  # of which only the newest time moved
@@ -618,48 +339,3 @@ class Board:
         key = (change.purpose, change.profile)
         _, narrowing = self.changed.get(key, (0, False))
         self.changed[key] = (seq, narrowing or change.narrowing)
-
-
-def suppression_of(one: IdentifierId, index: EntryIndex, since: Instant, now: Instant) -> Statement:
-    """Return the objection to direct marketing that outlasted an erasure, for who is seen again."""
-    return Statement(
-        identifier=one,
-        purpose=None,
-        state=Said.SUPPRESSED,
-        acted_at=since,
-        known_at=now,
-        entry=index,
-        position=1,
-        mechanism="suppression",
-    )
-
-
-def denied_purposes(said: Sequence[Statement], policy: Policy) -> PurposeMask:
-    """Return the purposes that an identifier's own newest statements deny; a tie denies, a parent covers."""
-    newest: dict[PurposeId | None, tuple[Instant, bool]] = {}
-    for one in said:
-        if one.state is Said.SUPPRESSED:
-            marketing = [purpose.id for purpose in policy.purposes.values() if purpose.direct_marketing]
-            for each in marketing:
-                newest[each] = max(newest.get(each, (one.acted_at, True)), (one.acted_at, True))
-            continue
-        negative = one.state in NARROWING
-        speaks = negative or one.state in ("given", "renewed")
-        if one.address is None and speaks and (one.purpose is not None or one.state is not Said.GPC):
-            newest[one.purpose] = max(
-                newest.get(one.purpose, (one.acted_at, False)), (one.acted_at, negative)
-            )
-    # What was said of every purpose stands for each about which nothing was said later.
-    of_all = newest.pop(None, None)
-    denied = {purpose for purpose, stance in newest.items() if max(stance, of_all or stance)[1]}
-    if of_all is not None and of_all[1]:
-        denied |= policy.purposes.keys() - newest.keys()
-    bits = 0
-    for purpose in policy.purposes.values():
-        step: PurposeId | None = purpose.id
-        while step is not None:
-            if step in denied:
-                bits |= 1 << purpose.id
-            parent = policy.purposes.get(step)
-            step = parent.parent if parent is not None else None
-    return PurposeMask(bits)

@@ -9,7 +9,8 @@ from assent.core.ids import HIGHEST_BIT, ControllerId, EntryIndex, IdentifierId
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
-from assent.ingest.board import Board, Loaded
+from assent.ingest.board import Board
+from assent.ingest.board_parts import Loaded
 from assent.ingest.facts import ErasureBody, Identifier
 from assent.ledger.append import Fact, Ref, Remain
 from assent.ledger.keyring import KeyRing

@@ -31,7 +31,8 @@ from assent.identity import store as identity_store
 from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest import preparation
-from assent.ingest.board import Activated, Board, Loaded, StateKey
+from assent.ingest.board import Board
+from assent.ingest.board_parts import Activated, Loaded, StateKey
 from assent.ingest.component import Component, Derived
 from assent.ingest.erasure_store import newest_entry, save_erasure, save_parted
 from assent.ingest.facts import AudienceBody, ErasureBody, EventBody, MarkBody, PolicyBody, StatedBody

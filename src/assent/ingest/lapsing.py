@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, PurposeMask
 from assent.features.accumulate import State
-from assent.ingest.board import Board, StateKey
+from assent.ingest.board import Board
+from assent.ingest.board_parts import StateKey
 from assent.ingest.component import Change, Closing
 from assent.ingest.restriction import unrestricted
 

@@ -17,7 +17,8 @@ from assent.core.names import NameBook
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.features.accumulate import State
-from assent.ingest.board import Board, Loaded, StateKey
+from assent.ingest.board import Board
+from assent.ingest.board_parts import Loaded, StateKey
 from assent.ingest.component import Component, Derived
 from assent.ledger.append import Ref
 

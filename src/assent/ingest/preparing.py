@@ -21,8 +21,9 @@ from assent.database.types import Connection
 from assent.identity import store as identity_store
 from assent.identity.store import Known
 from assent.ingest import preparation
-from assent.ingest.board import Loaded, denied_purposes
+from assent.ingest.board_parts import Loaded
 from assent.ingest.component import derive_prepared
+from assent.ingest.denials import denied_purposes
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Preparation, Prepared, Tallied

@@ -14,7 +14,7 @@ from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.features.accumulate import EMPTY, Content, State, absorb, items
-from assent.ingest.board import KeptItem, StateKey
+from assent.ingest.board_parts import KeptItem, StateKey
 from assent.ingest.facts import open_content
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing

@@ -21,7 +21,7 @@ from assent.core.time import Instant
 from assent.database.types import Connection
 from assent.gate.foreseen import AsIf, foresee
 from assent.ingest import preparation
-from assent.ingest.board import Loaded
+from assent.ingest.board_parts import Loaded
 from assent.ingest.component import derive_prepared
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally

@@ -10,7 +10,8 @@ from assent.core.names import NameBook
 from assent.core.policy import LinkKind, Policy
 from assent.core.time import HOUR, SECOND, Instant, parse_time, to_datetime
 from assent.features.accumulate import Item, State, Value, merge, read
-from assent.ingest.board import Board, Loaded
+from assent.ingest.board import Board
+from assent.ingest.board_parts import Loaded
 from assent.ingest.contents import contents
 from assent.ingest.facts import KINDS, Body, EventBody, Identifier, LinkBody, StatedBody
 from assent.ingest.tracking import Call, CallType

@@ -11,8 +11,7 @@ from assent.consent.permit import Permit
 from assent.core.ids import EntryIndex, IdentifierId
 from assent.core.policy import CarriedChoice, CategoryPreferences, Policy, Purpose
 from assent.core.time import SECOND, Instant
-from assent.ingest import board as board_module
-from assent.ingest import signalling
+from assent.ingest import saying, signalling
 from assent.ingest.board import Board
 from assent.ingest.facts import KINDS, Draft, Identifier, StatedBody
 from assent.ingest.signalling import Speaker, Stance, hear, signal_drafts
@@ -151,7 +150,7 @@ def test_a_signal_that_is_repeated_states_nothing_more(case: Spoken) -> None:
 
 
 def test_a_repetition_that_is_stated_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Board, "_repeats", lambda *_: False)
+    monkeypatch.setattr(saying, "_repeats", lambda *_: False)
     with pytest.raises(AssertionError):
         test_a_signal_that_is_repeated_states_nothing_more()
 
@@ -186,5 +185,5 @@ def test_a_stored_yes_outlives_no_denial(case: tuple[list[Evidence], str, str]) 
 
 
 def test_a_stored_yes_that_is_taken_for_a_new_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_module, "is_chosen", lambda *_, **__: True)
+    monkeypatch.setattr(saying, "is_chosen", lambda *_, **__: True)
     find(denials, outlives, settings=settings(quick, max_examples=500, phases=[Phase.generate]))

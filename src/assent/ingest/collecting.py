@@ -1,0 +1,129 @@
+"""The fold of an event: its identifiers are linked, and of its content is kept what some purpose permits.
+
+Pure. Keeps nothing, and only counts, when no purpose permits anything of an event.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from assent.core.ids import EntryIndex, IdentifierId, PurposeMask, mask
+from assent.core.time import Instant
+from assent.features.accumulate import EMPTY, Content, absorb, items
+from assent.ingest.board_parts import KeptContent, KeptItem, Taken
+from assent.ingest.component import Change, Derived
+from assent.ingest.facts import ContentBody, EventBody
+from assent.ledger.append import ContentPart, Fact
+
+if TYPE_CHECKING:
+    from assent.ingest.board import Board
+
+
+def collect(
+    board: "Board", index: EntryIndex, fact: Fact, body: EventBody, *, replaying: bool
+) -> Taken | None:
+    """Take an event; None when no purpose permits any of its content."""
+    at = min(body.at, board.now)
+    joined = board.join(index, fact)
+    for one, other in combinations(joined.ids, 2):
+        joined.link(one, other, body.link, at)
+    after = joined.derived()
+    closed = mask(body.closed)
+    kept = tuple(_permitted(board, index, fact.contents, joined.ids, after, at, closed))
+    if not kept and not replaying:
+        board.refusals[fact.source, "not_permitted"] += 1
+        return None
+    board.accept(joined, after)
+    for content in kept:
+        _absorb(board, index, at, content)
+    _introduce(board, joined.ids, kept)
+    return Taken(identifier=joined.ids[0], contents=kept)
+
+
+def _permitted(
+    board: "Board",
+    index: EntryIndex,
+    parts: Sequence[ContentPart],
+    ids: Sequence[IdentifierId],
+    after: Derived,
+    at: Instant,
+    closed: int,
+) -> Iterator[KeptContent]:
+    """Yield the content that some purpose permits now, and permitted when it happened.
+
+    The data is its owner's; any identifier on the event that denies a purpose closes it for the event,
+    and so does a signal of the event's own (`closed`).
+    """
+    denied = closed
+    for one in ids:
+        permitted = mask(permit.purpose for permit in after.permits[one] if board.is_open(permit))
+        # What it denied and the person, authenticated, gave since, is denied no longer.
+        denied |= board.denies.get(one, 0) & ~permitted
+    owner = ids[0]
+    number = 0
+    for part in parts:
+        basis = 0
+        for permit in after.permits[owner]:
+            if permit.categories >> part.category & 1 and permit.since <= at and board.is_open(permit):
+                basis |= 1 << permit.purpose
+        basis &= ~denied
+        if part.carried is not None:
+            basis &= part.carried
+        if basis:
+            number += 1
+            yield KeptContent(
+                identifier=owner,
+                entry=index,
+                number=number,
+                category=part.category,
+                basis=PurposeMask(basis),
+                at=at,
+                part=part,
+            )
+
+
+def _absorb(board: "Board", index: EntryIndex, at: Instant, kept: KeptContent) -> None:
+    body = kept.part.content
+    if not isinstance(body, ContentBody):
+        message = "a content part carries a ContentBody"
+        raise TypeError(message)
+    content = Content(
+        category=kept.category,
+        kind=body.kind,
+        name=body.name,
+        at=at,
+        entry=index,
+        data=body.data,
+        context=body.context,
+    )
+    owner, key = kept.identifier, (kept.category, kept.basis)
+    states = board.states.setdefault(owner, {})
+    states[key] = absorb(board.policy, states.get(key, EMPTY), content)
+    board.dirty_states.add((owner, key))
+    board.items += [
+        KeptItem(identifier=owner, category=kept.category, basis=kept.basis, item=item)
+        for item in items(board.policy, content)
+    ]
+    board.contents.append(kept)
+    board.show(owner, kept.category, kept.basis)
+
+
+def _introduce(board: "Board", ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
+    """Let the purposes that need no statement know of everybody on an event whose data they may use."""
+    for one in ids:
+        derived = board.derived_of(one)
+        known = board.seen_by.get(one, 0)
+        seen = known
+        for permit in derived.permits[one]:
+            purpose = board.policy.purposes[permit.purpose]
+            if permit.entry >= 0 or seen >> purpose.id & 1:
+                continue
+            if any(
+                (content.basis >> purpose.id | purpose.retroactive >> content.category) & 1
+                for content in kept
+            ):
+                seen |= 1 << purpose.id
+                board.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
+        if seen != known:
+            board.seen_by[one] = PurposeMask(seen)
+            board.new_masks.add(one)

@@ -1,0 +1,55 @@
+"""The fold of links: stated, denied, taken back, and what remains of them where an entry lost its payload.
+
+Pure. Raises FactRejected before anything is changed.
+"""
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from assent.core.errors import FactRejected
+from assent.core.ids import EntryIndex
+from assent.core.policy import LinkKind
+from assent.ingest.board_parts import Taken
+from assent.ingest.facts import IMPORTED, LinkBody, RestBody
+from assent.ledger.append import Fact
+
+if TYPE_CHECKING:
+    from assent.ingest.board import Board
+
+
+def link(board: "Board", index: EntryIndex, fact: Fact, body: LinkBody) -> Taken:
+    """Take evidence that two identifiers are one person, or the word that they are not."""
+    joined = board.join(index, fact)
+    first, second = joined.ids[0], joined.ids[1]
+    if body.denied:
+        joined.deny(first, second)
+    else:
+        # A file is old evidence, and a model guesses: neither takes back what somebody entitled denied.
+        if body.link is not LinkKind.PROBABLE and fact.role != IMPORTED:
+            joined.lift(first, second)
+        joined.link(first, second, body.link, min(body.at, board.now), body.weight)
+    board.accept(joined, joined.derived())
+    return Taken(identifier=first)
+
+
+def unlink(board: "Board", index: EntryIndex, fact: Fact) -> Taken:
+    """Take back what links two identifiers, or all that links one."""
+    if any(ref not in board.identifiers for ref in fact.refs):
+        raise FactRejected("nothing links an identifier that was never seen")
+    joined = board.join(index, fact)
+    if len(joined.ids) > 1:
+        joined.retract(joined.ids[0], joined.ids[1])
+    else:
+        joined.part(joined.ids[0])
+    board.accept(joined, joined.derived())
+    return Taken(identifier=joined.ids[0])
+
+
+def remain(board: "Board", index: EntryIndex, fact: Fact, body: RestBody) -> Taken:
+    """Take what an erasure left of an entry that named others too."""
+    joined = board.join(index, fact, body.positions)
+    if body.link is not None:
+        for one, other in combinations(joined.ids, 2):
+            joined.link(one, other, body.link, min(body.at, board.now))
+    board.accept(joined, joined.derived())
+    return Taken(identifier=joined.ids[0])
