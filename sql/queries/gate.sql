@@ -72,3 +72,42 @@ FROM gate.changes($1) AS c;
 -- name: record
 -- Record answers before they leave; gives their numbers in order.
 SELECT r.release_id FROM gate.record($1, $2, $3, $4, $5, $6) AS r (release_id);
+
+-- name: anchors
+-- The identifier that stands for each of these profiles, and its keyed hash.
+SELECT
+    a.profile_id,
+    a.identifier_id,
+    a.lookup
+FROM gate.anchors($1) AS a;
+
+-- name: usable
+-- Which of these identifiers the purpose may use now, and the profile that each is in for it.
+SELECT
+    u.identifier_id,
+    u.profile_id
+FROM gate.usable($1) AS u;
+
+-- name: feed
+-- Where a feed stands; no row before it was begun.
+SELECT
+    f.feed_id,
+    f.seq,
+    f.feed_position,
+    f.behind
+FROM gate.feed($1, $2) AS f;
+
+-- name: feed_page
+-- Changes of a feed after a number, in order; without a profile whom one names may not be used now.
+SELECT
+    p.seq,
+    p.subject,
+    p.kind,
+    p.into_subject,
+    p.at,
+    p.profile_id
+FROM gate.feed_page($1, $2, $3) AS p;
+
+-- name: feed_deliver
+-- Remember that the consumer is given a feed up to a change.
+SELECT gate.feed_deliver($1, $2);

@@ -16,6 +16,8 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from assent.audiences.answers import Audiences
+from assent.audiences.following import Following
+from assent.audiences.lease import Feeds
 from assent.audiences.live import Live
 from assent.audiences.shelf import AudienceShelf
 from assent.config import Settings
@@ -37,6 +39,7 @@ from assent.http import (
     audit_subject,
     audit_summary,
     carriers,
+    changes,
     consents,
     decisions,
     erasure,
@@ -72,7 +75,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
-_ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS]
+_ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
@@ -138,6 +141,11 @@ async def open_service(
         metrics = Metrics(database)
         await stack.enter_async_context(keeping_up(database.eraser, ring, clock, metrics.deleted))
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
+        shelf, live = AudienceShelf(database.writer, clock), Live(database, door)
+        feeds = Feeds(database.writer, clock, random(16).hex())
+        following = await stack.enter_async_context(
+            Following(database, feeds, live, door, shelf, ring, clock)
+        )
         yield Service(
             settings=settings,
             database=database,
@@ -151,7 +159,8 @@ async def open_service(
             intake=Intake(committer.admits),
             counts=counts,
             door=door,
-            audiences=Audiences(AudienceShelf(database.writer, clock), Live(database, door), door, ring),
+            audiences=Audiences(shelf, live, door, ring),
+            following=following,
             answers=Answers(database.writer, ring, clock),
             metrics=metrics,
         )

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from assent.audiences.engine import Population
+from assent.audiences.journal import Journal
 from assent.audiences.shelf import shown
 from assent.core.ids import ControllerId, ProfileId
 from assent.database.pool import Database
@@ -37,15 +38,18 @@ class Standing(Struct, frozen=True, kw_only=True):
     connection: Connection
     position: Position
     population: Population
+    journal: Journal
+    """Who was looked at again, of this population."""
 
 
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("lock", "policy_version", "population", "sequence")
+    __slots__ = ("journal", "lock", "policy_version", "population", "sequence")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
+        self.journal = Journal()
         self.population: Population | None = None
         self.policy_version = -1
         self.sequence = -1
@@ -74,7 +78,9 @@ class Live:
         ):
             position = await self._door.stand(connection, controller_id, purpose)
             population = await self._caught_up(connection, held, position)
-            yield Standing(connection=connection, position=position, population=population)
+            yield Standing(
+                connection=connection, position=position, population=population, journal=held.journal
+            )
 
     async def narrowed(
         self, controller_id: ControllerId, purpose: str, after: int
@@ -101,6 +107,7 @@ class Live:
         touched.update(map(ProfileId, map(int, population.stale(position.now))))
         # Until this is done the population is neither of one moment nor of the other.
         held.population = None
+        held.journal.note(touched)
         await self._refetch(connection, population, position, sorted(touched))
         held.population, held.sequence = population, position.sequence
         return population
@@ -120,6 +127,7 @@ class Live:
 
     async def _load(self, connection: Connection, held: _Held, position: Position) -> Population:
         held.population = None
+        held.journal.everybody()
         population = Population(position.policy, position.purpose.id)
         # Everybody is asked about: here a scan is what it should be.
         await connection.execute("SET LOCAL enable_seqscan = on")

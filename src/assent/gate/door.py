@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from assent.consent.shelf import PolicyShelf
 from assent.core.errors import AssentError, OverCapacity, RevisionAhead, Unavailable, UnknownPurpose
-from assent.core.ids import ControllerId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
 from assent.database.pool import Database
@@ -281,6 +281,20 @@ class Door:
         """Return the keyed hash of the identifier that stands for each profile."""
         rows = await connection.fetch(_SQL.subjects, ids)
         return {row["profile_id"]: row["lookup"] for row in rows}
+
+    async def anchors(
+        self, connection: Connection, ids: Sequence[ProfileId]
+    ) -> dict[ProfileId, tuple[IdentifierId, bytes]]:
+        """Return the identifier that stands for each profile, with its keyed hash."""
+        rows = await connection.fetch(_SQL.anchors, ids)
+        return {row["profile_id"]: (row["identifier_id"], row["lookup"]) for row in rows}
+
+    async def usable(
+        self, connection: Connection, ids: Sequence[IdentifierId]
+    ) -> dict[IdentifierId, ProfileId]:
+        """Return which identifiers the purpose may use now, each with the profile it is in for it."""
+        rows = await connection.fetch(_SQL.usable, ids)
+        return {row["identifier_id"]: row["profile_id"] for row in rows}
 
     async def record(
         self, connection: Connection, controller_id: ControllerId, records: Sequence[Record]

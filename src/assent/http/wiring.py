@@ -7,6 +7,7 @@ from litestar import Request
 from msgspec import Struct
 
 from assent.audiences.answers import Audiences
+from assent.audiences.following import Following
 from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
 from assent.core.time import Instant
@@ -43,6 +44,7 @@ class Service(Struct, frozen=True, kw_only=True):
     counts: Counts
     door: Door
     audiences: Audiences
+    following: Following
     answers: Answers
     metrics: Metrics
 

@@ -1,0 +1,185 @@
+"""What a feed must say next, from what it said last and what the gate shows now.
+
+Pure. A subject is somebody as one consumer knows them; its *anchor* is the identifier that stands for it.
+Replayed from its beginning, a feed gives exactly the members: `entered` adds, all else takes away. `stop` is
+for who may no longer be used, and says so only to whom they were given. `merged` says which subject somebody
+is from now on; whether that one is a member, its own changes say.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from assent.core.ids import IdentifierId, ProfileId
+
+
+class Kind(StrEnum):
+    """What a change says of a subject; in the order in which changes of one moment are said."""
+
+    STOP = "stop"
+    MERGED = "merged"
+    LEFT = "left"
+    ENTERED = "entered"
+
+
+_ORDER = {kind: place for place, kind in enumerate(Kind)}
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a feed last said of a subject. `into` is who it became, for `merged`."""
+
+    subject: str
+    anchor: IdentifierId
+    profile: ProfileId
+    kind: Kind
+    into: str | None = None
+    first_seq: int = 0
+    """The first change that named it; 0 before there is one."""
+
+
+class Present(Struct, frozen=True, kw_only=True):
+    """A profile that the purpose may use now: who stands for it, and whether it is a member."""
+
+    subject: str
+    anchor: IdentifierId
+    member: bool
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """What becomes of a subject. Not `told`: nothing is said, only kept."""
+
+    now: Said
+    told: bool = True
+    returns: bool = False
+    """Whether it had become another and is itself again."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One line of a feed."""
+
+    seq: int
+    subject: str
+    anchor: IdentifierId | None
+    kind: Kind
+    into: str | None
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """What to store: lines, what was last said of whom, of whom nothing is kept, and whose mergers go."""
+
+    changes: tuple[Change, ...]
+    said: tuple[Said, ...]
+    forgotten: tuple[str, ...]
+    returned: tuple[str, ...]
+    seq: int
+
+
+def follow(
+    said: Iterable[Said], present: Mapping[ProfileId, Present], opened: Mapping[IdentifierId, ProfileId]
+) -> list[Step]:
+    """Return what changed, in the order to say it: a function of subjects, not of numbers inside.
+
+    `opened` are the anchors of `said` that may be used now, with their profiles; `present` has at least those
+    profiles. Whoever of `present` was never spoken of and is no member is not spoken of.
+    """
+    steps = []
+    known = {}
+    for one in said:
+        known[one.subject] = one
+        profile = opened.get(one.anchor)
+        now = None if profile is None else present.get(profile)
+        if profile is None or now is None:
+            steps.append(Step(now=_became(one, Kind.STOP, one.profile)))
+        elif now.subject != one.subject:
+            if one.kind is not Kind.MERGED or one.into != now.subject:
+                steps.append(Step(now=_became(one, Kind.MERGED, profile, now.subject)))
+            elif one.profile != profile:
+                steps.append(Step(now=_became(one, one.kind, profile, one.into), told=False))
+    for profile, now in present.items():
+        steps += _standing(known.get(now.subject), profile, now)
+    return in_order(steps)
+
+
+def in_order(steps: Iterable[Step]) -> list[Step]:
+    """Return steps in the order to say them."""
+    return sorted(steps, key=lambda step: (_ORDER[step.now.kind], step.now.subject))
+
+
+def written(steps: Iterable[Step], delivered: int, seq: int) -> Written:
+    """Return what to store after change `seq`, of which the consumer was given those up to `delivered`."""
+    changes: list[Change] = []
+    kept, forgotten, returned = [], [], []
+    for step in steps:
+        now = step.now
+        given = 0 < now.first_seq <= delivered
+        ends = now.kind in {Kind.STOP, Kind.MERGED}
+        if step.told and (given or not ends):
+            seq += 1
+            anchor = None if now.kind is Kind.STOP else now.anchor
+            changes.append(Change(seq=seq, subject=now.subject, anchor=anchor, kind=now.kind, into=now.into))
+        if now.kind is Kind.STOP or (ends and not given):
+            forgotten.append(now.subject)
+            continue
+        if step.returns:
+            returned.append(now.subject)
+        kept.append(_numbered(now, now.first_seq or seq))
+    return Written(
+        changes=tuple(changes),
+        said=tuple(kept),
+        forgotten=tuple(forgotten),
+        returned=tuple(returned),
+        seq=seq,
+    )
+
+
+def replayed(changes: Iterable[tuple[str, str]]) -> set[str]:
+    """Return who is a member after changes, each a subject and a kind, were followed in order."""
+    members: set[str] = set()
+    for subject, kind in changes:
+        if kind == Kind.ENTERED:
+            members.add(subject)
+        else:
+            members.discard(subject)
+    return members
+
+
+def _standing(before: Said | None, profile: ProfileId, now: Present) -> Iterable[Step]:
+    """Yield what to say of who stands for a profile."""
+    kind = Kind.ENTERED if now.member else Kind.LEFT
+    after = Said(
+        subject=now.subject,
+        anchor=now.anchor,
+        profile=profile,
+        kind=kind,
+        first_seq=0 if before is None else before.first_seq,
+    )
+    if before is None:
+        if now.member:
+            yield Step(now=after)
+    elif before.kind is not kind:
+        yield Step(now=after, returns=before.kind is Kind.MERGED)
+    elif (before.profile, before.anchor) != (profile, now.anchor):
+        yield Step(now=after, told=False)
+
+
+def _became(one: Said, kind: Kind, profile: ProfileId, into: str | None = None) -> Said:
+    return Said(
+        subject=one.subject,
+        anchor=one.anchor,
+        profile=profile,
+        kind=kind,
+        into=into,
+        first_seq=one.first_seq,
+    )
+
+
+def _numbered(one: Said, first_seq: int) -> Said:
+    return Said(
+        subject=one.subject,
+        anchor=one.anchor,
+        profile=one.profile,
+        kind=one.kind,
+        into=one.into,
+        first_seq=first_seq,
+    )

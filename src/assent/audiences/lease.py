@@ -1,0 +1,180 @@
+"""What is stored of feeds, and the lease by which one worker at a time writes each.
+
+A lease is a row with an expiry, taken by compare-and-swap. It spares work; what makes the feed right is the
+second swap: a writer says which commit it continues, so one whose lease was taken over while it computed
+writes nothing. A crash leaves a whole number of commits, and whoever is next goes on from there.
+
+Raises LeaseLost.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import asyncpg
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from assent.audiences.feed import Kind, Said, Step, Written, written
+from assent.core.ids import ControllerId, ProfileId, PurposeId
+from assent.core.time import SECOND, Instant
+from assent.database.statements import load
+from assent.database.types import Connection, Pool
+
+_SQL = load("feed")
+
+LEASE: Final = 15 * SECOND
+"""How long the others wait for a worker that was killed."""
+
+Ids = npt.NDArray[np.int64]
+
+
+class LeaseLost(Exception):
+    """Another worker writes this feed now."""
+
+
+class Feed(Struct, frozen=True, kw_only=True):
+    """One stored feed, and the sequence that its purpose stood at when it was listed."""
+
+    controller_id: ControllerId
+    id: int
+    purpose_id: PurposeId
+    purpose: str
+    audience: str
+    consumer: str
+    position: int
+    head: int
+
+
+class Profiles(Struct, frozen=True, kw_only=True):
+    """Whom a feed speaks of: members, as it last said, and others. Sorted."""
+
+    entered: Ids
+    others: Ids
+
+
+class Feeds:
+    """Feeds in the database, written under one worker's name."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], Instant], holder: str) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._holder = holder
+
+    async def every(self) -> list[Feed]:
+        """Return all feeds of all controllers."""
+        return [_feed(row) for row in await self._pool.fetch(_SQL.feeds)]
+
+    async def begun(
+        self, controller_id: ControllerId, purpose: str, audience: str, consumer: str
+    ) -> Feed | None:
+        """Return the feed, begun if it was not; None when the policy declares no such purpose."""
+        key = (controller_id, purpose, audience, consumer)
+        row = await self._pool.fetchrow(_SQL.feed_of, *key)
+        if row is None:
+            await self._pool.execute(_SQL.make_feed, *key)
+            row = await self._pool.fetchrow(_SQL.feed_of, *key)
+        return None if row is None else _feed(row)
+
+    async def take(self, feed: Feed) -> int:
+        """Hold the feed for a while; return how many commits it has. Raises LeaseLost."""
+        now = self._clock()
+        commits = await self._pool.fetchval(
+            _SQL.take_feed, feed.controller_id, feed.id, self._holder, now, now + LEASE
+        )
+        if commits is None:
+            raise LeaseLost
+        return int(commits)
+
+    async def give_back(self) -> None:
+        """Hold nothing any more."""
+        await self._pool.execute(_SQL.give_feeds_back, self._holder)
+
+    async def profiles(self, feed: Feed) -> Profiles:
+        """Return whom a feed speaks of."""
+        rows = await self._pool.fetch(_SQL.feed_profiles, feed.controller_id, feed.id)
+        return Profiles(
+            entered=_sorted(one for one, entered in rows if entered),
+            others=_sorted(one for one, entered in rows if not entered),
+        )
+
+    async def said(self, feed: Feed, profiles: Sequence[ProfileId], subjects: Sequence[str]) -> list[Said]:
+        """Return what a feed last said of these profiles, and of these subjects."""
+        rows = await self._pool.fetch(_SQL.feed_subjects, feed.controller_id, feed.id, profiles, subjects)
+        return [
+            Said(
+                subject=row["subject"],
+                anchor=row["anchor_id"],
+                profile=row["profile_id"],
+                kind=Kind(row["kind"]),
+                into=row["into_subject"],
+                first_seq=row["first_seq"],
+            )
+            for row in rows
+        ]
+
+    async def write(
+        self, feed: Feed, commits: int, steps: Sequence[Step], position: int, at: Instant
+    ) -> Written:
+        """Store steps as commit `commits` + 1; everything narrower up to `position` is in them then.
+
+        Raises LeaseLost, with nothing stored.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                _SQL.lock_feed, feed.controller_id, feed.id, self._holder, commits
+            )
+            if row is None:
+                raise LeaseLost
+            result = written(steps, row["delivered"], row["seq"])
+            await _store(connection, feed, result, at)
+            await connection.execute(_SQL.move_feed, feed.controller_id, feed.id, result.seq, position)
+        return result
+
+
+async def _store(connection: Connection, feed: Feed, result: Written, at: Instant) -> None:
+    key = (feed.controller_id, feed.id)
+    if result.forgotten:
+        await connection.execute(_SQL.forget_changes, *key, result.forgotten)
+        await connection.execute(_SQL.forget_subjects, *key, result.forgotten)
+    if result.returned:
+        await connection.execute(_SQL.forget_mergers, *key, result.returned)
+    if result.changes:
+        await connection.execute(
+            _SQL.insert_feed_changes,
+            *key,
+            [one.seq for one in result.changes],
+            [one.subject for one in result.changes],
+            [one.anchor for one in result.changes],
+            [one.kind.value for one in result.changes],
+            [one.into for one in result.changes],
+            at,
+        )
+    if result.said:
+        await connection.execute(
+            _SQL.save_feed_subjects,
+            *key,
+            [one.subject for one in result.said],
+            [one.anchor for one in result.said],
+            [one.profile for one in result.said],
+            [one.kind.value for one in result.said],
+            [one.into for one in result.said],
+            [one.first_seq for one in result.said],
+        )
+
+
+def _feed(row: asyncpg.Record) -> Feed:
+    return Feed(
+        controller_id=row["controller_id"],
+        id=row["feed_id"],
+        purpose_id=row["purpose_id"],
+        purpose=row["purpose"],
+        audience=row["audience_id"],
+        consumer=row["consumer"],
+        position=row["position"],
+        head=row["head"],
+    )
+
+
+def _sorted(ids: Iterable[int]) -> Ids:
+    return np.sort(np.fromiter(ids, np.int64))

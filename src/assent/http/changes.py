@@ -1,0 +1,93 @@
+"""The stored change feed of an audience: who entered and left, for one purpose and one consumer."""
+
+import asyncio
+import re
+from typing import Final
+
+from litestar import Response
+from litestar.params import FromPath
+from msgspec import Struct
+
+from assent.audiences.answers import Asking
+from assent.core.errors import UnreadableBody
+from assent.core.time import format_time
+from assent.gate.feeds import Line, Page
+from assent.http.access import caller, may_use
+from assent.http.at_least import sequence_asked
+from assent.http.bodies import answer, at_sequence, reading
+from assent.http.keys import Role
+from assent.http.schema import shape
+from assent.http.wiring import AnyRequest, service
+
+MOST: Final = 10_000
+LONGEST_WAIT_S: Final = 30
+
+_LOOK_EVERY_S: Final = 0.5
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+
+
+class ChangeLine(Struct, frozen=True, kw_only=True):
+    """One change (API.md, Engine)."""
+
+    seq: int
+    subject: str
+    kind: str
+    into: str | None
+    at: str
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """A page of a feed; `next` is what to ask `after` next."""
+
+    changes: tuple[ChangeLine, ...]
+    next: int
+
+
+@reading(
+    "/v1/audiences/{audience:str}/changes",
+    opt=shape(by="engine with the members right", answer=Changes, at_least=True),
+)
+async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
+    """Return who entered and left an audience after a change; `wait` for one up to 30 seconds."""
+    wired = service(request)
+    who = await caller(request, Role.ENGINE)
+    who.require_members()
+    purpose = request.query_params.get("purpose", "")
+    may_use(who, await wired.policies.current(who.controller_id), purpose)
+    asking = Asking(
+        controller_id=who.controller_id,
+        purpose=purpose,
+        consumer=who.consumer,
+        exact=True,
+        at_least=sequence_asked(request),
+    )
+    after = _number(request, "after", 0, (1 << 62) - 1)
+    limit = max(1, _number(request, "limit", 1_000, MOST))
+    looks = _number(request, "wait", 0, LONGEST_WAIT_S) / _LOOK_EVERY_S
+    found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
+    while not found.lines and looks > 0:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        looks -= 1
+        found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
+    return answer(_document(found), headers=at_sequence(sequence))
+
+
+def _document(found: Page) -> Changes:
+    return Changes(changes=tuple(map(_line, found.lines)), next=found.next)
+
+
+def _line(one: Line) -> ChangeLine:
+    return ChangeLine(seq=one.seq, subject=one.subject, kind=one.kind, into=one.into, at=format_time(one.at))
+
+
+def _number(request: AnyRequest, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _NUMBER.fullmatch(text) or int(text) > most:
+        message = f"{name}: expected a number up to {most}."
+        raise UnreadableBody(message)
+    return int(text)
+
+
+HANDLERS = [changes]

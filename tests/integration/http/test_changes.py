@@ -1,0 +1,148 @@
+"""The stored change feed: who entered and left, told once, in order, and nobody who may not be used now."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from assent.audiences import following
+from assent.audiences.feed import replayed
+from assent.core.time import DAY
+from tests.integration.http.shop import Json, Shop, refused
+from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture(autouse=True)
+def only_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feeds move when they are read, so that what is told when is the test's to say."""
+    monkeypatch.setattr(following.Following, "follow_all", lambda _: asyncio.sleep(0))
+
+
+async def read(shop: Shop, after: int = 0, *, audience: str = "buyers", **more: Json) -> Json:
+    found = await ask(shop, after, audience=audience, **more)
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+async def ask(
+    shop: Shop, after: int = 0, *, audience: str = "buyers", by: str = f"engine:{PURPOSE}", **more: Json
+) -> httpx.Response:
+    params = {"purpose": PURPOSE, "after": after, **more}
+    return await shop.ask("GET", f"/v1/audiences/{audience}/changes", by=by, params=params)
+
+
+def told(page: Json) -> list[tuple[int, str]]:
+    return [(one["seq"], one["kind"]) for one in page["changes"]]
+
+
+def members_of(page: Json) -> set[str]:
+    return replayed((one["subject"], one["kind"]) for one in page["changes"])
+
+
+async def members(shop: Shop) -> set[str]:
+    *found, _ = lines(await asked(shop, "buyers/members"))
+    return {one["subject"] for one in found}
+
+
+async def test_a_feed_begins_with_the_members_and_goes_on_from_there(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(2))
+    first = await read(shop)
+    assert told(first) == [(1, "entered"), (2, "entered")]
+    assert members_of(first) == await members(shop)
+    assert first["next"] == 2
+    assert await read(shop, 2) == {"changes": [], "next": 2}
+    await people(shop, range(2, 3))
+    assert told(await read(shop, 2)) == [(3, "entered")]
+    assert members_of(await read(shop)) == await members(shop)
+    assert told(await read(shop, limit=2)) == [(1, "entered"), (2, "entered")]
+
+
+async def test_who_withdraws_is_stopped_for_whom_they_were_given_to_and_nobody_else(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(2))
+    first = await read(shop)
+    await people(shop, range(2, 3))
+    other = {"role": "engine", "purposes": [PURPOSE], "members": True, "consumer": "another"}
+    shop_key = (await shop.post("/v1/keys", other))["key"]
+    unread = await read(shop, by=shop_key, limit=1)
+    assert told(unread) == [(1, "entered")]
+    await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
+    await shop.state("user_id:buyer-2", PURPOSE, "withdrawn")
+    page = await read(shop, first["next"])
+    # The third was never given to this consumer: nothing says that they were ever there.
+    assert [one["kind"] for one in page["changes"]] == ["stop"]
+    gone = page["changes"][0]["subject"]
+    assert gone in members_of(first)
+    again = await read(shop)
+    assert [one["kind"] for one in again["changes"]] == ["entered", "stop"]
+    assert members_of(again) == await members(shop)
+    elsewhere = await read(shop, by=shop_key)
+    assert [one["kind"] for one in elsewhere["changes"]].count("entered") == 1
+    assert not {one["subject"] for one in elsewhere["changes"]} & {
+        one["subject"] for one in (*first["changes"], *again["changes"])
+    }
+
+
+async def test_who_left_and_then_withdraws_is_stopped_too(shop: Shop) -> None:
+    await shop.save("new", {"op": "eq", "feature": "order_count", "value": 1}, PURPOSE)
+    await people(shop, range(1))
+    assert told(await read(shop, audience="new")) == [(1, "entered")]
+    await shop.bought("user_id:buyer-0", 1)
+    assert told(await read(shop, 1, audience="new")) == [(2, "left")]
+    await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
+    assert told(await read(shop, 2, audience="new")) == [(3, "stop")]
+    assert told(await read(shop, audience="new")) == [(3, "stop")]
+
+
+async def test_two_who_become_one_are_told_as_merged(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await shop.given("anonymous_id:browser", PURPOSE)
+    await shop.bought("anonymous_id:browser", 5)
+    await people(shop, range(1))
+    first = await read(shop)
+    assert len(first["changes"]) == 2
+    await shop.track("identify", userId="buyer-0", anonymousId="browser")
+    page = await read(shop, first["next"])
+    assert [one["kind"] for one in page["changes"]] == ["merged"]
+    assert {page["changes"][0]["subject"], page["changes"][0]["into"]} == members_of(first)
+    assert members_of(await read(shop)) == await members(shop)
+    assert len(await members(shop)) == 1
+    # Taken apart again, the one that had become another enters again, and nothing tells of the link.
+    await shop.state("user_id:buyer-0", "identity_linking", "withdrawn")
+    again = await read(shop)
+    assert members_of(again) == await members(shop) == members_of(first)
+    assert "merged" not in {one["kind"] for one in again["changes"]}
+
+
+async def test_time_alone_closes(shop: Shop) -> None:
+    await shop.save("recent", {"op": "ge", "feature": "orders_30d", "value": 1}, PURPOSE)
+    await people(shop, range(1))
+    assert told(await read(shop, audience="recent")) == [(1, "entered")]
+    shop.clock.step(31 * DAY)
+    assert told(await read(shop, 1, audience="recent")) == [(2, "left")]
+    shop.clock.step(340 * DAY)
+    assert told(await read(shop, 2, audience="recent")) == [(3, "stop")]
+
+
+async def test_a_read_is_a_release_and_needs_the_members_right(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(1))
+    await read(shop)
+    page = await shop.post("/v1/audit/releases", {}, by="dpo", status=200)
+    assert [(one["kind"], one["number"]) for one in page["releases"]] == [("changes", 1)]
+    refused(await ask(shop, by=f"counting:{PURPOSE}"), 403, "forbidden")
+    refused(await ask(shop, audience="unheard_of"), 404, "unknown_audience")
+    refused(await ask(shop, purpose="service"), 403, "purpose_not_bound")
+    refused(await ask(shop, 7), 409, "revision_ahead")
+    refused(await ask(shop, limit="many"), 400, "unreadable_body")
+
+
+async def test_a_deleted_audience_leaves_nobody_in_it(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(1))
+    assert told(await read(shop)) == [(1, "entered")]
+    await shop.ask("DELETE", "/v1/audiences/buyers")
+    refused(await ask(shop), 404, "unknown_audience")
