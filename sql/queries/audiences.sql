@@ -9,3 +9,17 @@ SELECT DISTINCT ON (a.audience_id)
 FROM audience AS a
 WHERE a.controller_id = $1
 ORDER BY a.audience_id ASC, a.version DESC;
+
+-- name: audience_version
+-- One version of an audience; without a rule it deletes the audience.
+SELECT
+    a.audience_id,
+    a.version,
+    a.title,
+    a.purposes,
+    a.rule
+FROM audience AS a
+WHERE
+    a.controller_id = $1
+    AND a.audience_id = $2
+    AND a.version = $3;

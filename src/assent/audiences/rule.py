@@ -7,7 +7,7 @@ raises UnreadableBody with a pointer, or RuleTooDeep.
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 import msgspec
@@ -238,7 +238,24 @@ Rule = (
     | Held
 )
 
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
 _BODY_DEEPEST: Final = 4 * DEEPEST  # an operator opens at most two levels: its object, and a list in it
+
+
+def from_json(text: bytes | str | msgspec.Raw) -> object:
+    """Return JSON decoded as `parse` takes it, its numbers exact. Raises UnreadableBody."""
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, InvalidOperation, RecursionError, ValueError):
+        # InvalidOperation: an exponent that no Decimal can hold
+        raise UnreadableBody(pointer="/rule") from None
+
+
+def to_json(rule: Rule) -> str:
+    """Return the rule as JSON text, of which `from_json` and `parse` give it back."""
+    return _ENCODER.encode(unparse(rule)).decode()
 
 
 def parse(raw: object, *, pointer: str = "/rule") -> Rule:

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-import msgspec
 import structlog
 from msgspec import Struct
 
 from assent.audiences.evaluate import Truth, evaluate
-from assent.audiences.rule import Rule, parse
+from assent.audiences.rule import Rule, from_json, parse
 from assent.audiences.seen import Opening, Seen, Shown, seen_at
 from assent.core.errors import Refused, UnknownAudience
 from assent.core.ids import ControllerId
@@ -98,19 +97,20 @@ class AudienceShelf:
             known={name: one.rule for name, one in known.items()},
         )
 
+    async def version(self, controller_id: ControllerId, name: str, version: int) -> Audience | None:
+        """Return one version of an audience, in force or not; None where there is none that has a rule."""
+        row = await self._pool.fetchrow(_SQL.audience_version, controller_id, name, version)
+        return None if row is None or row["rule"] is None else _audience(*row)
+
     async def _read(self, controller_id: ControllerId) -> dict[str, Audience]:
         rows = await self._pool.fetch(_SQL.newest_audiences, controller_id)
-        return {
-            row["audience_id"]: Audience(
-                id=row["audience_id"],
-                version=row["version"],
-                title=row["title"],
-                purposes=tuple(row["purposes"]),
-                rule=parse(msgspec.json.decode(row["rule"])),
-            )
-            for row in rows
-            if row["rule"] is not None
-        }
+        return {row["audience_id"]: _audience(*row) for row in rows if row["rule"] is not None}
+
+
+def _audience(name: str, version: int, title: str, purposes: Iterable[str], rule: str) -> Audience:
+    return Audience(
+        id=name, version=version, title=title, purposes=tuple(purposes), rule=parse(from_json(rule))
+    )
 
 
 def shown(profile: Profile) -> Shown:

@@ -1,7 +1,7 @@
 """Audiences: saved rules, how many people they are true for, and who."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -9,12 +9,13 @@ import msgspec
 from litestar import Response, delete, post, put
 from litestar.params import FromPath
 from litestar.response import Stream
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from assent.audiences.answers import Asking, Count, Members
 from assent.audiences.check import Needs, check
-from assent.audiences.rule import Rule, parse, unparse
+from assent.audiences.rule import Rule, to_json, unparse
 from assent.audiences.shelf import Audience
+from assent.audiences.text import write
 from assent.core.errors import (
     FactRejected,
     Forbidden,
@@ -29,11 +30,13 @@ from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
 from assent.http.bodies import answer, at_revision, at_sequence, body_of, reading, revision_of
 from assent.http.idempotency import once
 from assent.http.keys import ONE_LINE, Caller, Role
+from assent.http.rules import said_rule
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
 
 _KEEPERS: Final = "admin, dpo, engine"
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -42,7 +45,8 @@ class AudienceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     title: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
     purposes: Annotated[tuple[str, ...], Meta(min_length=1)]
-    rule: Any
+    rule: Raw
+    """A tree, or its text."""
 
 
 class PurposeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +66,7 @@ class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A rule to try."""
 
     purpose: str
-    rule: Any
+    rule: Raw
 
 
 class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,13 +95,12 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
     existing = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if existing is not None and not _owns(who, existing.purposes):
         raise Forbidden
-    rule = _rule(body.rule)
-    needs = [
-        await _checked(wired, who, policy, audience, rule, purpose, place)
-        for place, purpose in enumerate(body.purposes)
-    ]
-    text = msgspec.json.encode(unparse(rule)).decode()
-    revision = await _append(wired, who, audience, body.title, body.purposes, text)
+    with said_rule(body.rule) as rule:
+        needs = [
+            await _checked(wired, who, policy, audience, rule, purpose, place)
+            for place, purpose in enumerate(body.purposes)
+        ]
+    revision = await _append(wired, who, audience, body.title, body.purposes, to_json(rule))
     saved = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if saved is None:  # somebody deleted it at once
         raise UnknownAudience
@@ -116,10 +119,15 @@ async def every(request: AnyRequest) -> Response[bytes]:
 
 @reading("/v1/audiences/{audience:str}", opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True))
 async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
-    """Return one audience. Another purpose's is as unknown as one that never was."""
+    """Return one audience, or one version of it. Another purpose's is as unknown as one that never was."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
+    version = _version(request.query_params)
     saved, headers = await _saved(request, who)
-    found = saved.get(audience)
+    found = (
+        saved.get(audience)
+        if version is None
+        else await service(request).audiences.shelf.version(who.controller_id, audience, version)
+    )
     if found is None or not _sees(who, found):
         raise UnknownAudience
     return answer(_document(found), headers=headers)
@@ -171,7 +179,8 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     body = await body_of(request, PreviewRequest)
     asking = await _asking(request, who, body.purpose)
     policy = await wired.policies.current(who.controller_id)
-    counted, needs = await wired.audiences.preview(asking, policy, _rule(body.rule))
+    with said_rule(body.rule) as rule:
+        counted, needs = await wired.audiences.preview(asking, policy, rule)
     document = msgspec.to_builtins(counted) | {"needs": needs}
     return answer(document, headers=at_sequence(counted.sequence))
 
@@ -284,10 +293,13 @@ async def _append(
     return appended.revision
 
 
-def _rule(raw: object) -> Rule:
-    if isinstance(raw, str):
-        raise UnreadableBody("Expected a rule as a JSON tree.", pointer="/rule")
-    return parse(raw)
+def _version(asked: Mapping[str, str]) -> int | None:
+    """Return the version asked for, None for the one in force."""
+    if not asked:
+        return None
+    if asked.keys() != {"version"} or not _NUMBER.fullmatch(asked["version"]):
+        raise UnreadableBody("Expected no parameter, or version and a number.")
+    return int(asked["version"])
 
 
 def _written(who: Caller, revision: int) -> dict[str, str] | None:
@@ -310,6 +322,7 @@ def _document(found: Audience) -> dict[str, object]:
         "title": found.title,
         "purposes": found.purposes,
         "rule": unparse(found.rule),
+        "text": write(found.rule),
     }
 
 

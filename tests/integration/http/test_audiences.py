@@ -52,10 +52,84 @@ async def test_an_audience_is_saved_in_versions(shop: Shop) -> None:
         "title": "an audience",
         "purposes": [PURPOSE],
         "rule": ITALIANS,
+        "text": 'country = "IT"',
     }
     assert found.headers["assent-revision"] == str(await shop.revision())
     listed = await shop.ask("GET", "/v1/audiences")
     assert listed.json() == {"audiences": [found.json()]}
+
+
+async def test_every_version_can_be_read_again(shop: Shop) -> None:
+    for rule in (BUYERS, ITALIANS):
+        await shop.save("buyers", rule, PURPOSE)
+    await shop.ask("DELETE", "/v1/audiences/buyers")
+    for version, text in ((1, "order_count >= 1"), (2, 'country = "IT"')):
+        found = await shop.ask("GET", f"/v1/audiences/buyers?version={version}", by=f"engine:{PURPOSE}")
+        assert (found.json()["version"], found.json()["text"]) == (version, text)
+    for version in (3, 4, 999_999_999):  # the third says that it is deleted
+        refused(await shop.ask("GET", f"/v1/audiences/buyers?version={version}"), 404, "unknown_audience")
+    other = await shop.ask("GET", "/v1/audiences/buyers?version=1", by="engine:analytics")
+    refused(other, 404, "unknown_audience")
+    for asked_for in ("version=0", "version=01", "version=-1", "version=", "version=9999999999", "v=1"):
+        refused(await shop.ask("GET", f"/v1/audiences/buyers?{asked_for}"), 400, "unreadable_body")
+
+
+async def test_a_rule_is_a_tree_or_its_text(shop: Shop) -> None:
+    text = 'country in ("IT", "FR") and not order_value > 20.5'
+    tree = {
+        "op": "and",
+        "of": [
+            {"op": "in", "feature": "country", "values": ["IT", "FR"]},
+            {"op": "not", "of": {"op": "gt", "feature": "order_value", "value": 20.5}},
+        ],
+    }
+    for said in (text, tree):
+        saved = await shop.save("some", said, PURPOSE)
+        assert saved.json()["needs"]["features"] == ["country", "order_value"]
+        found = (await shop.ask("GET", "/v1/audiences/some")).json()
+        assert (found["rule"], found["text"]) == (tree, text)
+    await people(shop, range(2))
+    assert (await asked(shop, "preview", rule="order_count >= 1")).json()["count"] == 2
+    assert (await asked(shop, "preview", rule="order_count >= 1", by="engine:service")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "code", "said"),
+    [
+        ("order_count >=", 400, "unreadable_body", "column 15: expected a value"),
+        ("country = 'IT'", 400, "unreadable_body", "column 11: expected"),
+        ("", 400, "unreadable_body", "column 1: expected"),
+        ("(" * 100_000, 400, "unreadable_body", "column 42: expected"),
+        ("order_count = 1 or\n shoe_size = 1", 422, "unknown_feature", "line 2, column 2: "),
+        ('country = "IT" and order_count = "many orders"', 422, "wrong_type", "column 20: "),
+        ("order_count = 1 or any_of()", 422, "empty_group", "column 20: "),
+        ("not " * 8 + "everyone", 422, "rule_too_deep", "column 33: "),
+        ('order_count = 1 and audience("never_was")', 404, "unknown_audience", "column 21: "),
+    ],
+)
+async def test_a_fault_in_a_text_is_told_by_its_column(
+    shop: Shop, text: str, status: int, code: str, said: str
+) -> None:
+    for response in (await shop.save("some", text, PURPOSE), await asked(shop, "preview", rule=text)):
+        document = refused(response, status, code, "/rule")
+        assert document["title"].startswith(said)
+
+
+async def test_numbers_of_a_rule_are_exact(shop: Shop) -> None:
+    body = (
+        b'{"title": "t", "purposes": ["personalisation"],'
+        b' "rule": {"op": "gt", "feature": "order_value", "value": %s}}'
+    )
+    # As binary fractions these two would be one.
+    for number in ("9007199254740.993001", "9007199254740.993002"):
+        saved = await shop.ask("PUT", "/v1/audiences/exact", content=body % number.encode())
+        assert saved.status_code == 200, saved.text
+        found = await shop.ask("GET", "/v1/audiences/exact")
+        assert f'"value":{number}' in found.text
+        assert found.json()["text"] == f"order_value > {number}"
+    for wrong in (b"1e99999999999999999999", b"9" * 5_000):
+        response = await shop.ask("PUT", "/v1/audiences/exact", content=body % wrong)
+        assert response.status_code in {400, 422}
 
 
 async def test_a_deleted_audience_is_unknown(shop: Shop) -> None:

@@ -1,0 +1,32 @@
+"""Take a rule as a body says it, as a tree or as text; point faults at where it was said.
+
+Numbers stay exact. Raises UnreadableBody or RuleTooDeep.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from assent.audiences.rule import Rule, from_json, parse
+from assent.audiences.text import column_of, read
+from assent.core.errors import Refused
+
+POINTER = "/rule"
+
+
+@contextmanager
+def said_rule(raw: msgspec.Raw) -> Iterator[Rule]:
+    """Yield the rule; a fault that is found in a text meanwhile is told by its place there."""
+    said = from_json(raw)
+    if not isinstance(said, str):
+        yield parse(said)
+        return
+    rule = read(said)
+    try:
+        yield rule
+    except Refused as fault:
+        if fault.pointer != POINTER and not fault.pointer.startswith(f"{POINTER}/"):
+            raise
+        place = column_of(said, fault.pointer)
+        raise type(fault)(f"{place}: {fault}", pointer=POINTER) from None
