@@ -199,7 +199,7 @@ async def test_a_sequence_that_counts_what_is_not_shown_is_found(
 async def test_a_view_of_links_that_the_purpose_may_not_use_is_found(
     two_databases: list[TestDatabase], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "usable", lambda *_: True)
+    monkeypatch.setattr(views, "unusable", lambda *_: None)
     assert await compared(two_databases, folder, "personalisation", fuller("personalisation"))
 
 
