@@ -10,6 +10,7 @@ ORDER BY t.tablename;
 SELECT
     c.controller_id,
     h.revision,
+    h.policy_version,
     h.frontier,
     r.size AS release_size,
     r.frontier AS release_frontier
@@ -111,3 +112,46 @@ WHERE
     r.controller_id = $1
     AND (r.leaf_index < 0 OR r.leaf_index >= $2)
 ORDER BY r.leaf_index;
+
+-- name: nodes_in_order
+-- Every identifier in order, with the head of its keyed hash, which ranks as the whole does.
+SELECT
+    i.identifier_id,
+    i.namespace_id,
+    substr(i.lookup, 1, 16) AS lookup
+FROM identifier AS i
+WHERE i.controller_id = $1
+ORDER BY i.identifier_id;
+
+-- name: links_in_order
+-- All evidence, each link once, by its ends.
+SELECT
+    l.low_id,
+    l.high_id,
+    l.kind,
+    l.first_at,
+    l.last_at,
+    l.weight
+FROM link AS l
+WHERE l.controller_id = $1
+ORDER BY l.low_id, l.high_id, l.kind;
+
+-- name: denied_in_order
+-- The pairs that are denied.
+SELECT
+    d.low_id,
+    d.high_id
+FROM denied_link AS d
+WHERE d.controller_id = $1
+ORDER BY d.low_id, d.high_id;
+
+-- name: clusters_in_order
+-- Who is in a cluster of two or more in view $2, with its profile.
+SELECT
+    c.identifier_id,
+    c.profile_id
+FROM cluster AS c
+WHERE
+    c.controller_id = $1
+    AND c.view_id = $2
+ORDER BY c.identifier_id;

@@ -1,13 +1,18 @@
 """The live projections are a fold over the entries: folded again, they are the same, row for row."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from assent.app import ring_path
+from assent.core.policy import Policy
+from assent.identity.resolve import Link, Node, Resolution, resolve
+from assent.ingest import component
 from assent.ingest.rebuild import rebuild
+from assent.ingest.resolved import prove_clusters
 from assent.ledger.keyring import load_ring
 from tests.support.database import TestDatabase
 from tests.support.ledger import Bench, open_bench, random_drafts
@@ -82,6 +87,48 @@ async def test_what_signals_stated_is_rebuilt(fresh_database: TestDatabase, fold
             told += committed.outcomes[0].index is not None
         assert 0 < told < 60
         assert (await rebuild(bench.connection, bench.ring)).differences == ()
+
+
+_LAST = "SELECT max(m.identifier_id) FROM cluster AS m WHERE m.view_id = 0"
+
+MOVED = (
+    f"DELETE FROM cluster WHERE view_id = 0 AND identifier_id = ({_LAST})",
+    f"UPDATE cluster SET profile_id = profile_id + 1 WHERE view_id = 0 AND identifier_id = ({_LAST})",
+    "INSERT INTO cluster SELECT controller_id, 1, max(identifier_id) + 1, 1 FROM identifier GROUP BY 1",
+)
+
+
+async def test_clusters_that_were_moved_are_not_what_all_links_say(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        await write(bench, 5, 80)
+        sound = await rebuild(bench.connection, bench.ring)
+        assert (sound.faults, sound.differences) == ((), ())
+        for fault in MOVED:
+            transaction = bench.connection.transaction()
+            await transaction.start()
+            assert not (await bench.connection.execute(fault)).endswith(" 0")
+            (found,) = await prove_clusters(bench.connection, bench.controller_id, bench.policy)
+            assert "1 identifiers stand elsewhere than all links say together" in found
+            await transaction.rollback()
+
+
+async def test_a_fold_that_is_wrong_twice_alike_is_found(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(policy: Policy, nodes: Sequence[Node], links: Sequence[Link], _: object = None) -> Resolution:
+        return resolve(policy, nodes, links)
+
+    monkeypatch.setattr(component, "resolve", deaf)  # to denials, live and in the rebuild
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        one, other, third = (bench.identifier("anonymous_id", name) for name in "abc")
+        await bench.commit(bench.link(one, third), bench.link(one, other, denied=True))
+        await bench.commit(bench.event("Product Viewed", (one, other)))
+        await bench.commit(bench.event("Order Completed", (one, other)))
+        found = await rebuild(bench.connection, bench.ring)
+        assert found.differences == ()
+        assert ["the resolution" in fault for fault in found.faults] == [True]
 
 
 async def test_a_rebuild_leaves_nothing_behind(fresh_database: TestDatabase, folder: Path) -> None:

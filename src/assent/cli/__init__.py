@@ -16,6 +16,7 @@ from assent.cli.exporting import export_
 from assent.cli.importing import import_
 from assent.cli.keys import keys
 from assent.cli.policy import policy
+from assent.cli.probable import example
 from assent.cli.serving import run
 from assent.cli.upkeep import migrate, rebuild, upkeep, verify
 from assent.core.errors import AssentError
@@ -31,7 +32,7 @@ def commands() -> None:
     """
 
 
-for command in (run, demo, import_, export_, keys, policy, migrate, rebuild, upkeep, verify):
+for command in (run, demo, example, import_, export_, keys, policy, migrate, rebuild, upkeep, verify):
     commands.add_command(command)
 
 

@@ -76,6 +76,12 @@ def resolve_bulk(
     return Clusters(profiles, tuple(bitten))
 
 
+def connected(ids: Ids, low: Ids, high: Ids) -> Ids:
+    """Return for each identifier the lowest of those that links connect it to, whatever they are worth."""
+    count, labels = _connected(len(ids), _places(ids, low), _places(ids, high))
+    return _lowest(ids, count, labels)
+
+
 def _places(ids: Ids, named: Ids) -> Ids:
     places = np.searchsorted(ids, named)
     if len(named) and (places.max() >= len(ids) or not np.array_equal(ids[places], named)):

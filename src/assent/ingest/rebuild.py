@@ -3,7 +3,8 @@
 The same fold runs as in a commit, over what the payloads still say, once `proving` found that they say what
 the leaves commit to: from a fault on, a log is read to its end and no longer folded. All of it happens in one
 transaction that sees one moment of the ledger, while the service goes on; at its end the second schema is
-dropped again. What a withdrawal deleted is not folded again and is not in the live rows either.
+dropped again. The clusters that stand are also held against all links at once (`resolved`).
+What a withdrawal deleted is not folded again and is not in the live rows either.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ from assent.ingest.facts import Body, open_body, open_content, refs
 from assent.ingest.fold import load_for, save
 from assent.ingest.proving import Facts, prove_releases, read_rest
 from assent.ingest.refold import refold
+from assent.ingest.resolved import prove_clusters
 from assent.ledger.append import ContentPart, Fact, Part
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing
@@ -61,7 +63,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
     rows: Mapping[str, int]
     differences: tuple[Difference, ...]
     faults: tuple[str, ...] = ()
-    """What the logs, their payloads and their releases say against each other."""
+    """What the logs, their payloads and releases, and links and clusters say against each other."""
 
 
 async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress | None = None) -> Rebuilt:
@@ -92,6 +94,7 @@ async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress |
         compared = [] if faults else [await _compare(connection, table) for table in tables]
         for head in heads:
             faults += await prove_releases(connection, head)
+            faults += await _prove_clusters(connection, head)
         rows = {table: await _count(connection, table) for table in tables}
     finally:
         await transaction.rollback()
@@ -101,6 +104,17 @@ async def rebuild(connection: Connection, ring: KeyRing, *, progress: Progress |
         differences=tuple(one for one in compared if one.live_only or one.rebuilt_only),
         faults=tuple(faults),
     )
+
+
+async def _prove_clusters(connection: Connection, head: asyncpg.Record) -> tuple[str, ...]:
+    """Hold the live clusters against all live links at once, under the policy in force."""
+    if not head["policy_version"]:
+        return ()
+    await connection.execute("SET LOCAL search_path = projection, pg_temp")
+    policy, _ = await load_policy(connection, head["controller_id"], head["policy_version"])
+    faults = await prove_clusters(connection, head["controller_id"], policy)
+    await connection.execute(f"SET LOCAL search_path = {SCHEMA}, pg_temp")
+    return faults
 
 
 async def _create_schema(connection: Connection) -> list[str]:
