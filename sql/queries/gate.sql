@@ -111,3 +111,12 @@ FROM gate.feed_page($1, $2, $3) AS p;
 -- name: feed_deliver
 -- Remember that the consumer is given a feed up to a change.
 SELECT gate.feed_deliver($1, $2);
+
+-- name: exported
+-- Sealed payloads with the values of profiles' identifiers, as far as the purpose may hand them out.
+SELECT
+    e.profile_id,
+    e.namespace_id,
+    e.identifier_id,
+    e.sealed
+FROM gate.exported($1, $2) AS e;

@@ -165,12 +165,18 @@ def granted(database: TestDatabase, role: Role) -> set[str]:
 
 
 READERS_OWN = {
+    "function gate.anchors",
     "function gate.changes",
+    "function gate.exported",
+    "function gate.feed",
+    "function gate.feed_deliver",
+    "function gate.feed_page",
     "function gate.opened",
     "function gate.position",
     "function gate.record",
     "function gate.setting",
     "function gate.subjects",
+    "function gate.usable",
     "table gate.released",
 }
 
@@ -204,6 +210,9 @@ ledger.change               sid                     -  s  si
 ledger.content              sid u(basis)            -  s  sd u(basis)
 ledger.controller           si                      -  s  s
 ledger.entry                si                      -  s  s
+ledger.feed                 siud                    -  s  -
+ledger.feed_change          siud                    -  s  -
+ledger.feed_subject         siud                    -  s  -
 ledger.head                 siu                     -  s  su
 ledger.idempotency          siud                    -  s  -
 ledger.import_progress      siu                     -  s  -

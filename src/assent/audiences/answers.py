@@ -16,13 +16,17 @@ from assent.audiences.rule import And, Audience, Rule
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
 from assent.core.errors import RevisionAhead, UnknownAudience
-from assent.core.ids import ControllerId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, NamespaceId, ProfileId, PurposeId
 from assent.core.policy import Policy
-from assent.gate.door import Door, Record
+from assent.gate.door import Door, Exported, Record
 from assent.ledger.keyring import KeyRing
 
 CHUNK: Final = 1_000
 """Members between two looks at what became narrower."""
+
+
+Chunk = tuple[tuple[str, ProfileId], ...]
+"""Members, each a pairwise id and the profile inside."""
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -48,7 +52,7 @@ class Count(Struct, frozen=True, kw_only=True):
 class Members(Struct, frozen=True, kw_only=True):
     """Who: pairwise ids in order, with the record of the answer. They are checked again while they leave."""
 
-    subjects: tuple[tuple[str, ProfileId], ...]
+    subjects: Chunk
     sequence: int
     release: int
 
@@ -82,8 +86,8 @@ class Audiences:
         rule = And(of=tuple(Audience(audience=name) for name in names))
         return await self._count(asking, rule, known, "overlap", ",".join(names))
 
-    async def members(self, asking: Asking, name: str) -> Members:
-        """Return all members of an audience now, recorded."""
+    async def members(self, asking: Asking, name: str, namespaces: Sequence[str] = ()) -> Members:
+        """Return all members of an audience now, recorded; `namespaces` are what they leave with."""
         saved, known = await self._saved(asking, name)
         async with self._standing(asking) as standing:
             question = standing.population.ask(saved.rule, standing.position.now, known)
@@ -99,7 +103,7 @@ class Audiences:
                     Record(
                         kind="members",
                         consumer=asking.consumer,
-                        rules=f"{saved.id}@{saved.version}",
+                        rules=":".join((f"{saved.id}@{saved.version}", *namespaces)),
                         profiles=tuple(profile for _, profile in subjects),
                     )
                 ],
@@ -107,7 +111,7 @@ class Audiences:
             sequence = standing.position.sequence
         return Members(subjects=subjects, sequence=sequence, release=release)
 
-    async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[list[str] | None]:
+    async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[Chunk | None]:
         """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower."""
         everyone = {profile for _, profile in members.subjects}
         after = members.sequence
@@ -116,7 +120,14 @@ class Audiences:
             if narrowed and (0 in narrowed or narrowed & everyone):
                 yield None
                 return
-            yield [subject for subject, _ in members.subjects[start : start + CHUNK]]
+            yield members.subjects[start : start + CHUNK]
+
+    async def exported(
+        self, asking: Asking, chunk: Chunk, namespaces: Sequence[NamespaceId]
+    ) -> list[Exported]:
+        """Return the identifiers that a chunk's members are handed out with, as the gate permits them now."""
+        profiles = [profile for _, profile in chunk]
+        return await self._live.exported(asking.controller_id, asking.purpose, profiles, namespaces)
 
     async def _count(
         self, asking: Asking, rule: Rule, known: Mapping[str, Rule], kind: str, rules: str

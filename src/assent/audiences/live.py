@@ -16,11 +16,11 @@ from msgspec import Struct
 from assent.audiences.engine import Population
 from assent.audiences.journal import Journal
 from assent.audiences.shelf import shown
-from assent.core.ids import ControllerId, ProfileId
+from assent.core.ids import ControllerId, NamespaceId, ProfileId
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
-from assent.gate.door import Door, Position
+from assent.gate.door import Door, Exported, Position
 from assent.gate.profile import Row, profiles
 
 _SQL = load("gate")
@@ -93,6 +93,21 @@ class Live:
             position = await self._door.stand(connection, controller_id, purpose)
             rows = await connection.fetch(_SQL.changes, after)
         return position.sequence, {profile for _, profile, narrowing in rows if narrowing}
+
+    async def exported(
+        self,
+        controller_id: ControllerId,
+        purpose: str,
+        profiles: Sequence[ProfileId],
+        namespaces: Sequence[NamespaceId],
+    ) -> list[Exported]:
+        """Return what the purpose may hand out of profiles, now."""
+        async with (
+            self._database.reader.acquire() as connection,
+            connection.transaction(isolation="repeatable_read"),
+        ):
+            await self._door.stand(connection, controller_id, purpose)
+            return await self._door.exported(connection, profiles, namespaces)
 
     async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Population:
         population = held.population

@@ -107,6 +107,7 @@ def _purpose(policy: Policy, one: Purpose) -> Keys:
         "withdraw_channels": sorted(one.withdraw_channels),
         "erase_within": _length(one.erase_within),
         "k": one.k,
+        "exports": sorted(policy.namespaces[each].name for each in one.exports),
         "gains_basis": one.gains_basis,
     }
     return said | {name: getattr(one, name) for name in (*_NARROWING_FLAGS, *_WIDENING_FLAGS)}
@@ -296,6 +297,7 @@ _PURPOSE: Final[Mapping[str, Judge]] = {
     "basis_changes": _other,
     "categories": _more,
     "retroactive": _more,
+    "exports": _more,
     "links": _more,
     "agreement": _condition,
     "opened_by": _more,

@@ -23,7 +23,7 @@ from assent.core.document_places import (
     read_time,
 )
 from assent.core.document_shapes import LinksShape, PurposeShape
-from assent.core.ids import CategoryId, CategoryMask, PurposeId, ViewId, mask
+from assent.core.ids import CategoryId, CategoryMask, NamespaceId, PurposeId, ViewId, mask
 from assent.core.policy import (
     BasisChange,
     Category,
@@ -55,6 +55,7 @@ class Declared(Struct, frozen=True, kw_only=True):
     notices: Mapping[str, Mapping[str, Notice]]
     signalled: frozenset[PurposeId]
     """Purposes that `Sec-GPC` speaks to."""
+    namespaces: Mapping[str, NamespaceId]
 
 
 def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) -> Purpose:
@@ -96,6 +97,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
         ask_again_after=read_duration(place.at("ask_again_after"), shape.ask_again_after),
         erase_within=_erase_within(place.at("erase_within"), shape.erase_within),
         k=shape.k,
+        exports=_exports(place, shape, declared),
         gains_basis=shape.gains_basis or "",
     )
 
@@ -175,6 +177,19 @@ def _check_bases(place: Place, shape: PurposeShape, categories: Iterable[Categor
             raise where.fault(f"expected explicit_consent, because {', '.join(special)} is special (Art. 9)")
     if shape.direct_marketing and shape.compelling_grounds:
         raise place.at("compelling_grounds").fault("expected false: no ground outweighs Art. 21(2) and (3)")
+
+
+def _exports(place: Place, shape: PurposeShape, declared: Declared) -> frozenset[NamespaceId]:
+    """Refuse to hand out values of people whom a claim or a model's guess may have put together."""
+    unsure = sorted(
+        {kind.upper() for kind in shape.links.kinds} & {LinkKind.CLAIMED.name, LinkKind.PROBABLE.name}
+    )
+    if shape.exports and unsure:
+        raise place.at("links", "kinds").fault(
+            "expected neither claimed nor probable, because of exports: a value may be another person's"
+        )
+    names = _known(place.at("exports"), shape.exports, declared.namespaces)
+    return frozenset(declared.namespaces[each] for each in names)
 
 
 def _check_withdrawing(place: Place, shape: PurposeShape) -> None:

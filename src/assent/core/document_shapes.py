@@ -107,6 +107,7 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # The Italian authority's guidelines on cookies (10 June 2021) and the French one's (17 September 2020).
     ask_again_after: Span = "P6M"
     erase_within: Span = "P1D"
+    exports: tuple[Reference, ...] = ()
     gains_basis: Prose | None = None
 
 

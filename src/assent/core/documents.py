@@ -44,7 +44,7 @@ from assent.core.document_shapes import (
 )
 from assent.core.errors import PolicyInvalid
 from assent.core.event_schema import EventSchema
-from assent.core.ids import HIGHEST_BIT, FeatureId, PurposeId, ViewId
+from assent.core.ids import HIGHEST_BIT, FeatureId, NamespaceId, PurposeId, ViewId
 from assent.core.names import EMPTY, NameBook, NameKind
 from assent.core.policy import Category, Controller, Feature, Namespace, Notice, Policy, Purpose, Signal
 
@@ -295,6 +295,7 @@ def _purposes(
         views=book.view,
         notices=shapes.notices,
         signalled=frozenset(signals["sec_gpc"].purposes) if "sec_gpc" in signals else frozenset(),
+        namespaces={name: NamespaceId(book.namespace[name]) for name in shapes.namespaces},
     )
     compiled = {
         number: stated.purpose(_PURPOSES.at(name), name, shapes.purposes[name], declared)

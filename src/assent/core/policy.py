@@ -137,6 +137,8 @@ class Purpose(Struct, frozen=True, kw_only=True):
     erase_within: Duration = Duration(microseconds=86_400_000_000)
     k: int = 10
     """Counts for keys without the members right are floored to multiples of this."""
+    exports: frozenset[NamespaceId] = frozenset()
+    """Namespaces whose values may be handed out, each where the identifier's own statement permits."""
     gains_basis: str = ""
     """Why people may be used for more than before, from this version on, without a statement of theirs."""
 

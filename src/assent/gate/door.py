@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from assent.consent.shelf import PolicyShelf
 from assent.core.errors import AssentError, OverCapacity, RevisionAhead, Unavailable, UnknownPurpose
-from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, IdentifierId, NamespaceId, ProfileId, PurposeId
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
 from assent.database.pool import Database
@@ -88,6 +88,15 @@ class Record(Struct, frozen=True, kw_only=True):
     rules: str
     profiles: tuple[ProfileId, ...] = ()
     number: int | None = None
+
+
+class Exported(Struct, frozen=True, kw_only=True):
+    """An identifier that the purpose may hand out, and the payload that first named it, sealed."""
+
+    profile: ProfileId
+    namespace: NamespaceId
+    identifier: IdentifierId
+    sealed: bytes
 
 
 class _Asked:
@@ -295,6 +304,17 @@ class Door:
         """Return which identifiers the purpose may use now, each with the profile it is in for it."""
         rows = await connection.fetch(_SQL.usable, ids)
         return {row["identifier_id"]: row["profile_id"] for row in rows}
+
+    async def exported(
+        self, connection: Connection, ids: Sequence[ProfileId], namespaces: Sequence[NamespaceId]
+    ) -> list[Exported]:
+        """Return what may be handed out of profiles: what the policy exports, each permitted."""
+        return [
+            Exported(profile=profile, namespace=namespace, identifier=identifier, sealed=sealed)
+            for profile, namespace, identifier, sealed in await connection.fetch(
+                _SQL.exported, ids, namespaces
+            )
+        ]
 
     async def record(
         self, connection: Connection, controller_id: ControllerId, records: Sequence[Record]

@@ -1,7 +1,7 @@
 """Audiences: saved rules, how many people they are true for, and who."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -24,6 +24,7 @@ from assent.core.errors import (
     UnknownPurpose,
     UnreadableBody,
 )
+from assent.core.ids import NamespaceId, ProfileId
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
 from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
@@ -34,9 +35,11 @@ from assent.http.rules import said_rule
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
+from assent.ingest.handing_out import Values, opened
 
 _KEEPERS: Final = "admin, dpo, engine"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_encode = msgspec.json.Encoder().encode
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -218,24 +221,41 @@ async def members(request: AnyRequest, audience: FromPath[str]) -> Stream:
     who.require_members()
     body = await body_of(request, MembersRequest)
     asking = await _asking(request, who, body.purpose)
-    if body.namespaces:
-        # No purpose of this release may hand out values of identifiers.
-        raise NotPermittedForPurpose(pointer="/namespaces")
-    found = await wired.audiences.members(asking, audience)
+    policy = await wired.policies.current(who.controller_id)
+    names = sorted(set(body.namespaces or ()))
+    handed = _handed_out(policy, body.purpose, names)
+    found = await wired.audiences.members(asking, audience, names)
     return Stream(
-        _lines(wired, asking, found),
+        _lines(wired, asking, policy, found, handed),
         media_type="application/x-ndjson",
         headers=at_sequence(found.sequence),
         status_code=200,
     )
 
 
-async def _lines(wired: Service, asking: Asking, found: Members) -> AsyncIterator[bytes]:
+def _handed_out(policy: Policy, purpose: str, names: Sequence[str]) -> list[NamespaceId]:
+    """Return the namespaces that are named, if the purpose may hand out values of all of them."""
+    exports = policy.purposes[policy.purpose_ids[purpose]].exports
+    if any(policy.namespace_ids.get(name) not in exports for name in names):
+        raise NotPermittedForPurpose(pointer="/namespaces")
+    return [policy.namespace_ids[name] for name in names]
+
+
+async def _lines(
+    wired: Service, asking: Asking, policy: Policy, found: Members, handed: Sequence[NamespaceId]
+) -> AsyncIterator[bytes]:
     async for chunk in wired.audiences.chunks(asking, found):
         if chunk is None:
             yield b'{"end":true,"restart":true}\n'
             return
-        yield b"".join(b'{"subject":"%s","identifiers":{}}\n' % one.encode() for one in chunk)
+        values: Mapping[ProfileId, Values] = {}
+        if handed:
+            exported = await wired.audiences.exported(asking, chunk, handed)
+            values = opened(wired.ring, asking.controller_id, policy.namespaces, exported)
+        yield b"".join(
+            _encode({"subject": one, "identifiers": values.get(profile, {})}) + b"\n"
+            for one, profile in chunk
+        )
     end = {
         "end": True,
         "members": len(found.subjects),
