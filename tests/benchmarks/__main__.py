@@ -14,6 +14,7 @@ from tests.benchmarks import (
     consenting,
     decision,
     figures,
+    identity,
     importing,
     overload,
     policies,
@@ -27,7 +28,18 @@ from tests.benchmarks.world import OUTPUT, environment, world
 
 _BENCHMARKS = {
     module.NAME: module.run
-    for module in (single, batch, stored, workers, overload, decision, importing, policies, consenting)
+    for module in (
+        single,
+        batch,
+        stored,
+        workers,
+        overload,
+        decision,
+        importing,
+        policies,
+        consenting,
+        identity,
+    )
 }
 
 _WIDTH = 120
@@ -56,12 +68,12 @@ def main() -> None:
         "--quick", action="store_true", help="only show that they run: the figures say nothing"
     )
     parser.add_argument(
-        "--full", action="store_true", help="a million identifiers where the default has 20,000"
+        "--full", action="store_true", help="a million identifiers for 20,000, 20 million links for 2"
     )
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     if arguments.full:
-        plan = msgspec.structs.replace(plan, planned_identifiers=1_000_000)
+        plan = msgspec.structs.replace(plan, planned_identifiers=1_000_000, links=20_000_000)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
