@@ -2,6 +2,7 @@
 -- The policy version in force, now, and the purpose's sequence. No row: the policy declares no such purpose.
 SELECT
     p.policy_version,
+    gate.catalogue() AS catalogue,
     p.now,
     p.seq
 FROM gate.position() AS p;
@@ -11,6 +12,7 @@ FROM gate.position() AS p;
 -- by their place among those asked for; place is null when they open none.
 SELECT
     p.policy_version,
+    gate.catalogue() AS catalogue,
     p.now,
     p.seq,
     o.place,

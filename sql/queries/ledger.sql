@@ -17,7 +17,8 @@ SELECT
     h.at,
     h.policy_version,
     h.frontier,
-    h.checkpoint
+    h.checkpoint,
+    h.catalogue
 FROM ledger.head AS h
 WHERE h.controller_id = $1;
 

@@ -66,6 +66,7 @@ from assent.http.problems import HANDLERS
 from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
 from assent.ingest.counts import Counts
+from assent.ingest.derivations import Derivations
 from assent.ingest.upkeep import keeping_up
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
@@ -161,6 +162,7 @@ async def open_service(
             door=door,
             audiences=Audiences(shelf, live, door, ring),
             following=following,
+            derivations=Derivations(database, committer, ring, random),
             answers=Answers(database.writer, ring, clock),
             metrics=metrics,
         )

@@ -20,10 +20,11 @@ _ASKS: Final = {
     "has": "set",
     "icontains": "text",
     "recent": "time",
+    "any_item": "list",
 }
 """The type an operator asks for."""
 
-_STRENGTH: Final = ("text", "boolean", "number", "set", "time")
+_STRENGTH: Final = ("text", "boolean", "number", "set", "list", "time")
 """Of several types that a feature could have, the last one here is meant."""
 
 
@@ -100,6 +101,8 @@ def _type(value: object) -> str:
             return "boolean"
         case int() | float():
             return "number"
+        case list() if any(isinstance(item, dict) for item in value):
+            return "list"
         case list():
             return "set"
         case _:

@@ -71,11 +71,13 @@ class Audiences:
         saved, known = await self._saved(asking, name)
         return await self._count(asking, saved.rule, known, "count", f"{saved.id}@{saved.version}")
 
-    async def preview(self, asking: Asking, policy: Policy, rule: Rule) -> tuple[Count, Needs]:
-        """Return how many would be members of a rule that is not saved. Raises what `check` raises."""
-        known = await self._known(asking)
-        needs = check(rule, policy, policy.purpose_ids[asking.purpose], known)
-        return await self._count(asking, rule, known, "preview", "-"), needs
+    async def needs(self, asking: Asking, policy: Policy, rule: Rule) -> Needs:
+        """Return what a rule that is not saved looks at. Raises what `check` raises."""
+        return check(rule, policy, policy.purpose_ids[asking.purpose], await self._known(asking))
+
+    async def preview(self, asking: Asking, rule: Rule) -> Count:
+        """Return how many would be members of a rule that is not saved, and was checked."""
+        return await self._count(asking, rule, await self._known(asking), "preview", "-")
 
     async def overlap(self, asking: Asking, names: Sequence[str]) -> Count:
         """Return how many are members of all of several audiences."""

@@ -6,9 +6,10 @@
     (4) every value is of its feature's type, and the operator means something for that type
     (5) every feature is of a category that the purpose declares
     (6) every audience it refers to exists for the purpose, fulfils the same, and never leads back
+    (7) no window is longer than its category keeps its data
 
 Pure. Raises a Refused with a pointer into the caller's own rule: a fault inside a referred audience points at
-the reference. Operators over single events are read, and refused as unknown features until supported.
+the reference.
 """
 
 from collections.abc import Mapping
@@ -16,10 +17,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from assent.audiences.derive import EventLeaf, lowered
 from assent.audiences.rule import (
     DEEPEST,
     LARGEST,
     Absent,
+    Agg,
     All,
     And,
     AnyItem,
@@ -48,6 +51,7 @@ from assent.audiences.rule import (
     Seq,
     children,
 )
+from assent.core.document_places import longest, shortest
 from assent.core.errors import (
     CyclicAudience,
     EmptyGroup,
@@ -59,7 +63,7 @@ from assent.core.errors import (
     UnknownPurpose,
     WrongType,
 )
-from assent.core.ids import PurposeId
+from assent.core.ids import CategoryId, PurposeId
 from assent.core.policy import Feature, Policy, Purpose, ValueType
 from assent.core.time import parse_duration
 from assent.features.catalogue import fitted
@@ -103,7 +107,7 @@ def check(
         raise UnknownPurpose(pointer="/purpose")
     checking = _Checking(policy, asking, audiences)
     checking.rule(rule, pointer, () if name is None else (name,))
-    names = {policy.categories[feature.category].name for feature in checking.features.values()}
+    names = {policy.categories[category].name for category in checking.categories}
     return Needs(features=tuple(sorted(checking.features)), categories=tuple(sorted(names)))
 
 
@@ -116,6 +120,7 @@ class _Checking:
         self._audiences = audiences
         self._passed: set[str] = set()
         self.features: dict[str, Feature] = {}
+        self.categories: set[CategoryId] = set()
 
     def rule(self, rule: Rule, pointer: str, within: tuple[str, ...]) -> None:
         """Check one rule, `within` the audiences that led to it."""
@@ -128,7 +133,23 @@ class _Checking:
                 raise RuleTooDeep(pointer=place)
             self._node(node, place, within)
             inner = [(child, place + step, depth + 1) for step, child in children(node)]
+            if isinstance(node, EventLeaf):
+                # What is inside is about properties, and was looked at with the leaf; it only counts.
+                nodes += self._size(inner)
+                continue
             waiting.extend(reversed(inner))  # so that the first fault in reading order is told
+
+    def _size(self, inner: list[tuple[Rule, str, int]]) -> int:
+        """Count the nodes inside a leaf over events, no deeper than a rule may be."""
+        nodes = 0
+        waiting = list(inner)
+        while waiting:
+            node, place, depth = waiting.pop()
+            nodes += 1
+            if depth > DEEPEST or nodes > LARGEST:
+                raise RuleTooDeep(pointer=place)
+            waiting += [(child, place + step, depth + 1) for step, child in children(node)]
+        return nodes
 
     def _node(self, node: Rule, place: str, within: tuple[str, ...]) -> None:
         match node:
@@ -142,12 +163,32 @@ class _Checking:
                 _filled(values, place + "/values")
             case Audience(audience=named):
                 self._audience(named, place + "/audience", within)
-            case Did() | Seq() | AnyItem() | Held() | Bucket():
+            case Did() | Agg() | Seq() | AnyItem() | Held():
+                self._event_leaf(node, place)
+            case Bucket():
                 raise UnknownFeature("this operator is not supported yet", pointer=place + "/op")
             case Not() | All():
                 pass
             case _:
                 self._leaf(node, place)
+
+    def _event_leaf(self, node: EventLeaf, place: str) -> None:
+        for feature in lowered(node, self._policy, place).features:
+            if not self._purpose.categories >> feature.category & 1:  # (5)
+                raise NotPermittedForPurpose(pointer=place)
+            self._kept(feature, place)
+            self.categories.add(feature.category)
+        if isinstance(node, Held | AnyItem):
+            self._feature(node.feature, place + "/feature")
+
+    def _kept(self, feature: Feature, place: str) -> None:
+        """(7) no window is longer than its category keeps its data."""
+        kept = self._policy.categories[feature.category].retention
+        if feature.window is None or kept is None:
+            return
+        fits = feature.window.months <= kept.months and feature.window.microseconds <= kept.microseconds
+        if not fits and longest(feature.window) > shortest(kept):
+            raise WrongType("expected a window no longer than its category is kept", pointer=place)
 
     def _leaf(self, node: "_Leaf", place: str) -> None:
         feature = self._feature(node.feature, place + "/feature")
@@ -184,6 +225,7 @@ class _Checking:
         if not self._purpose.categories >> feature.category & 1:  # (5)
             raise NotPermittedForPurpose(pointer=place)
         self.features[name] = feature
+        self.categories.add(feature.category)
         return feature
 
     def _audience(self, name: str, place: str, within: tuple[str, ...]) -> None:

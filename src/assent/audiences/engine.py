@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from assent.audiences.block import INTEGER_TYPES, Block
 from assent.audiences.columns import Bits, Codebook
+from assent.audiences.derive import expanded
 from assent.audiences.plan import Plan, View, matching
 from assent.audiences.planner import Planner
 from assent.audiences.rule import Rule
@@ -95,7 +96,7 @@ class Population:
     ) -> "Question":
         """Return the question as of this moment. `ids` says which profile a value of an `ids` list names."""
         planner = Planner(self._policy, self._categories, self._books, now, audiences)
-        plan = planner.plan(rule)
+        plan = planner.plan(expanded(rule, self._policy))
         lists = [
             {self._slots[ids[value]] for value in values if ids.get(value) in self._slots}
             for values in planner.lists

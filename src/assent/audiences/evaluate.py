@@ -6,13 +6,14 @@ part does not prove it (`seen.Bound`). A profile of which nothing is visible is 
 are those for whom the rule is true, so neither unknown nor its negation selects anybody.
 
 Pure; the rule was checked: it raises nothing then, and WrongType or UnknownFeature on one that was not.
-Operators over single events are unknown until they are supported.
+Leaves over single events are answered by the derived features that they need (`derive`).
 """
 
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import assert_never
 
+from assent.audiences.derive import expanded
 from assent.audiences.leaf import (
     Negative,
     Positive,
@@ -24,6 +25,7 @@ from assent.audiences.leaf import (
     opposite,
 )
 from assent.audiences.rule import (
+    Agg,
     All,
     And,
     AnyItem,
@@ -51,8 +53,9 @@ from assent.audiences.rule import (
 )
 from assent.audiences.seen import Bound, Seen, bound_of, value_of
 from assent.core.policy import Feature, Policy, ValueType
-from assent.core.time import Instant, shifted
+from assent.core.time import Instant
 from assent.features.catalogue import Value
+from assent.features.read import begins
 
 __all__ = ["Seen", "Truth", "evaluate"]
 
@@ -71,7 +74,7 @@ def evaluate(
     """Return whether the rule holds for one profile at `now`. `profile_key` is what `ids` lists name."""
     if seen.visible == 0:
         return Truth.UNKNOWN
-    return _Asking(policy, seen, now, audiences, profile_key).truth(rule)
+    return _Asking(policy, seen, now, audiences, profile_key).truth(expanded(rule, policy))
 
 
 class _Asking:
@@ -103,7 +106,7 @@ class _Asking:
                 return _told(self._profile_key in values)
             case Audience(audience=name):
                 return self._audience(name)
-            case Bucket() | Did() | Seq() | AnyItem() | Held():
+            case Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
                 return Truth.UNKNOWN
             case _:
                 return self._leaf(rule)
@@ -112,7 +115,7 @@ class _Asking:
         if name not in self._answered:
             self._answered[name] = Truth.UNKNOWN  # what a circle says, should one ever pass the check
             rule = self._audiences.get(name)
-            self._answered[name] = Truth.UNKNOWN if rule is None else self.truth(rule)
+            self._answered[name] = Truth.UNKNOWN if rule is None else self.truth(expanded(rule, self._policy))
         return self._answered[name]
 
     def _leaf(self, leaf: Positive | Negative) -> Truth:
@@ -122,9 +125,8 @@ class _Asking:
         if not self._seen.visible >> feature.category & 1:
             return Truth.UNKNOWN
         value = value_of(feature, self._seen.values)
-        if feature.window is None or self._seen.since[feature.category] <= shifted(
-            self._now, -feature.window
-        ):
+        begin = begins(feature, self._now)
+        if begin is None or self._seen.since[feature.category] <= begin:
             return _told(_holds(leaf, feature, value, self._now))
         return _partly(leaf, feature, value, self._now)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -22,6 +22,9 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.door import Door, Exported, Position
 from assent.gate.profile import Row, profiles
+
+if TYPE_CHECKING:
+    from assent.core.policy import Policy
 
 _SQL = load("gate")
 
@@ -45,13 +48,13 @@ class Standing(Struct, frozen=True, kw_only=True):
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("journal", "lock", "policy_version", "population", "sequence")
+    __slots__ = ("journal", "lock", "policy", "population", "sequence")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.journal = Journal()
         self.population: Population | None = None
-        self.policy_version = -1
+        self.policy: Policy | None = None
         self.sequence = -1
 
 
@@ -111,7 +114,7 @@ class Live:
 
     async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Population:
         population = held.population
-        if population is None or held.policy_version != position.policy.version:
+        if population is None or held.policy is not position.policy:
             return await self._load(connection, held, position)
         touched: set[ProfileId] = set()
         if position.sequence != held.sequence:
@@ -157,7 +160,7 @@ class Live:
             rows.append(row)
         _put(population, position, rows)
         held.population = population
-        held.policy_version = position.policy.version
+        held.policy = position.policy
         held.sequence = position.sequence
         return population
 

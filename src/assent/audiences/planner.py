@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
 from assent.audiences.columns import Chosen, Codebook
+from assent.audiences.derive import expanded
 from assent.audiences.leaf import (
     Negative,
     Positive,
@@ -32,6 +33,7 @@ from assent.audiences.plan import (
     Some,
 )
 from assent.audiences.rule import (
+    Agg,
     All,
     And,
     AnyItem,
@@ -60,8 +62,9 @@ from assent.audiences.rule import (
 from assent.audiences.seen import bound_of
 from assent.core.ids import CategoryMask, FeatureId
 from assent.core.policy import Feature, Policy, ValueType
-from assent.core.time import Instant, shifted
+from assent.core.time import Instant
 from assent.features.catalogue import Value
+from assent.features.read import begins
 
 
 class Planner:
@@ -106,7 +109,7 @@ class Planner:
                 return Listed(len(self.lists) - 1)
             case Audience(audience=name):
                 return self._reference(name)
-            case Bucket() | Did() | Seq() | AnyItem() | Held():
+            case Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
                 return Nobody()
             case _:
                 return self._leaf(rule)
@@ -122,7 +125,7 @@ class Planner:
             self._references[name] = Nobody()  # what a circle says, should one ever pass the check
             rule = self._audiences.get(name)
             if rule is not None:
-                inner = self.plan(rule)
+                inner = self.plan(expanded(rule, self._policy))
                 self._references[name] = Reference(len(self._references), inner)
         return self._references[name]
 
@@ -133,8 +136,9 @@ class Planner:
         if not self._categories >> feature.category & 1:
             return Nobody()
         self.features[feature.id] = feature
-        if feature.window is not None:
-            self.windows[feature.id] = shifted(self._now, -feature.window)
+        begin = begins(feature, self._now)
+        if begin is not None:
+            self.windows[feature.id] = begin
         match leaf:
             case Known():
                 return Presence(feature.id, feature.category)

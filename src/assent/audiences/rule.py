@@ -8,7 +8,7 @@ raises UnreadableBody with a pointer, or RuleTooDeep.
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct, field
@@ -18,6 +18,11 @@ from assent.core.errors import RuleTooDeep, UnreadableBody
 DEEPEST: Final = 8
 LARGEST: Final = 64
 """Levels and nodes of one rule."""
+
+AggregateName = Literal[
+    "count", "sum", "mean", "low", "high", "first", "last", "distinct", "first_time", "last_time"
+]
+AGGREGATES: Final[tuple[str, ...]] = get_args(AggregateName)
 
 Compare = Literal["==", "!=", "<", "<=", ">", ">="]
 
@@ -185,6 +190,24 @@ class Did(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     where: "Rule | None" = None
 
 
+class Agg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="agg"):
+    """What events add up to, in a window or ever, compared with a value.
+
+    `path` leads to the property that is added up; `count`, `first_time` and `last_time` have none.
+    """
+
+    event: str
+    aggregate: AggregateName
+    compare: Compare
+    value: object
+    path: str | None = None
+    last: str | None = None
+    begin: str | None = field(name="from", default=None)
+    end: str | None = field(name="to", default=None)
+    between_t: tuple[object, object] | None = None
+    where: "Rule | None" = None
+
+
 class Seq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="seq"):
     """Events happened one after the other, no further apart than the gap."""
 
@@ -233,6 +256,7 @@ Rule = (
     | Ids
     | Bucket
     | Did
+    | Agg
     | Seq
     | AnyItem
     | Held
@@ -285,7 +309,7 @@ def children(rule: Rule) -> Iterator[tuple[str, "Rule"]]:
             yield "/of", inner
         case Seq(steps=steps):
             yield from ((f"/steps/{place}", each) for place, each in enumerate(steps))
-        case Did(where=where) if where is not None:
+        case Did(where=where) | Agg(where=where) if where is not None:
             yield "/where", where
         case AnyItem(where=where):
             yield "/where", where

@@ -70,7 +70,14 @@ def starts_at_zero(feature: Feature) -> bool:
     return feature.aggregate in _ADDING and feature.type is ValueType.NUMBER
 
 
-_ADDING = (Aggregate.COUNT, Aggregate.SUM, Aggregate.DISTINCT)
+_ADDING = (
+    Aggregate.COUNT,
+    Aggregate.SUM,
+    Aggregate.DISTINCT,
+    Aggregate.SEQUENCE,
+    Aggregate.HELD,
+    Aggregate.HOLDS,
+)
 
 
 class Bound(Enum):
@@ -95,9 +102,11 @@ def bound_of(feature: Feature) -> Bound:
             return Bound.NOTHING
         case Aggregate.COUNT | Aggregate.SUM | Aggregate.HIGH | Aggregate.DISTINCT:
             return Bound.AT_LEAST
+        case Aggregate.SEQUENCE | Aggregate.HELD:
+            return Bound.AT_LEAST  # 1 is proven by a part, 0 is not
         case Aggregate.LOW | Aggregate.FIRST_TIME:
             return Bound.AT_MOST
-        case Aggregate.LAST | Aggregate.LAST_TIME | Aggregate.TRAIT:
+        case Aggregate.LAST | Aggregate.LAST_TIME | Aggregate.TRAIT | Aggregate.HOLDS:
             return Bound.ITSELF
         case Aggregate.MEAN | Aggregate.FIRST:
             return Bound.NOTHING

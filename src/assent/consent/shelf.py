@@ -26,7 +26,7 @@ class PolicyShelf:
     def __init__(self, pool: Pool, clock: Callable[[], Instant]) -> None:
         self._pool = pool
         self._clock = clock
-        self._versions: dict[tuple[ControllerId, int], Policy] = {}
+        self._versions: dict[tuple[ControllerId, int, int], Policy] = {}
         self._current: dict[ControllerId, tuple[Instant, Policy]] = {}
 
     async def current(self, controller_id: ControllerId) -> Policy:
@@ -41,15 +41,15 @@ class PolicyShelf:
         row = await self._pool.fetchrow(_SQL.head, controller_id)
         if row is None:
             raise Unauthorized
-        policy = await self.version(controller_id, row["policy_version"])
+        policy = await self.version(controller_id, row["policy_version"], row["catalogue"])
         self._current[controller_id] = (self._clock(), policy)
         return policy
 
-    async def version(self, controller_id: ControllerId, version: int) -> Policy:
-        """Return one version of a controller's policy."""
-        policy = self._versions.get((controller_id, version))
+    async def version(self, controller_id: ControllerId, version: int, catalogue: int = -1) -> Policy:
+        """Return one version of a controller's policy, its derived features as of `catalogue` at least."""
+        policy = self._versions.get((controller_id, version, catalogue))
         if policy is None:
             async with self._pool.acquire() as connection:
                 policy, _ = await load_policy(connection, controller_id, version)
-            self._versions[controller_id, version] = policy
+            self._versions[controller_id, version, catalogue] = policy
         return policy

@@ -10,14 +10,16 @@ from msgspec import Struct
 
 from assent.consent.permit import Permit
 from assent.consent.statement import State, Statement
+from assent.core.derived import with_derived
 from assent.core.documents import parse_policy
-from assent.core.ids import ControllerId, EntryIndex, IdentifierId
+from assent.core.ids import ControllerId, EntryIndex, FeatureId, IdentifierId
 from assent.core.names import NameBook
 from assent.core.policy import Policy
 from assent.database.statements import load
 from assent.database.types import Connection
 
 _SQL = load("consent")
+_DERIVATIONS = load("derivations")
 
 _COLUMNS: Final = frozenset(
     {"identifier", "entry", "position", "purpose", "state", "acted_at", "known_at", "authenticated"}
@@ -138,14 +140,19 @@ async def move_permits(
 async def load_policy(
     connection: Connection, controller_id: ControllerId, version: int
 ) -> tuple[Policy, NameBook]:
-    """Return a version of a controller's policy and the numbers of its names; version 0 permits nothing."""
+    """Return a version of a controller's policy and the numbers of its names; version 0 permits nothing.
+
+    In its catalogue are the derived features too that rules ask for now.
+    """
     if version == 0:
         return NO_POLICY, NameBook()
     row = await connection.fetchrow(_SQL.policy_version, controller_id, version)
     if row is None:
         message = f"the head names policy version {version}, which the database does not hold"
         raise LookupError(message)
-    return _parsed(row["documents"], row["names"], version)
+    asked = await connection.fetch(_DERIVATIONS.derived_features, controller_id)
+    derivations = tuple((number, name) for number, name, _ in asked)
+    return _parsed(row["documents"], row["names"], version, derivations)
 
 
 async def insert_policy(
@@ -201,12 +208,14 @@ NO_POLICY: Final = Policy(
 
 
 @lru_cache(maxsize=64)
-def _parsed(documents: str, names: str, version: int) -> tuple[Policy, NameBook]:
+def _parsed(
+    documents: str, names: str, version: int, derivations: tuple[tuple[FeatureId, str], ...]
+) -> tuple[Policy, NameBook]:
     # The book of that version already holds every name, so parsing gives the same numbers again.
     policy, book = parse_policy(
         msgspec.json.decode(documents), names=msgspec.json.decode(names, type=NameBook), version=version
     )
-    return policy, book
+    return with_derived(policy, dict(derivations)), book
 
 
 def _statement(row: Sequence[Any]) -> Statement:

@@ -121,7 +121,7 @@ def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
         aggregate = Aggregate.TRAIT if shape.aggregate is None else shape.aggregate
         if aggregate is not Aggregate.TRAIT:
             raise place.at("aggregate").fault("expected none beside a trait")
-    elif shape.aggregate is None or shape.aggregate is Aggregate.TRAIT:
+    elif shape.aggregate is None or shape.aggregate not in POSSIBLE or shape.aggregate is Aggregate.TRAIT:
         raise place.at("trait").fault("missing; expected a trait, or an aggregate with its event")
     else:
         aggregate = shape.aggregate

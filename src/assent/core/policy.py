@@ -177,6 +177,8 @@ class ValueType(StrEnum):
     TEXT = "text"
     TIME = "time"
     SET = "set"
+    LIST = "list"
+    """A list of objects, as canonical JSON text."""
 
 
 class Aggregate(StrEnum):
@@ -193,6 +195,13 @@ class Aggregate(StrEnum):
     DISTINCT = "distinct"
     FIRST_TIME = "first_time"
     LAST_TIME = "last_time"
+    # Of leaves of rules alone: 1 where it is so, 0 where it is not.
+    SEQUENCE = "sequence"
+    """Events happened one after the other."""
+    HELD = "held"
+    """A trait has had a value for so long."""
+    HOLDS = "holds"
+    """A trait that is a list has an item that fulfils a condition."""
 
 
 class Feature(Struct, frozen=True, kw_only=True):
@@ -211,11 +220,38 @@ class Feature(Struct, frozen=True, kw_only=True):
     Dots join members. A feature of the context that names no event is made of every call.
     """
     window: Duration | None = None
+    leaf: "Leaf | None" = None
+    """What a rule asks of events beyond that; None for a feature of the catalogue."""
 
     @property
     def itemised(self) -> bool:
         """Whether single items are kept, because a partial could not give the value."""
-        return self.window is not None or self.aggregate is Aggregate.DISTINCT
+        return self.window is not None or self.leaf is not None or self.aggregate is Aggregate.DISTINCT
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event of a sequence: its name and, as JSON, what its properties must fulfil."""
+
+    event: str
+    where: str = ""
+
+
+class Leaf(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a rule's leaf asks of single events or of a trait's history; conditions are JSON text."""
+
+    where: str = ""
+    """What an event's properties, or one item of a list, must fulfil; nothing where it is empty."""
+    until: Duration | None = None
+    """The window is (now - window, now - until]."""
+    between: tuple[Instant, Instant] | None = None
+    """Events after the first instant and up to the second alone."""
+    steps: tuple[Step, ...] = ()
+    gap: Duration | None = None
+    """How far two steps of a sequence may lie apart."""
+    value: str = ""
+    """The value that a trait must have, packed, in hex."""
+    of: ValueType = ValueType.TEXT
+    """The trait's own type."""
 
 
 class Notice(Struct, frozen=True, kw_only=True):

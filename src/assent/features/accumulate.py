@@ -15,7 +15,7 @@ from msgspec import Struct
 from assent.core.context_fields import PREFIX
 from assent.core.ids import CategoryId, EntryIndex, FeatureId
 from assent.core.per_policy import PerPolicy
-from assent.core.policy import Aggregate, Feature, Policy, ValueType
+from assent.core.policy import Aggregate, Feature, Leaf, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import (
     FITTERS,
@@ -25,6 +25,7 @@ from assent.features.catalogue import (
     pack_value,
     unpack_value,
 )
+from assent.features.condition import compiled
 from assent.features.read import read, valid_until
 from assent.features.state import (
     EMPTY,
@@ -97,7 +98,7 @@ def items(policy: Policy, content: Content) -> tuple[Item, ...]:
     """Return what windowed and distinct features keep of `content`."""
     kept: list[Item] = []
     for plan in _index(policy).plans(content, itemised=True):
-        value = plan.fit(_said(content, plan))
+        value = plan.fit(_said(content, plan)) if plan.take is None else plan.take(content)
         if value is not None:
             kept.append(Item(feature=plan.feature, at=content.at, entry=content.entry, value=value))
     return tuple(kept)
@@ -115,6 +116,8 @@ class _Plan(NamedTuple):
     fit: Fit
     begin: Begin
     of_context: bool
+    take: "Take | None" = None
+    """Of a rule's leaf: what it takes of a content, None for nothing."""
 
 
 _Plans = list[_Plan]
@@ -133,7 +136,10 @@ class _Index:
         self._context: dict[tuple[bool, CategoryId], _Plans] = {}
         for feature in policy.features.values():
             plan, kept = _plan(feature), feature.itemised
-            if feature.trait is not None:
+            if feature.leaf is not None and feature.leaf.steps:
+                for event in dict.fromkeys(step.event for step in feature.leaf.steps):
+                    self._named.setdefault((kept, feature.category, event), []).append(plan)
+            elif feature.trait is not None:
                 self._traits.setdefault((kept, feature.category), []).append(plan)
             elif feature.event is not None:
                 self._named.setdefault((kept, feature.category, feature.event), []).append(plan)
@@ -181,7 +187,56 @@ def _plan(feature: Feature) -> _Plan:
     of_context = feature.trait is None and where.startswith(PREFIX)
     path = tuple(where.removeprefix(PREFIX if of_context else "").split(".")) if where else ()
     fit = _fit(feature)
-    return _Plan(feature.id, path, fit, _begin(feature.aggregate, fit), of_context)
+    plan = _Plan(feature.id, path, fit, _begin(feature.aggregate, fit), of_context)
+    return plan if feature.leaf is None else plan._replace(take=_take(feature, feature.leaf, plan))
+
+
+Take = Callable[[Content], Value | None]
+
+
+def _take(feature: Feature, leaf: Leaf, plan: _Plan) -> Take:
+    """Return what a leaf keeps of a content: the value it adds up, or what it asks answered for this one."""
+    match feature.aggregate:
+        case Aggregate.SEQUENCE:
+            steps = [(step.event, compiled(step.where)) for step in leaf.steps]
+
+            def steps_of(content: Content) -> Value | None:
+                bits = sum(
+                    1 << place
+                    for place, (event, where) in enumerate(steps)
+                    if event == content.name and where(content.data)
+                )
+                return bits or None
+
+            return steps_of
+        case Aggregate.HELD:
+            wanted = _wanted(leaf.value)
+
+            def is_value(content: Content) -> Value | None:
+                said = _said(content, plan)
+                return None if said is _MISSING else plan.fit(said) == wanted
+
+            return is_value
+        case Aggregate.HOLDS:
+            fulfils = compiled(leaf.where)
+
+            def has_item(content: Content) -> Value | None:
+                said = _said(content, plan)
+                if said is _MISSING:
+                    return None
+                held = said if isinstance(said, list | tuple) else ()
+                return any(isinstance(item, dict) and fulfils(item) for item in held)
+
+            return has_item
+        case _:
+            where = compiled(leaf.where)
+            return lambda content: plan.fit(_said(content, plan)) if where(content.data) else None
+
+
+def _wanted(text: str) -> Value:
+    """Return the value that a trait must have, as the trait's own type reads it."""
+    value: Value = unpack_value(bytes.fromhex(text))
+    return value
 
 
 def _fit(feature: Feature) -> Fit:
@@ -192,6 +247,10 @@ def _fit(feature: Feature) -> Fit:
             return millionths
         case Aggregate.DISTINCT:
             return _unless_empty(_scalar if feature.type is ValueType.NUMBER else FITTERS[ValueType.TEXT])
+        case Aggregate.SEQUENCE | Aggregate.HOLDS:
+            return _happened
+        case Aggregate.HELD:
+            return _unless_empty(FITTERS[feature.leaf.of] if feature.leaf is not None else _scalar)
         case Aggregate.TRAIT | Aggregate.LOW | Aggregate.HIGH | Aggregate.FIRST | Aggregate.LAST:
             return _unless_empty(FITTERS[feature.type])
     assert_never(feature.aggregate)

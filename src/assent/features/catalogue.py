@@ -56,6 +56,8 @@ def value_to_json(feature: Feature, value: Value) -> object:
             return format_time(Instant(value)) if isinstance(value, int) else None
         case ValueType.SET:
             return sorted(value) if isinstance(value, frozenset) else None
+        case ValueType.LIST:
+            return msgspec.json.decode(value) if isinstance(value, str) else None
         case ValueType.BOOLEAN | ValueType.TEXT:
             return value
 
@@ -126,12 +128,22 @@ def _set(raw: object) -> frozenset[str] | None:
     return frozenset(raw) if all(isinstance(member, str) for member in raw) else None
 
 
+def _list(raw: object) -> str | None:
+    if not isinstance(raw, list | tuple) or not all(isinstance(item, dict) for item in raw):
+        return None
+    return _encode_list(raw).decode() if raw else None
+
+
+_encode_list: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+
+
 FITTERS: Final[Mapping[ValueType, Callable[[object], Value | None]]] = {
     ValueType.BOOLEAN: _boolean,
     ValueType.NUMBER: millionths,
     ValueType.TEXT: _text,
     ValueType.TIME: _time,
     ValueType.SET: _set,
+    ValueType.LIST: _list,
 }
 
 

@@ -6,10 +6,12 @@ over nothing are 0, and known. A window is (now - window, now]; what lies after 
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import assert_never
 
+from assent.core.ids import EntryIndex
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
-from assent.core.time import DAY, FOREVER, Duration, Instant, shifted
+from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, shifted
 from assent.features.catalogue import (
     INT64_LEAST,
     INT64_MOST,
@@ -46,13 +48,78 @@ def read(
     """Return the feature's value at `now`, or None where it is absent; items of others are passed over."""
     if not feature.itemised:
         return _typed(feature, _value(feature, state.partials.get(feature.id)))
-    begin = None if feature.window is None else shifted(now, -feature.window)
-    within = [
-        item
-        for item in items
-        if item.feature == feature.id and item.at <= now and (begin is None or item.at > begin)
-    ]
-    return _typed(feature, _gathered(feature, within))
+    begin, end = window(feature, now)
+    within = [item for item in items if item.feature == feature.id and begin < item.at <= end]
+    match feature.aggregate:
+        case Aggregate.SEQUENCE:
+            return MILLIONTHS if in_sequence(feature, within) else 0
+        case Aggregate.HELD:
+            # Its window only says how much must be seen for a no: how long it was is asked of all that is.
+            everything = [item for item in items if item.feature == feature.id and item.at <= now]
+            return MILLIONTHS if _held_until(feature, everything, now) is None else 0
+        case Aggregate.HOLDS:
+            newest = max(within, key=_place, default=None)
+            return MILLIONTHS if newest is not None and newest.value is True else 0
+        case _:
+            return _typed(feature, _gathered(feature, within))
+
+
+def window(feature: Feature, now: Instant) -> tuple[Instant, Instant]:
+    """Return the ends of what a feature looks at, (begin, end]; BEGINNING where it looks at everything."""
+    leaf = feature.leaf
+    begin = BEGINNING if feature.window is None else shifted(now, -feature.window)
+    end = now if leaf is None or leaf.until is None else min(now, shifted(now, -leaf.until))
+    if leaf is not None and leaf.between is not None:
+        begin, end = max(begin, leaf.between[0]), min(end, leaf.between[1])
+    return begin, end
+
+
+def begins(feature: Feature, now: Instant) -> Instant | None:
+    """Return from when on a purpose must see everything to know the whole; None where that is never asked."""
+    if feature.window is None and (feature.leaf is None or feature.leaf.between is None):
+        return None
+    return window(feature, now)[0]
+
+
+def in_sequence(feature: Feature, within: Sequence[Item]) -> bool:
+    """Whether events fulfil the steps one after the other, no two steps further apart than the gap.
+
+    An item's value has a bit for each step that its event fulfils. Times are strictly in order: of two events
+    of one instant neither comes after the other.
+    """
+    leaf = feature.leaf
+    if leaf is None:
+        return False
+    # For each step, the latest instant at which it can be fulfilled after all before it, so far.
+    reached: list[Instant | None] = [None] * len(leaf.steps)
+    for _, together in groupby(sorted(within, key=_place), key=lambda item: item.at):
+        before = list(reached)
+        for item in together:
+            steps = item.value if isinstance(item.value, int) else 0
+            for step in range(len(leaf.steps)):
+                if steps >> step & 1 and (step == 0 or _follows(before[step - 1], item.at, leaf.gap)):
+                    reached[step] = item.at
+    return bool(reached) and reached[-1] is not None
+
+
+def _follows(earlier: Instant | None, at: Instant, gap: Duration | None) -> bool:
+    return earlier is not None and (gap is None or at <= shifted(earlier, gap))
+
+
+def _held_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instant | None:
+    """Return when a value will have been held for long enough; None when it has, FOREVER when it is not."""
+    since: Instant | None = None
+    for item in sorted(items, key=_place):
+        # Saying the same value again does not begin anew.
+        since = (item.at if since is None else since) if item.value is True else None
+    if since is None or feature.window is None:
+        return FOREVER
+    enough = shifted(since, feature.window)
+    return None if enough <= now else enough
+
+
+def _place(item: Item) -> tuple[Instant, EntryIndex]:
+    return item.at, item.entry
 
 
 def valid_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instant:
@@ -61,11 +128,15 @@ def valid_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instan
     For an exact window it is the very instant of the next change. A window of calendar months moves by jumps
     at the ends of months, so there it may be the next midnight (UTC), when the question must be asked again.
     """
-    window = feature.window
-    ends = [item.at for item in items if item.feature == feature.id and item.at > now]
-    if window is not None:
-        mine = [item.at for item in items if item.feature == feature.id and item.at <= now]
-        ends += [_leaves(at, window, now) for at in mine]
+    mine = [item for item in items if item.feature == feature.id]
+    if feature.aggregate is Aggregate.HELD:
+        until = _held_until(feature, [item for item in mine if item.at <= now], now)
+        return min([item.at for item in mine if item.at > now], default=until or FOREVER)
+    ends = [item.at for item in mine if item.at > now]
+    edges = [feature.window, None if feature.leaf is None else feature.leaf.until]
+    for edge in edges:
+        if edge is not None:
+            ends += [_leaves(item.at, edge, now) for item in mine if item.at <= now]
     return min((end for end in ends if end > now), default=FOREVER)
 
 
@@ -137,6 +208,8 @@ def _typed(feature: Feature, value: Value | None) -> Value | None:
             )
         case ValueType.TEXT:
             fits = isinstance(value, str) and value != ""  # empty is absent
+        case ValueType.LIST:
+            fits = isinstance(value, str)
         case ValueType.SET:
             fits = isinstance(value, frozenset) and bool(value)
         case _:

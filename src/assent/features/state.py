@@ -239,6 +239,9 @@ _BEGINNINGS: Final[Mapping[Aggregate, Callable[[Stored, Instant, EntryIndex], Pa
     Aggregate.FIRST: lambda value, at, entry: First(at, entry, value),
     Aggregate.LAST: lambda value, at, entry: Last(at, entry, value),
     Aggregate.DISTINCT: lambda _value, _at, _entry: None,
+    Aggregate.SEQUENCE: lambda _value, _at, _entry: None,
+    Aggregate.HELD: lambda _value, _at, _entry: None,
+    Aggregate.HOLDS: lambda _value, _at, _entry: None,
     Aggregate.FIRST_TIME: lambda _value, at, _entry: Earliest(at),
     Aggregate.LAST_TIME: lambda _value, at, _entry: Latest(at),
 }

@@ -271,9 +271,12 @@ class Door:
     ) -> Position:
         if row is None:
             raise UnknownPurpose
-        policy = await self._policies.version(controller_id, row["policy_version"])
+        policy = await self._policies.version(controller_id, row["policy_version"], row["catalogue"])
         return Position(
-            policy=policy, purpose=policy.purposes[purpose_id], now=row["now"], sequence=row["seq"]
+            policy=policy,
+            purpose=policy.purposes[purpose_id],
+            now=row["now"],
+            sequence=row["seq"],
         )
 
     async def look(

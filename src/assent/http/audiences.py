@@ -1,5 +1,6 @@
 """Audiences: saved rules, how many people they are true for, and who."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from assent.audiences.answers import Asking, Count, Members
 from assent.audiences.check import Needs, check
+from assent.audiences.derive import needed
 from assent.audiences.rule import Rule, to_json, unparse
 from assent.audiences.shelf import Audience
 from assent.audiences.text import write
@@ -20,6 +22,7 @@ from assent.core.errors import (
     FactRejected,
     Forbidden,
     NotPermittedForPurpose,
+    Refused,
     UnknownAudience,
     UnknownPurpose,
     UnreadableBody,
@@ -103,7 +106,11 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
             await _checked(wired, who, policy, audience, rule, purpose, place)
             for place, purpose in enumerate(body.purposes)
         ]
+    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
     revision = await _append(wired, who, audience, body.title, body.purposes, to_json(rule))
+    # Again, since somebody may have dropped what nobody needed until now.
+    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
+    await _drop_unneeded(wired, who, policy)
     saved = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if saved is None:  # somebody deleted it at once
         raise UnknownAudience
@@ -152,7 +159,17 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
     if found is None or not _owns(who, found.purposes):
         raise UnknownAudience
     revision = await _append(wired, who, audience, found.title, found.purposes, None)
+    await _drop_unneeded(wired, who, await wired.policies.refreshed(who.controller_id))
     return answer({"id": audience, "deleted": True}, headers=_written(who, revision))
+
+
+async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
+    """Drop what no audience in force asks of events any more."""
+    names: set[str] = set()
+    for one in (await wired.audiences.shelf.all(who.controller_id)).values():
+        with contextlib.suppress(Refused):  # a rule that the policy in force no longer admits needs nothing
+            names |= needed(one.rule, policy).keys()
+    await wired.derivations.drop_unneeded(who.controller_id, names, who.role.value)
 
 
 @post(
@@ -183,7 +200,9 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     asking = await _asking(request, who, body.purpose)
     policy = await wired.policies.current(who.controller_id)
     with said_rule(body.rule) as rule:
-        counted, needs = await wired.audiences.preview(asking, policy, rule)
+        needs = await wired.audiences.needs(asking, policy, rule)
+    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
+    counted = await wired.audiences.preview(asking, rule)
     document = msgspec.to_builtins(counted) | {"needs": needs}
     return answer(document, headers=at_sequence(counted.sequence))
 

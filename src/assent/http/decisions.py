@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Response, post
 from msgspec import Meta, Struct
 
+from assent.core.derived import is_derived
 from assent.core.errors import BlockedIdentifier, MalformedIdentifier
 from assent.core.policy import Policy
 from assent.features.catalogue import value_to_json
@@ -84,6 +85,7 @@ def features(released: Answer, profile: Profile) -> dict[str, object]:
     return {
         catalogue[number].name: value_to_json(catalogue[number], value)
         for number, value in sorted(profile.values.items())
+        if not is_derived(catalogue[number].name)
     }
 
 

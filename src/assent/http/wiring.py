@@ -20,6 +20,7 @@ from assent.http.keys import Keys
 from assent.http.metrics import Metrics
 from assent.ingest.activation import Means
 from assent.ingest.counts import Counts
+from assent.ingest.derivations import Derivations
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
 
@@ -45,6 +46,7 @@ class Service(Struct, frozen=True, kw_only=True):
     door: Door
     audiences: Audiences
     following: Following
+    derivations: Derivations
     answers: Answers
     metrics: Metrics
 

@@ -36,6 +36,7 @@ from assent.ledger.store import (
 from assent.ledger.tree import TreeState
 
 _SQL = load("ledger")
+_DERIVATIONS = load("derivations")
 _IMPORTS = load("imports")
 
 
@@ -100,6 +101,11 @@ async def commit_batch(
     await append(connection, controller_id, entries, board.new_messages, moved, batch_id)
     if head.preparing is not None and board.activated is None:
         await preparation.touch(connection, controller_id, moved.revision, board.touched())
+    if board.new_derivations:
+        asked = sorted({entry for _, entry in board.new_derivations.values()})
+        await connection.execute(_DERIVATIONS.begin_backfill, controller_id, asked)
+    if board.gone_derivations:
+        await connection.execute(_DERIVATIONS.move_catalogue, controller_id)
     for index, erasure in board.erasures:
         await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
     memory.keep(moved.revision, now, board)

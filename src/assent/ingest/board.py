@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from assent.consent.permit import Permit
+from assent.core import derived
 from assent.core.documents import parse_policy
 from assent.core.ids import (
     CategoryId,
     EntryIndex,
+    FeatureId,
     IdentifierId,
     ProfileId,
     PurposeId,
@@ -44,6 +46,7 @@ from assent.ingest.denials import denied_purposes, suppression_of
 from assent.ingest.erasing import erase
 from assent.ingest.facts import (
     AudienceBody,
+    DerivationBody,
     ErasureBody,
     EventBody,
     FindingBody,
@@ -86,11 +89,11 @@ class Board:
         self._audience_versions = loaded.audience_versions
         self._holdings: dict[IdentifierId, Holding] = {}
         self.stored: dict[IdentifierId, Derived] = {}
-        for component, derived in zip(loaded.components, loaded.derived, strict=True):
-            holding = Holding(component, derived)
+        for component, stood in zip(loaded.components, loaded.derived, strict=True):
+            holding = Holding(component, stood)
             for one in component.nodes:
                 self._holdings[one] = holding
-                self.stored[one] = derived
+                self.stored[one] = stood
         # What the batch made different, for whoever writes it down.
         self.new_identifiers: list[Node] = []
         self.new_masks: set[IdentifierId] = set()
@@ -110,6 +113,10 @@ class Board:
         self.audiences: list[NewAudience] = []
         self.activated: Activated | None = None
         self.erasures: list[tuple[EntryIndex, ErasureBody]] = []
+        self.derivations = loaded.derivations
+        self._derivations_given = loaded.derivations_given
+        self.new_derivations: dict[FeatureId, tuple[str, EntryIndex]] = {}
+        self.gone_derivations: set[FeatureId] = set()
 
     def apply(self, index: EntryIndex, fact: Fact, *, replaying: bool = False) -> Taken | None:
         """Apply one fact as the entry `index`; None when nothing of it is to be kept.
@@ -147,6 +154,8 @@ class Board:
                 return unlink(self, index, fact)
             case RestBody() as body:
                 return remain(self, index, fact, body)
+            case DerivationBody() as body:
+                return self._derivation(index, body)
             case ErasureBody() as body:
                 erase(self, index, body, replaying=replaying)
                 return Taken(identifier=IdentifierId(0))
@@ -265,6 +274,21 @@ class Board:
         version = self._audience_versions.get(body.audience, 0) + 1
         self._audience_versions[body.audience] = version
         self.audiences.append(NewAudience(entry=index, version=version, body=body))
+        return Taken(identifier=IdentifierId(0))
+
+    def _derivation(self, index: EntryIndex, body: DerivationBody) -> Taken:
+        for name in body.definitions:
+            if name not in self.derivations:
+                number = FeatureId(derived.FIRST + self._derivations_given)
+                self._derivations_given += 1
+                self.derivations[name] = number
+                self.new_derivations[number] = (name, index)
+        for name in body.dropped:
+            if name in self.derivations:
+                self.gone_derivations.add(self.derivations.pop(name))
+        self.policy = derived.with_derived(
+            self.policy, {number: name for name, number in self.derivations.items()}
+        )
         return Taken(identifier=IdentifierId(0))
 
     def replace(self, gone: Iterable[IdentifierId], parts: Iterable[Component], after: Derived) -> None:

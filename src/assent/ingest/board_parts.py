@@ -5,7 +5,7 @@ Structs alone; nothing here raises.
 
 from msgspec import Struct
 
-from assent.core.ids import CategoryId, EntryIndex, IdentifierId, PurposeId, PurposeMask
+from assent.core.ids import CategoryId, EntryIndex, FeatureId, IdentifierId, PurposeId, PurposeMask
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.features.accumulate import Item, State
@@ -30,6 +30,10 @@ class Loaded(Struct, kw_only=True):
     """The entries of those messages of the batch that were taken before."""
     sequences: dict[PurposeId, int]
     audience_versions: dict[str, int]
+    derivations: dict[str, FeatureId] = {}
+    """The derived features asked for, by definition; loaded where a fact asks for others."""
+    derivations_given: int = 0
+    """How many numbers were given to derived features so far."""
     suppressed: dict[Ref, Instant] = {}
     """Those of the batch who objected to direct marketing, when, and were erased."""
     moved_since: int = -1

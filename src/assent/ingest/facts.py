@@ -177,6 +177,14 @@ class ErasureBody(Struct, frozen=True, kw_only=True, tag="erasure"):
     identifiers: tuple[Identifier, ...] = ()
 
 
+class DerivationBody(Struct, frozen=True, kw_only=True, tag="derivation", omit_defaults=True):
+    """Derived features that rules ask for from now on, by definition, or no longer. Nobody is in it."""
+
+    definitions: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    identifiers: tuple[Identifier, ...] = ()
+
+
 Body = (
     EventBody
     | LinkBody
@@ -184,6 +192,7 @@ Body = (
     | StatedBody
     | PolicyBody
     | AudienceBody
+    | DerivationBody
     | RestBody
     | MarkBody
     | FindingBody
@@ -197,6 +206,7 @@ KINDS: Mapping[type, EntryKind] = {
     StatedBody: EntryKind.STATEMENT,
     PolicyBody: EntryKind.POLICY,
     AudienceBody: EntryKind.AUDIENCE,
+    DerivationBody: EntryKind.AUDIENCE,
     MarkBody: EntryKind.RESTRICTION,
     FindingBody: EntryKind.STATEMENT,
     ErasureBody: EntryKind.ERASURE,

@@ -32,14 +32,23 @@ from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest import preparation
 from assent.ingest.board import Board
-from assent.ingest.board_parts import Activated, Loaded, StateKey
+from assent.ingest.board_parts import Activated, KeptItem, Loaded, StateKey
 from assent.ingest.component import Component, Derived
 from assent.ingest.erasure_store import newest_entry, save_erasure, save_parted
-from assent.ingest.facts import AudienceBody, ErasureBody, EventBody, MarkBody, PolicyBody, StatedBody
+from assent.ingest.facts import (
+    AudienceBody,
+    DerivationBody,
+    ErasureBody,
+    EventBody,
+    MarkBody,
+    PolicyBody,
+    StatedBody,
+)
 from assent.ingest.memory import Held, Memory, recall
 from assent.ledger.append import Fact, Ref
 
 _CONSENT = load("consent")
+_DERIVATIONS = load("derivations")
 
 _PAGE = 10_000
 
@@ -111,6 +120,10 @@ async def load_for(
     if audiences:
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
         loaded.audience_versions = dict(map(tuple, rows))
+    if any(isinstance(fact.body, DerivationBody) for fact in facts):
+        rows = await connection.fetch(_DERIVATIONS.derived_features, controller_id)
+        loaded.derivations = {name: number for number, name, _ in rows}
+        loaded.derivations_given = await connection.fetchval(_DERIVATIONS.derived_count, controller_id)
     return loaded
 
 
@@ -140,6 +153,7 @@ async def save(connection: Connection, controller_id: ControllerId, board: Board
         await consent_store.insert_statements(connection, controller_id, board.statements)
     await _save_derived(connection, controller_id, board)
     await _save_features(connection, controller_id, board)
+    await _save_derivations(connection, controller_id, board)
     for audience in board.audiences:
         await connection.execute(
             _CONSENT.insert_audiences,
@@ -329,21 +343,40 @@ async def _save_features(connection: Connection, controller_id: ControllerId, bo
         await feature_store.delete_states(connection, controller_id, gone)
     if kept:
         await feature_store.upsert_states(connection, controller_id, kept)
-    rows = [
-        (
-            row.identifier,
-            row.item.feature,
-            row.item.entry,
-            row.category,
-            row.basis,
-            row.item.at,
-            pack_value(row.item.value),
-        )
-        for row in board.items
-        if row.basis
-    ]
-    if rows:
+    await keep_items(connection, controller_id, [row for row in board.items if row.basis])
+
+
+async def keep_items(connection: Connection, controller_id: ControllerId, kept: Sequence[KeptItem]) -> None:
+    """Insert items of windowed, distinct and derived features."""
+    if kept:
+        rows = [
+            (
+                row.identifier,
+                row.item.feature,
+                row.item.entry,
+                row.category,
+                row.basis,
+                row.item.at,
+                pack_value(row.item.value),
+            )
+            for row in kept
+        ]
         await feature_store.insert_items(connection, controller_id, rows)
 
 
-__all__ = ["load_for", "save", "strips"]
+async def _save_derivations(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    if board.new_derivations:
+        await connection.execute(
+            _DERIVATIONS.insert_derived,
+            controller_id,
+            list(board.new_derivations),
+            [name for name, _ in board.new_derivations.values()],
+            [entry for _, entry in board.new_derivations.values()],
+        )
+    if board.gone_derivations:
+        gone = sorted(board.gone_derivations)
+        await connection.execute(_DERIVATIONS.drop_derived, controller_id, gone)
+        await connection.execute(_DERIVATIONS.delete_derived_items, controller_id, gone)
+
+
+__all__ = ["keep_items", "load_for", "save", "strips"]

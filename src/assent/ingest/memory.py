@@ -78,6 +78,7 @@ class Memory:
     def keep(self, revision: Revision, at: Instant, board: Board) -> None:
         """Keep what a committed board holds."""
         self._stands_at = (revision, at)
+        self.policy = board.policy
         if len(self._young) > MOST_KEPT:
             self._old, self._young = self._young, {}
         new = {node.id for node in board.new_identifiers}

@@ -58,6 +58,8 @@ class Head(Struct, frozen=True, kw_only=True):
     checkpoint: str = ""
     preparing: int | None = None
     """The policy version that is being prepared beside the one in force."""
+    catalogue: int = 0
+    """How often the derived features changed."""
 
 
 class Trees:

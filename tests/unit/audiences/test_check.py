@@ -68,7 +68,7 @@ def test_needs_are_named_and_include_those_of_referred_audiences() -> None:
         ({"op": "recent", "feature": "born", "from": "yesterday"}, WrongType, "/rule/from"),
         ({"op": "audience", "audience": "nobody"}, UnknownAudience, "/rule/audience"),
         ({"op": "audience", "audience": "me"}, CyclicAudience, "/rule/audience"),
-        ({"op": "did", "event": "x", "compare": ">=", "count": 1}, UnknownFeature, "/rule/op"),
+        ({"op": "did", "event": "x", "compare": ">=", "count": 1}, UnknownFeature, "/rule/event"),
         ({"op": "bucket", "salt": "s", "low": 0, "high": 1}, UnknownFeature, "/rule/op"),
         ({"op": "and", "of": [{"op": "eq", "feature": "age"}]}, UnreadableBody, "/rule/of/0"),
         ({"op": "whatever"}, UnreadableBody, "/rule/op"),

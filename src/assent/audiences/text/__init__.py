@@ -26,11 +26,15 @@ The grammar (EBNF; strings, numbers, lists and objects are JSON's; spaces and li
                | "bucket" "(" string [ "," "of" name ] "," "from" value "to" value ")"
                | "at_least" "(" integer { "," rule } ")"
                | ( "all_of" | "any_of" ) "(" [ rule { "," rule } ] ")"
-               | did
+               | did | agg
                | "seq" "(" [ did { "," did } ] [ "," "gap" duration ] [ "," "last" duration ] ")"
                | "any_item" "(" name "," "where" rule ")"
                | "held" "(" name "=" value "," compare duration ")" ;
     did        = "did" "(" string { "," ( "where" rule | compare integer | window ) } ")" ;
+    agg        = "agg" "(" string "," aggregate [ "of" name ] ","
+                 { ( "where" rule | compare value | window ) "," } ")" ;   (* compare value once; no last comma *)
+    aggregate  = "count" | "sum" | "mean" | "low" | "high" | "first" | "last" | "distinct"
+               | "first_time" | "last_time" ;
     window     = "last" duration | "from" duration [ "to" duration ] | "to" duration
                | "between" value "and" value ;
     compare    = "at" "least" | "at" "most" | "more" "than" | "less" "than" | "exactly" | "other" "than" ;

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from assent.audiences.rule import (
+    AGGREGATES,
     Absent,
+    Agg,
     All,
     And,
     AnyItem,
@@ -218,17 +220,34 @@ class _Reading(Cursor):
 
     def did(self) -> Did:
         event = self.string("the name of an event in quotes")
+        return Did(**{"event": event, "compare": ">=", "count": 1, **self._clauses("count", self.count)})
+
+    def agg(self) -> Rule:
+        event = self.string("the name of an event in quotes")
+        self.take(",", ",")
+        at = self.piece.at
+        aggregate = self.advance() if self.piece.kind is Kind.WORD else ""
+        if aggregate not in AGGREGATES:
+            raise unreadable(self.text, at, f"one of {', '.join(AGGREGATES)}")
+        path = self.name() if self.took("of") else None
+        at = self.piece.at
+        said = self._clauses("value", self.value)
+        if "value" not in said:
+            raise unreadable(self.text, at, "a comparison such as at least 100")
+        return Agg(**{"event": event, "aggregate": aggregate, "path": path, **said})
+
+    def _clauses(self, operand: str, read_operand: Callable[[], object]) -> dict[str, Any]:
+        """Return the parts of `did` or `agg`, each at most once, as the members they say."""
         said: dict[str, Any] = {}
         while self.took(","):
             at = self.piece.at
-            clause = self._clause()
+            clause = self._clause(operand, read_operand)
             if clause.keys() & said.keys():
                 raise unreadable(self.text, at, "each part no more than once")
             said |= clause
-        return Did(**{"event": event, "compare": ">=", "count": 1, **said})
+        return said
 
-    def _clause(self) -> dict[str, Any]:
-        """Return one part of `did`, as the members it says."""
+    def _clause(self, operand: str, read_operand: Callable[[], object]) -> dict[str, Any]:
         if self.took("where"):
             return {"where": self._rule()}
         if self.took("last"):
@@ -245,7 +264,7 @@ class _Reading(Cursor):
         compare = self.compare()
         if compare is None:
             raise self.unexpected(_CLAUSES)
-        return {"compare": compare, "count": self.count()}
+        return {"compare": compare, operand: read_operand()}
 
     def seq(self) -> Rule:
         steps: list[Did] = []
@@ -280,6 +299,7 @@ _CALLS: Final[Mapping[str, Callable[[_Reading], Rule]]] = {
     "all_of": _Reading.all_of,
     "any_of": _Reading.any_of,
     "did": _Reading.did,
+    "agg": _Reading.agg,
     "seq": _Reading.seq,
     "any_item": _Reading.any_item,
     "held": _Reading.held,

@@ -11,6 +11,7 @@ import msgspec
 
 from assent.audiences.rule import (
     Absent,
+    Agg,
     All,
     And,
     AnyItem,
@@ -88,13 +89,13 @@ def _rule(rule: Rule, around: int) -> str:
             return "not " + _rule(inner, _UNARY)
         case All():
             return "everyone"
-        case AtLeast() | Audience() | Ids() | Bucket() | Did() | Seq() | AnyItem() | Held():
+        case AtLeast() | Audience() | Ids() | Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
             return _function(rule)
         case _:
             return f"{_name(rule.feature)} {_comparison(rule)}"
 
 
-def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Seq | AnyItem | Held) -> str:
+def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Agg | Seq | AnyItem | Held) -> str:
     match rule:
         case AtLeast(count=count, of=of):
             return _call("at_least", (str(count), *map(write, of)))
@@ -106,6 +107,8 @@ def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Seq | AnyItem | He
             return _call("bucket", _bucket(rule))
         case Did():
             return _call("did", _did(rule))
+        case Agg():
+            return _call("agg", _agg(rule))
         case Seq():
             return _call("seq", _seq(rule))
         case AnyItem():
@@ -168,6 +171,19 @@ def _did(rule: Did) -> Iterator[str]:
         yield f"where {write(rule.where)}"
     if (rule.compare, rule.count) != (">=", 1):
         yield f"{COMPARES[rule.compare]} {rule.count}"
+    yield from _window(rule)
+
+
+def _agg(rule: Agg) -> Iterator[str]:
+    yield _value(rule.event)
+    yield rule.aggregate if rule.path is None else f"{rule.aggregate} of {_name(rule.path)}"
+    yield f"{COMPARES[rule.compare]} {_value(rule.value)}"
+    if rule.where is not None:
+        yield f"where {write(rule.where)}"
+    yield from _window(rule)
+
+
+def _window(rule: Did | Agg) -> Iterator[str]:
     if rule.last is not None:
         yield f"last {_duration(rule.last)}"
     ends = (("from", rule.begin), ("to", rule.end))

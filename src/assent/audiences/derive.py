@@ -1,0 +1,338 @@
+"""Turn leaves over events into leaves over derived features: a rule as it is answered.
+
+`did`, `agg`, `seq`, `held` and `any_item` ask for something of single events or of a trait's history. Each
+becomes a comparison with a derived feature (`core/derived`), which the write path keeps like any other. Pure.
+Raises UnknownFeature where no category keeps such an event, WrongType and EmptyGroup with a pointer.
+"""
+
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+import msgspec
+from msgspec import Struct, structs
+
+from assent.audiences.rule import (
+    Agg,
+    And,
+    AnyItem,
+    AtLeast,
+    Compare,
+    Did,
+    Eq,
+    Ge,
+    Gt,
+    Held,
+    Le,
+    Lt,
+    Ne,
+    Not,
+    Or,
+    Rule,
+    Seq,
+    unparse,
+)
+from assent.core import derived
+from assent.core.errors import UnknownFeature, WrongType
+from assent.core.ids import CategoryId, FeatureId
+from assent.core.policy import Aggregate, Feature, Leaf, Policy, Step, ValueType
+from assent.core.time import Duration, Instant, parse_duration, parse_time
+from assent.features.catalogue import fitted, pack_value
+from assent.features.condition import predicate
+
+EventLeaf = Did | Agg | Seq | Held | AnyItem
+
+_MICROSECOND: Final = Duration(microseconds=1)
+
+_COMPARES: Final[Mapping[Compare, type[Eq | Ne | Lt | Le | Gt | Ge]]] = {
+    "==": Eq,
+    "!=": Ne,
+    "<": Lt,
+    "<=": Le,
+    ">": Gt,
+    ">=": Ge,
+}
+
+
+class Lowered(Struct, frozen=True, kw_only=True):
+    """A leaf as it is answered, and the derived features, not numbered yet, that it needs."""
+
+    rule: Rule
+    features: tuple[Feature, ...]
+
+
+def lowered(leaf: EventLeaf, policy: Policy, pointer: str = "") -> Lowered:
+    """Return one leaf over events as a rule over derived features."""
+    match leaf:
+        case Did():
+            feature = _of_events(leaf, policy, Aggregate.COUNT, ValueType.NUMBER, None, pointer)
+            return _compared(leaf.compare, feature, leaf.count)
+        case Agg():
+            kind = _kind(leaf, pointer)
+            feature = _of_events(leaf, policy, Aggregate(leaf.aggregate), kind, leaf.path, pointer)
+            return _compared(leaf.compare, feature, leaf.value)
+        case Seq():
+            return _compared(">=", _sequence(leaf, policy, pointer), 1)
+        case Held():
+            return _held(leaf, policy, pointer)
+        case AnyItem():
+            return _compared(">=", _any_item(leaf, policy, pointer), 1)
+        case _:
+            assert_never(leaf)
+
+
+def expanded(rule: Rule, policy: Policy) -> Rule:
+    """Return a checked rule as it is answered; the same object where it has no leaf over events."""
+    match rule:
+        case Did() | Agg() | Seq() | Held() | AnyItem():
+            return lowered(rule, policy).rule
+        case And(of=of) | Or(of=of) | AtLeast(of=of):
+            inner = tuple(expanded(each, policy) for each in of)
+            same = all(one is other for one, other in zip(of, inner, strict=True))
+            return rule if same else structs.replace(rule, of=inner)
+        case Not(of=one):
+            other = expanded(one, policy)
+            return rule if other is one else Not(of=other)
+        case _:
+            return rule
+
+
+def needed(rule: Rule, policy: Policy) -> dict[str, Feature]:
+    """Return the derived features of a checked rule, by name."""
+    found: dict[str, Feature] = {}
+    waiting = [rule]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case Did() | Agg() | Seq() | Held() | AnyItem():
+                found |= {feature.name: feature for feature in lowered(node, policy).features}
+            case And(of=of) | Or(of=of) | AtLeast(of=of):
+                waiting += of
+            case Not(of=inner):
+                waiting.append(inner)
+            case _:
+                pass
+    return found
+
+
+def _compared(compare: Compare, feature: Feature, value: object) -> Lowered:
+    return Lowered(rule=_COMPARES[compare](feature=feature.name, value=value), features=(feature,))
+
+
+def _of_events(
+    leaf: Did | Agg,
+    policy: Policy,
+    aggregate: Aggregate,
+    kind: ValueType,
+    path: str | None,
+    pointer: str,
+) -> Feature:
+    window, until, between = _window(leaf, pointer)
+    return _feature(
+        category=_category(policy, "event", leaf.event, pointer + "/event"),
+        type=kind,
+        aggregate=aggregate,
+        event=leaf.event,
+        path=path,
+        window=window,
+        leaf=Leaf(where=_condition(leaf.where, pointer + "/where"), until=until, between=between),
+    )
+
+
+def _sequence(leaf: Seq, policy: Policy, pointer: str) -> Feature:
+    steps, categories = [], set()
+    for place, step in enumerate(leaf.steps):
+        at = f"{pointer}/steps/{place}"
+        if (step.compare, step.count) != (">=", 1) or _window(step, at) != (None, None, None):
+            raise WrongType("expected a step to be one event, without a count and a window", pointer=at)
+        categories.add(_category(policy, "event", step.event, at + "/event"))
+        steps.append(Step(event=step.event, where=_condition(step.where, at + "/where")))
+    if not 2 <= len(steps) <= _MOST_STEPS:
+        raise WrongType(f"expected 2 to {_MOST_STEPS} steps", pointer=pointer + "/steps")
+    if len(categories) > 1:
+        raise WrongType("expected steps of one category of data", pointer=pointer + "/steps")
+    return _feature(
+        category=categories.pop(),
+        type=ValueType.NUMBER,
+        aggregate=Aggregate.SEQUENCE,
+        window=None if leaf.last is None else _duration(leaf.last, pointer + "/last"),
+        leaf=Leaf(
+            steps=tuple(steps), gap=None if leaf.gap is None else _duration(leaf.gap, pointer + "/gap")
+        ),
+    )
+
+
+_MOST_STEPS: Final = 8
+
+
+def _held(leaf: Held, policy: Policy, pointer: str) -> Lowered:
+    duration = _duration(leaf.duration, pointer + "/duration")
+    further = Duration(months=duration.months, microseconds=duration.microseconds + 1)
+    match leaf.compare:
+        case ">=" | ">":
+            long = duration if leaf.compare == ">=" else further
+            return _compared(">=", _holding(leaf, policy, long, pointer), 1)
+        case "<" | "<=":
+            # It is so now, and has not been for as long.
+            is_now = _compared(">=", _holding(leaf, policy, Duration(), pointer), 1)
+            long = duration if leaf.compare == "<" else further
+            so_long = _compared(">=", _holding(leaf, policy, long, pointer), 1)
+            return Lowered(
+                rule=And(of=(is_now.rule, Not(of=so_long.rule))), features=is_now.features + so_long.features
+            )
+        case _:
+            raise WrongType("expected <, <=, > or >=", pointer=pointer + "/compare")
+
+
+def _holding(leaf: Held, policy: Policy, long: Duration, pointer: str) -> Feature:
+    trait = _trait(leaf.feature, policy, pointer + "/feature")
+    value = fitted(trait.type, leaf.value)
+    if value is None or trait.type is ValueType.LIST:
+        raise WrongType(f"expected a {trait.type.value}", pointer=pointer + "/value")
+    return _feature(
+        category=trait.category,
+        type=ValueType.NUMBER,
+        aggregate=Aggregate.HELD,
+        trait=trait.trait,
+        window=long,
+        leaf=Leaf(value=pack_value(value).hex(), of=trait.type),
+    )
+
+
+def _any_item(leaf: AnyItem, policy: Policy, pointer: str) -> Feature:
+    trait = _trait(leaf.feature, policy, pointer + "/feature")
+    if trait.type is not ValueType.LIST:
+        raise WrongType("expected a list of objects", pointer=pointer + "/op")
+    return _feature(
+        category=trait.category,
+        type=ValueType.NUMBER,
+        aggregate=Aggregate.HOLDS,
+        trait=trait.trait,
+        leaf=Leaf(where=_condition(leaf.where, pointer + "/where")),
+    )
+
+
+def _feature(
+    *,
+    category: CategoryId,
+    type: ValueType,  # noqa: A002 - the field's own name
+    aggregate: Aggregate,
+    leaf: Leaf,
+    trait: str | None = None,
+    event: str | None = None,
+    path: str | None = None,
+    window: Duration | None = None,
+) -> Feature:
+    return derived.named(
+        Feature(
+            id=FeatureId(0),
+            name="",
+            category=category,
+            type=type,
+            aggregate=aggregate,
+            trait=trait,
+            event=event,
+            path=path,
+            window=window,
+            leaf=leaf,
+        )
+    )
+
+
+def _trait(name: str, policy: Policy, pointer: str) -> Feature:
+    number = policy.feature_ids.get(name)
+    feature = None if number is None else policy.features.get(number)
+    if feature is None or feature.leaf is not None:
+        raise UnknownFeature(pointer=pointer)
+    if feature.trait is None:
+        raise WrongType("expected a feature that is a trait: of others no history is kept", pointer=pointer)
+    return feature
+
+
+def _category(policy: Policy, kind: str, name: str, pointer: str) -> CategoryId:
+    found = derived.category_of(policy, kind, name)
+    if found is None:
+        raise UnknownFeature("no category keeps such an event", pointer=pointer)
+    return found
+
+
+def _condition(where: Rule | None, pointer: str) -> str:
+    """Return a condition on properties as canonical JSON text, checked; empty for none."""
+    if where is None:
+        return ""
+    tree = msgspec.json.decode(msgspec.json.encode(unparse(where)))
+    predicate(tree, pointer)
+    return msgspec.json.encode(tree, order="sorted").decode()
+
+
+def _window(
+    leaf: Did | Agg, pointer: str
+) -> tuple[Duration | None, Duration | None, tuple[Instant, Instant] | None]:
+    """Return the window's beginning and end before now, and its absolute ends; None where there is none."""
+    ways = (leaf.last, leaf.begin, leaf.between_t)
+    if sum(way is not None for way in ways) > 1 or (leaf.end is not None and leaf.begin is None):
+        raise WrongType("expected one window: last, from and to, or between_t", pointer=pointer)
+    if leaf.between_t is not None:
+        low, high = (_time(end, f"{pointer}/between_t/{n}") for n, end in enumerate(leaf.between_t))
+        return None, None, (low, high)
+    if leaf.last is not None:
+        return _duration(leaf.last, pointer + "/last"), None, None
+    if leaf.begin is None:
+        return None, None, None
+    begin = _past(leaf.begin, pointer + "/from")
+    end = _past(leaf.end or "PT0S", pointer + "/to")
+    return begin, end if end.months or end.microseconds else None, None
+
+
+def _past(text: str, pointer: str) -> Duration:
+    """Return how long before now a relative end such as `-P7D` lies."""
+    try:
+        before = -parse_duration(text)
+    except ValueError:
+        raise WrongType("expected an ISO 8601 duration", pointer=pointer) from None
+    if before.months < 0 or before.microseconds < 0:
+        raise WrongType("expected a time that is past", pointer=pointer)
+    return before
+
+
+def _duration(text: str, pointer: str) -> Duration:
+    try:
+        duration = parse_duration(text)
+    except ValueError:
+        raise WrongType("expected an ISO 8601 duration", pointer=pointer) from None
+    if duration.months < 0 or duration.microseconds < 0:
+        raise WrongType("expected a duration that is not negative", pointer=pointer)
+    return duration
+
+
+def _time(raw: object, pointer: str) -> Instant:
+    try:
+        if isinstance(raw, str):
+            return parse_time(raw)
+    except ValueError:
+        pass
+    raise WrongType("expected an RFC 3339 time", pointer=pointer)
+
+
+_KINDS: Final[Mapping[str, ValueType]] = {
+    "first_time": ValueType.TIME,
+    "last_time": ValueType.TIME,
+}
+_BY_VALUE: Final = ("first", "last")
+_WITHOUT_PATH: Final = ("count", "first_time", "last_time")
+
+
+def _kind(leaf: Agg, pointer: str) -> ValueType:
+    """Return the type of what an aggregate gives, which the value it is compared with must have."""
+    if (leaf.path is None) is not (leaf.aggregate in _WITHOUT_PATH):
+        raise WrongType("expected a path where the aggregate takes a value", pointer=pointer + "/path")
+    kind = _KINDS.get(leaf.aggregate, ValueType.NUMBER)
+    if leaf.aggregate in _BY_VALUE:
+        if isinstance(leaf.value, bool):
+            kind = ValueType.BOOLEAN
+        elif isinstance(leaf.value, str):
+            kind = ValueType.TEXT
+    if fitted(kind, leaf.value) is None:
+        raise WrongType(f"expected a {kind.value} that can be held exactly", pointer=pointer + "/value")
+    if leaf.compare not in ("==", "!=") and kind in (ValueType.BOOLEAN, ValueType.TEXT):
+        raise WrongType("expected == or !=", pointer=pointer + "/compare")
+    return kind
