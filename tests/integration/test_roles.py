@@ -175,6 +175,7 @@ READERS_OWN = {
     "function gate.position",
     "function gate.record",
     "function gate.setting",
+    "function gate.catalogue",
     "function gate.subjects",
     "function gate.usable",
     "table gate.released",
@@ -227,6 +228,7 @@ ledger.refusal              siu                     -  s  -
 ledger.release              si u(leaf_index)        -  s  -
 ledger.release_entry        si                      -  s  -
 ledger.release_head         siu                     -  s  -
+ledger.backfill             siu                     -  s  -
 ledger.retained             si                      -  s  sd
 ledger.tile                 si                      -  s  -
 ledger.touched              siud                    -  s  sd
@@ -243,6 +245,7 @@ projection.permit           siud                    -  s  sud
 projection.policy           siud                    -  s  sud
 projection.purpose          siud                    -  s  sud
 projection.statement        siud                    -  s  sud
+projection.derived_feature  siud                    -  s  s
 projection.suppression      siud                    -  s  sud
 """
 """Writer, reader, auditor, eraser: (s)elect, (i)nsert, (u)pdate, (d)elete; of single columns in brackets.

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from assent.audiences.rule import Rule, parse
+from assent.audiences.rule import AGGREGATES, Rule, parse
 
 texts = st.one_of(
     st.sampled_from(["", "IT", "and", "not", 'say "no"', "a\\b", "tab\t", "Ελ", "last"]), st.text(max_size=6)
@@ -67,7 +67,16 @@ def _leaves() -> st.SearchStrategy[dict[str, object]]:
         _node("bucket", salt=texts, low=values, high=values, feature=names),
         _node("held", feature=names, value=values, compare=compares, duration=durations),
         _did(),
+        _agg(),
     )
+
+
+def _agg(**members: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
+    plain = _node(
+        "agg", event=texts, aggregate=st.sampled_from(AGGREGATES), compare=compares, value=values, **members
+    )
+    paths = st.one_of(st.just({}), st.builds(lambda name: {"path": name}, names))
+    return st.builds(lambda one, window, path: {**one, **window, **path}, plain, windows, paths)
 
 
 def _did(**members: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
@@ -85,6 +94,7 @@ def _around(inner: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[di
         _node("at_least", count=st.integers(-1, 3), of=some),
         _node("any_item", feature=names, where=inner),
         _did(where=inner),
+        _agg(where=inner),
         _node("seq", steps=steps),
         _node("seq", steps=steps, gap=durations, last=durations),
     )

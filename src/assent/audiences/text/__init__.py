@@ -31,8 +31,8 @@ The grammar (EBNF; strings, numbers, lists and objects are JSON's; spaces and li
                | "any_item" "(" name "," "where" rule ")"
                | "held" "(" name "=" value "," compare duration ")" ;
     did        = "did" "(" string { "," ( "where" rule | compare integer | window ) } ")" ;
-    agg        = "agg" "(" string "," aggregate [ "of" name ] ","
-                 { ( "where" rule | compare value | window ) "," } ")" ;   (* compare value once; no last comma *)
+    agg        = "agg" "(" string "," aggregate [ "of" name ]
+                 { "," ( "where" rule | compare value | window ) } ")" ;
     aggregate  = "count" | "sum" | "mean" | "low" | "high" | "first" | "last" | "distinct"
                | "first_time" | "last_time" ;
     window     = "last" duration | "from" duration [ "to" duration ] | "to" duration
