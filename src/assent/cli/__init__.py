@@ -8,21 +8,44 @@ is printed, except a new key, once.
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
-from assent.cli.demo import demo
-from assent.cli.exporting import export_
-from assent.cli.importing import import_
-from assent.cli.keys import keys
-from assent.cli.policy import policy
-from assent.cli.probable import example
-from assent.cli.serving import run
-from assent.cli.upkeep import migrate, rebuild, upkeep, verify
 from assent.core.errors import AssentError
 
+_PLACES = {
+    "demo": "demo:demo",
+    "example": "probable:example",
+    "export": "exporting:export_",
+    "import": "importing:import_",
+    "keys": "keys:keys",
+    "migrate": "upkeep:migrate",
+    "policy": "policy:policy",
+    "rebuild": "upkeep:rebuild",
+    "run": "serving:run",
+    "upkeep": "upkeep:upkeep",
+    "verify": "verifying:verify",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Loads the command that is asked for alone: all of them take longer than many of them run."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(_PLACES)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        module, name = _PLACES.get(cmd_name, ":").split(":")
+        if not module:
+            return None
+        command: click.Command = getattr(import_module(f"assent.cli.{module}"), name)
+        return command
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="assent", message="%(prog)s %(version)s")
 def commands() -> None:
     """Consent and identity: who agreed to what, who is who, and what may be released to whom.
@@ -30,10 +53,6 @@ def commands() -> None:
     Settings are read from the environment (ASSENT_FOLDER, ASSENT_PORT and others: see the README). Without
     any, everything lies under .assent/ in the current folder, with a PostgreSQL of its own.
     """
-
-
-for command in (run, demo, example, import_, export_, keys, policy, migrate, rebuild, upkeep, verify):
-    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from assent.core.errors import AssentError, OverCapacity, Refused
+from assent.core.errors import AssentError, GainsUnstated, OverCapacity, Refused
 from assent.core.ids import ControllerId
 from assent.database.lost import LOST
 from assent.http.problems import status_of
@@ -28,7 +28,7 @@ class Failing:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v2/track", "/v1/track/anna@example.org", "/v1/audiences/a/b/anna@example.org", "/v1/me"],
+    ["/", "/v1", "/v2/track", "/v1/track/anna@example.org", "/v1/audiences/a/b/anna@example.org", "/v1/me/x"],
 )
 async def test_an_unknown_path_is_refused_without_repeating_it(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
@@ -112,4 +112,5 @@ async def test_every_error_that_a_caller_may_mend_has_a_code_of_the_wire_and_a_s
         if kind.__name__ == "ProofInvalid":  # for `assent verify`, which is no request
             continue
         assert kind.code in CODES, kind
-        assert 400 <= status_of(kind()) < 500, kind
+        refusal = kind({"advertising": 3}) if kind is GainsUnstated else kind()
+        assert 400 <= status_of(refusal) < 500, kind
