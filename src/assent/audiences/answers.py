@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from assent.audiences.check import Needs, check
 from assent.audiences.live import Live, Standing
-from assent.audiences.rule import And, Audience, Rule
+from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
 from assent.core.errors import RevisionAhead, UnknownAudience
@@ -92,7 +92,8 @@ class Audiences:
         """Return all members of an audience now, recorded; `namespaces` are what they leave with."""
         saved, known = await self._saved(asking, name)
         async with self._standing(asking) as standing:
-            question = standing.population.ask(saved.rule, standing.position.now, known)
+            ids = await self._ids(asking, standing, saved.rule, known)
+            question = standing.population.ask(saved.rule, standing.position.now, known, ids)
             found = await asyncio.to_thread(question.members)
             purpose = standing.position.purpose.id
             subjects = self._pairwise(
@@ -135,7 +136,8 @@ class Audiences:
         self, asking: Asking, rule: Rule, known: Mapping[str, Rule], kind: str, rules: str
     ) -> Count:
         async with self._standing(asking) as standing:
-            question = standing.population.ask(rule, standing.position.now, known)
+            ids = await self._ids(asking, standing, rule, known)
+            question = standing.population.ask(rule, standing.position.now, known, ids)
             number = await asyncio.to_thread(question.count)
             k = 1 if asking.exact else standing.position.purpose.k
             shown = number - number % k
@@ -153,6 +155,21 @@ class Audiences:
             if asking.at_least > standing.position.sequence:
                 raise RevisionAhead
             yield standing
+
+    async def _ids(
+        self, asking: Asking, standing: Standing, rule: Rule, known: Mapping[str, Rule]
+    ) -> dict[str, ProfileId]:
+        """Return whom the lists of a rule name, for this consumer and this purpose.
+
+        A name cannot be turned back, so everyone's is computed, off the loop: it costs what all members do.
+        """
+        wanted = listed(rule, known)
+        if not wanted:
+            return {}
+        everyone = standing.population.profiles().tolist()
+        found = await self._door.subjects(standing.connection, everyone)
+        named = await asyncio.to_thread(self._pairwise, asking, standing.position.purpose.id, found)
+        return {name: profile for name, profile in named if name in wanted}
 
     def _pairwise(
         self, asking: Asking, purpose: PurposeId, found: Mapping[ProfileId, bytes]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from assent.audiences.columns import Bits, Codebook, CodeColumn, IntegerColumn, Shared
 from assent.audiences.seen import Opening, Shown, value_of
+from assent.audiences.share import key_of_subject
 from assent.core.ids import CategoryId, CategoryMask, FeatureId
 from assent.core.policy import Feature, ValueType
 from assent.core.time import BEGINNING, FOREVER, Instant
@@ -34,6 +35,8 @@ class Block:
         books: Mapping[FeatureId, Codebook],
     ) -> None:
         self.profiles = Shared(np.full(size, NOBODY, np.int64))
+        self.keys: Shared[np.uint64] = Shared(np.zeros(size, np.uint64))
+        """By which people are drawn into shares."""
         self._features = tuple(features)
         self._categories = tuple(categories)
         self.columns: dict[FeatureId, IntegerColumn | CodeColumn] = {
@@ -61,6 +64,7 @@ class Block:
         for opening in permits:
             categories |= opening.categories
         self.profiles.write()[slot] = shown.profile
+        self.keys.write()[slot] = key_of_subject(shown.subject)
         for feature in self._features:
             shows = categories >> feature.category & 1
             self.columns[feature.id].set(slot, value_of(feature, shown.values) if shows else None)
@@ -75,6 +79,7 @@ class Block:
     def clear(self, slot: int) -> None:
         """Hold nobody at the slot, and nothing of who stood there."""
         self.profiles.write()[slot] = NOBODY
+        self.keys.write()[slot] = 0
         for column in self.columns.values():
             column.set(slot, None)
         self._since[slot], self._until[slot], self._shown[slot] = FOREVER, BEGINNING, 0
@@ -130,6 +135,7 @@ class Block:
             self._shown,
             self._valid_until,
             self.profiles.read(),
+            self.keys.read(),
             self._anybody.read(),
         )
         visible = sum(bits.read().nbytes for bits in self._visible.values())

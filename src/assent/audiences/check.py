@@ -5,7 +5,8 @@
     (3) every feature is in the catalogue
     (4) every value is of its feature's type, and the operator means something for that type
     (5) every feature is of a category that the purpose declares
-    (6) every audience it refers to exists for the purpose, fulfils the same, and never leads back
+    (6) every audience it refers to exists for the purpose, fulfils the same, never leads back, and leads no
+        further than the limit
     (7) no window is longer than its category keeps its data
 
 Pure. Raises a Refused with a pointer into the caller's own rule: a fault inside a referred audience points at
@@ -21,6 +22,7 @@ from assent.audiences.derive import EventLeaf, lowered
 from assent.audiences.rule import (
     DEEPEST,
     LARGEST,
+    MOST_REFERENCES,
     Absent,
     Agg,
     All,
@@ -66,7 +68,7 @@ from assent.core.errors import (
 from assent.core.ids import CategoryId, PurposeId
 from assent.core.policy import Feature, Policy, Purpose, ValueType
 from assent.core.time import parse_duration
-from assent.features.catalogue import fitted
+from assent.features.catalogue import MILLIONTHS, fitted, millionths
 
 _ORDERED: Final = (ValueType.NUMBER, ValueType.TIME)
 _SINGLE: Final = (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME)
@@ -106,7 +108,7 @@ def check(
     if asking is None:
         raise UnknownPurpose(pointer="/purpose")
     checking = _Checking(policy, asking, audiences)
-    checking.rule(rule, pointer, () if name is None else (name,))
+    checking.rule(rule, pointer, (name or "",))
     names = {policy.categories[category].name for category in checking.categories}
     return Needs(features=tuple(sorted(checking.features)), categories=tuple(sorted(names)))
 
@@ -118,26 +120,28 @@ class _Checking:
         self._policy = policy
         self._purpose = purpose
         self._audiences = audiences
-        self._passed: set[str] = set()
+        self._passed: dict[str, int] = {}
+        """Audiences that passed, and how many references lie below each, one inside the other."""
         self.features: dict[str, Feature] = {}
         self.categories: set[CategoryId] = set()
 
-    def rule(self, rule: Rule, pointer: str, within: tuple[str, ...]) -> None:
-        """Check one rule, `within` the audiences that led to it."""
-        nodes = 0
+    def rule(self, rule: Rule, pointer: str, within: tuple[str, ...]) -> int:
+        """Check one rule, `within` the audiences that led to it; return how deep its references go."""
+        nodes = below = 0
         waiting = [(rule, pointer, 1)]
         while waiting:
             node, place, depth = waiting.pop()
             nodes += 1
             if depth > DEEPEST or nodes > LARGEST:  # (1)
                 raise RuleTooDeep(pointer=place)
-            self._node(node, place, within)
+            below = max(below, self._node(node, place, within))
             inner = [(child, place + step, depth + 1) for step, child in children(node)]
             if isinstance(node, EventLeaf):
                 # What is inside is about properties, and was looked at with the leaf; it only counts.
                 nodes += self._size(inner)
                 continue
             waiting.extend(reversed(inner))  # so that the first fault in reading order is told
+        return below
 
     def _size(self, inner: list[tuple[Rule, str, int]]) -> int:
         """Count the nodes inside a leaf over events, no deeper than a rule may be."""
@@ -151,7 +155,7 @@ class _Checking:
             waiting += [(child, place + step, depth + 1) for step, child in children(node)]
         return nodes
 
-    def _node(self, node: Rule, place: str, within: tuple[str, ...]) -> None:
+    def _node(self, node: Rule, place: str, within: tuple[str, ...]) -> int:
         match node:
             case And(of=of) | Or(of=of):
                 _filled(of, place + "/of")
@@ -162,15 +166,16 @@ class _Checking:
             case Ids(values=values):
                 _filled(values, place + "/values")
             case Audience(audience=named):
-                self._audience(named, place + "/audience", within)
+                return self._audience(named, place + "/audience", within)
             case Did() | Agg() | Seq() | AnyItem() | Held():
                 self._event_leaf(node, place)
             case Bucket():
-                raise UnknownFeature("this operator is not supported yet", pointer=place + "/op")
+                self._bucket(node, place)
             case Not() | All():
                 pass
             case _:
                 self._leaf(node, place)
+        return 0
 
     def _event_leaf(self, node: EventLeaf, place: str) -> None:
         for feature in lowered(node, self._policy, place).features:
@@ -217,6 +222,19 @@ class _Checking:
             case _:
                 _fits(feature.type, node.value, place + "/value")
 
+    def _bucket(self, node: Bucket, place: str) -> None:
+        low, high = millionths(node.low), millionths(node.high)
+        for share, end in ((low, "/low"), (high, "/high")):
+            if share is None or not 0 <= share <= MILLIONTHS:
+                raise WrongType("expected a share from 0 to 1", pointer=place + end)
+        if low is None or high is None or low >= high:
+            raise WrongType("expected a share that is more than the low one", pointer=place + "/high")
+        if node.feature is not None:
+            feature = self._feature(node.feature, place + "/feature")
+            if feature.type not in _SINGLE or feature.window is not None:
+                # (4) what a part of a window is drawn into says nothing about the whole
+                raise WrongType("expected a single value without a window", pointer=place + "/feature")
+
     def _feature(self, name: str, place: str) -> Feature:
         number = self._policy.feature_ids.get(name)
         feature = None if number is None else self._policy.features.get(number)
@@ -228,23 +246,22 @@ class _Checking:
         self.categories.add(feature.category)
         return feature
 
-    def _audience(self, name: str, place: str, within: tuple[str, ...]) -> None:
+    def _audience(self, name: str, place: str, within: tuple[str, ...]) -> int:
         # (6) the limits are each rule's own; one that passed is not walked again
         if name in within:
             raise CyclicAudience(pointer=place)
         rule = self._audiences.get(name)
         if rule is None:
             raise UnknownAudience(pointer=place)
-        if name in self._passed:
-            return
-        if len(within) >= DEEPEST:
-            raise RuleTooDeep(pointer=place)
-        try:
-            self.rule(rule, "", (*within, name))
-        except Refused as fault:
-            fault.pointer = place
-            raise
-        self._passed.add(name)
+        if len(within) + self._passed.get(name, 0) > MOST_REFERENCES:
+            raise RuleTooDeep("audiences refer to audiences too deep", pointer=place)
+        if name not in self._passed:
+            try:
+                self._passed[name] = self.rule(rule, "", (*within, name))
+            except Refused as fault:
+                fault.pointer = place
+                raise
+        return self._passed[name] + 1
 
 
 _Leaf = Eq | Ne | Lt | Le | Gt | Ge | Between | In | NotIn | Known | Absent | Has | Contains | Recent

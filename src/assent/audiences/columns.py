@@ -70,6 +70,10 @@ class IntegerView:
         bits: Bits = self._array != self._lowest
         return bits
 
+    def integers(self) -> npt.NDArray[np.int64]:
+        """Return the values; what stands where there is none means nothing."""
+        return self._array.astype(np.int64) * self._unit
+
     def within(self, least: int | None, most: int | None) -> Bits:
         """Return which slots have a value from `least` to `most`, None where there is no end."""
         low = self._lowest + 1 if least is None else max(self._lowest + 1, -(-least // self._unit))

@@ -31,6 +31,8 @@ from assent.core.time import Instant
 BLOCK: Final = 65_536
 """Slots a block. One column's part of a block fits a processor's cache."""
 
+NO_KEYS: Final = np.zeros(0, np.uint64)
+
 NO_IDS: Final[Mapping[str, ProfileId]] = {}
 
 
@@ -85,6 +87,10 @@ class Population:
         """Hold nothing of many profiles."""
         for profile in profiles:
             self.drop(profile)
+
+    def profiles(self) -> npt.NDArray[np.int64]:
+        """Return everyone who is held, in no order."""
+        return np.fromiter(self._slots, np.int64, len(self._slots))
 
     def stale(self, now: Instant) -> npt.NDArray[np.int64]:
         """Return the profiles to ask the gate about: time has changed a value, or closed a permit."""
@@ -180,5 +186,6 @@ def _view(block: Block, planner: Planner, now: Instant, listed: tuple[Bits, ...]
             for number, begin in planner.windows.items()
         },
         listed=listed,
+        keys=block.keys.share() if planner.draws else NO_KEYS,
         answered={},
     )

@@ -52,6 +52,7 @@ from assent.audiences.rule import (
     Seq,
 )
 from assent.audiences.seen import Bound, Seen, bound_of, value_of
+from assent.audiences.share import key_of_subject, key_of_value, span_of
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import Value
@@ -106,10 +107,21 @@ class _Asking:
                 return _told(self._profile_key in values)
             case Audience(audience=name):
                 return self._audience(name)
-            case Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
+            case Bucket():
+                return self._bucket(rule)
+            case Did() | Agg() | Seq() | AnyItem() | Held():
                 return Truth.UNKNOWN
             case _:
                 return self._leaf(rule)
+
+    def _bucket(self, bucket: Bucket) -> Truth:
+        if bucket.feature is None:
+            return _told(span_of(bucket).holds(key_of_subject(self._seen.subject)))
+        feature = feature_named(self._policy, bucket.feature)
+        if feature.window is not None or not self._seen.visible >> feature.category & 1:
+            return Truth.UNKNOWN
+        value = value_of(feature, self._seen.values)
+        return _told(value is not None and span_of(bucket).holds(key_of_value(value)))
 
     def _audience(self, name: str) -> Truth:
         if name not in self._answered:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from assent.audiences.columns import Bits, Chosen, Codes, IntegerView
 from assent.audiences.leaf import Range
 from assent.audiences.seen import Bound
+from assent.audiences.share import Keys, Span
 from assent.core.ids import CategoryId, FeatureId
 
 
@@ -26,6 +27,8 @@ class View(Struct, frozen=True, kw_only=True):
     covered: Mapping[FeatureId, Bits]
     """Of windowed features: whose permit covers the whole window."""
     listed: tuple[Bits, ...]
+    keys: Keys
+    """By which people are drawn into shares; none where the plan draws nobody."""
     answered: dict[tuple[int, bool], Bits]
     """Of references, by number: an audience referred to many times is asked once."""
 
@@ -42,6 +45,12 @@ class Listed(Struct, frozen=True):
     """Who is on the list of this number."""
 
     number: int
+
+
+class Share(Struct, frozen=True):
+    """Who is drawn into a share of the people."""
+
+    span: Span
 
 
 class Every(Struct, frozen=True):
@@ -95,8 +104,17 @@ class Choice(Struct, frozen=True):
     bound: Bound
 
 
-Leaf = Presence | Ranges | Choice
-Plan = Everybody | Nobody | Listed | Every | Some | Opposite | Reference | Leaf
+class Drawn(Struct, frozen=True):
+    """The integer is drawn into a share of the values."""
+
+    feature: FeatureId
+    category: CategoryId
+    span: Span
+    bound: Bound
+
+
+Leaf = Presence | Ranges | Choice | Drawn
+Plan = Everybody | Nobody | Listed | Share | Every | Some | Opposite | Reference | Leaf
 
 
 def matching(plan: Plan, view: View, *, true: bool = True) -> Bits:
@@ -117,9 +135,10 @@ def matching(plan: Plan, view: View, *, true: bool = True) -> Bits:
             return view.anybody if true else np.zeros_like(view.anybody)
         case Nobody():
             return np.zeros_like(view.anybody)
-        case Listed(number=number):
-            return view.anybody & (view.listed[number] if true else ~view.listed[number])
-        case Presence() | Ranges() | Choice():
+        case Listed() | Share():
+            bits = view.listed[plan.number] if isinstance(plan, Listed) else plan.span.among(view.keys)
+            return view.anybody & (bits if true else ~bits)
+        case Presence() | Ranges() | Choice() | Drawn():
             return _leaf(plan, view, true=true)
         case _:
             assert_never(plan)
@@ -171,6 +190,8 @@ def _holds(leaf: Leaf, column: IntegerView | Codes) -> Bits:
             return _present(column)
         case Ranges(ranges=ranges) if isinstance(column, IntegerView):
             return _within(column, ranges)
+        case Drawn(span=span) if isinstance(column, IntegerView):
+            return column.present() & span.among(column.integers().astype(np.uint64))
         case Choice(chosen=chosen) if not isinstance(column, IntegerView):
             return chosen.among(column)
         case _:
@@ -199,7 +220,7 @@ def _proven(leaf: Leaf, column: IntegerView | Codes, *, true: bool) -> Bits:
     if isinstance(leaf, Choice):
         grows = true and leaf.bound is Bound.AT_LEAST  # a set: what the part holds the whole holds
         return _holds(leaf, column) if grows else np.zeros_like(present)
-    if leaf.bound is Bound.NOTHING or not isinstance(column, IntegerView):
+    if isinstance(leaf, Drawn) or leaf.bound is Bound.NOTHING or not isinstance(column, IntegerView):
         return np.zeros_like(present)
     return _bounded(leaf.ranges, column, at_least=leaf.bound is Bound.AT_LEAST, true=true)
 

@@ -21,6 +21,7 @@ from assent.audiences.leaf import (
 )
 from assent.audiences.plan import (
     Choice,
+    Drawn,
     Every,
     Everybody,
     Listed,
@@ -30,6 +31,7 @@ from assent.audiences.plan import (
     Presence,
     Ranges,
     Reference,
+    Share,
     Some,
 )
 from assent.audiences.rule import (
@@ -60,6 +62,7 @@ from assent.audiences.rule import (
     Seq,
 )
 from assent.audiences.seen import bound_of
+from assent.audiences.share import key_of_value, span_of
 from assent.core.ids import CategoryMask, FeatureId
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
@@ -88,6 +91,8 @@ class Planner:
         """What the plan looks at."""
         self.windows: dict[FeatureId, Instant] = {}
         """Where the windows of windowed features begin."""
+        self.draws = False
+        """Whether the plan looks at people's shares."""
         self.lists: list[tuple[str, ...]] = []
         """The lists of `ids`, by number."""
 
@@ -109,7 +114,9 @@ class Planner:
                 return Listed(len(self.lists) - 1)
             case Audience(audience=name):
                 return self._reference(name)
-            case Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
+            case Bucket():
+                return self._bucket(rule)
+            case Did() | Agg() | Seq() | AnyItem() | Held():
                 return Nobody()
             case _:
                 return self._leaf(rule)
@@ -128,6 +135,20 @@ class Planner:
                 inner = self.plan(expanded(rule, self._policy))
                 self._references[name] = Reference(len(self._references), inner)
         return self._references[name]
+
+    def _bucket(self, bucket: Bucket) -> Plan:
+        span = span_of(bucket)
+        if bucket.feature is None:
+            self.draws = True
+            return Share(span)
+        feature = feature_named(self._policy, bucket.feature)
+        if feature.window is not None or not self._categories >> feature.category & 1:
+            return Nobody()
+        self.features[feature.id] = feature
+        if feature.id in self._books:
+            chosen = self._books[feature.id].where(lambda value: span.holds(key_of_value(value)))
+            return self._choice(feature, chosen)
+        return Drawn(feature.id, feature.category, span, bound_of(feature))
 
     def _leaf(self, leaf: Positive | Negative) -> Plan:
         if isinstance(leaf, Negative):

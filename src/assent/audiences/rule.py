@@ -6,7 +6,7 @@ raises UnreadableBody with a pointer, or RuleTooDeep.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, get_args
 
@@ -18,6 +18,9 @@ from assent.core.errors import RuleTooDeep, UnreadableBody
 DEEPEST: Final = 8
 LARGEST: Final = 64
 """Levels and nodes of one rule."""
+
+MOST_REFERENCES: Final = 4
+"""Audiences that refer to each other, one inside the other, below one rule."""
 
 AggregateName = Literal[
     "count", "sum", "mean", "low", "high", "first", "last", "distinct", "first_time", "last_time"
@@ -315,6 +318,21 @@ def children(rule: Rule) -> Iterator[tuple[str, "Rule"]]:
             yield "/where", where
         case _:
             return
+
+
+def listed(rule: Rule, audiences: Mapping[str, Rule]) -> set[str]:
+    """Return everything that the lists of `ids` name, in the rule and in every audience it leads to."""
+    found: set[str] = set()
+    waiting, passed = [rule], set[str]()
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(each for _, each in children(node))
+        if isinstance(node, Ids):
+            found.update(node.values)
+        if isinstance(node, Audience) and node.audience in audiences and node.audience not in passed:
+            passed.add(node.audience)
+            waiting.append(audiences[node.audience])
+    return found
 
 
 def _shallow(raw: object) -> bool:

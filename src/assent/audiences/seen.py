@@ -34,6 +34,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     values: Mapping[FeatureId, Value]
     permits: tuple[Opening, ...]
     valid_until: Instant = FOREVER
+    subject: bytes = b""
+    """The keyed hash of the identifier that stands for the profile."""
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -42,6 +44,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     values: Mapping[FeatureId, Value]
     visible: CategoryMask
     since: Mapping[CategoryId, Instant]
+    subject: bytes = b""
 
 
 def seen_at(shown: Shown, now: Instant) -> Seen:
@@ -57,7 +60,7 @@ def seen_at(shown: Shown, now: Instant) -> Seen:
                 visible |= opening.categories
                 for category in map(CategoryId, members(opening.categories)):
                     since[category] = max(opening.since, since.get(category, opening.since))
-    return Seen(values=shown.values, visible=CategoryMask(visible), since=since)
+    return Seen(values=shown.values, visible=CategoryMask(visible), since=since, subject=shown.subject)
 
 
 def value_of(feature: Feature, values: Mapping[FeatureId, Value]) -> Value | None:

@@ -46,12 +46,12 @@ class Rules(Struct, frozen=True, kw_only=True):
         """Return names and versions, as releases record them."""
         return ",".join(f"{one.id}@{one.version}" for one in self.asked)
 
-    def of(self, policy: Policy, profile: Profile, now: Instant) -> list[str]:
-        """Return the audiences that the profile is a member of, by name."""
+    def of(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> list[str]:
+        """Return the audiences that the profile is a member of; `name` is the consumer's for it."""
         if not self.asked:
             return []
         seen = seen_at(shown(profile), now)
-        return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known)]
+        return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known, name)]
 
 
 class AudienceShelf:
@@ -120,12 +120,15 @@ def shown(profile: Profile) -> Shown:
         values=profile.values,
         permits=tuple(Opening(*permit) for permit in profile.permits),
         valid_until=profile.valid_until,
+        subject=profile.subject,
     )
 
 
-def _holds(one: Audience, policy: Policy, seen: Seen, now: Instant, known: Mapping[str, Rule]) -> bool:
+def _holds(
+    one: Audience, policy: Policy, seen: Seen, now: Instant, known: Mapping[str, Rule], name: str
+) -> bool:
     try:
-        return evaluate(one.rule, policy, seen, now, known) is Truth.TRUE
+        return evaluate(one.rule, policy, seen, now, known, name) is Truth.TRUE
     except Refused as error:
         # The policy changed under a saved rule: nobody is a member until the rule is mended.
         _log.warning("audience cannot be evaluated", code=error.code, version=one.version)

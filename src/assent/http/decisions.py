@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Response, post
 from msgspec import Meta, Struct
 
+from assent.audiences.shelf import Rules
 from assent.core.derived import is_derived
 from assent.core.errors import BlockedIdentifier, MalformedIdentifier
 from assent.core.policy import Policy
@@ -58,17 +59,7 @@ async def decide(request: AnyRequest) -> Response[bytes]:
         )
     )
     decisions = [
-        NOBODY
-        if profile is None
-        else {
-            "subject": wired.ring.pairwise(
-                who.controller_id, who.consumer, released.purpose.id, profile.subject
-            ),
-            "tier": profile.tier,
-            "features": features(released, profile),
-            "audiences": rules.of(released.policy, profile, released.now),
-            "buckets": {},
-        }
+        NOBODY if profile is None else _decision(wired, who, released, rules, profile)
         for profile in released.profiles
     ]
     document = {
@@ -77,6 +68,19 @@ async def decide(request: AnyRequest) -> Response[bytes]:
         "release": f"r:{released.release}",
     }
     return answer(document, headers=at_sequence(released.sequence))
+
+
+def _decision(
+    wired: Service, who: Caller, released: Answer, rules: Rules, profile: Profile
+) -> Mapping[str, object]:
+    name = wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.subject)
+    return {
+        "subject": name,
+        "tier": profile.tier,
+        "features": features(released, profile),
+        "audiences": rules.of(released.policy, profile, released.now, name),
+        "buckets": {},
+    }
 
 
 def features(released: Answer, profile: Profile) -> dict[str, object]:

@@ -38,6 +38,8 @@ AUDIENCES: dict[str, Any] = {
     "nobody_bought": {"op": "eq", "feature": "order_count", "value": 0},
     "big": {"op": "gt", "feature": "order_value", "value": 20},
     "recent": {"op": "ge", "feature": "orders_30d", "value": 1},
+    "half": {"op": "bucket", "salt": "half", "low": 0, "high": 0.5},
+    "other_half": {"op": "not", "of": {"op": "bucket", "salt": "half", "low": 0, "high": 0.5}},
     "not_big": {"op": "not", "of": {"op": "gt", "feature": "order_value", "value": 20}},
 }
 

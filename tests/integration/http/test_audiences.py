@@ -386,3 +386,46 @@ async def test_a_purpose_must_be_known_and_the_keys_own(shop: Shop, what: str) -
     refused(await asked(shop, what, purpose="world_domination", **more), 422, "unknown_purpose", "/purpose")
     refused(await asked(shop, what, purpose="analytics", **more), 403, "purpose_not_bound", "/purpose")
     refused(await asked(shop, what, purpose=None, **more), 400, "unreadable_body", "/purpose")
+
+
+# People by name, and shares of people.
+
+
+async def test_a_list_of_ids_names_people_for_the_consumer_and_purpose_that_know_them_so(shop: Shop) -> None:
+    await people(shop, range(4))
+    names = [(await shop.decision(PURPOSE, f"user_id:buyer-{n}"))["subject"] for n in range(4)]
+    listed = {"op": "ids", "values": [names[1], names[3], "k-nobody"]}
+    await shop.save("listed", listed, PURPOSE, "service")
+    await shop.save("others", {"op": "not", "of": {"op": "audience", "audience": "listed"}}, PURPOSE)
+    for audience, right in (("listed", {names[1], names[3]}), ("others", {names[0], names[2]})):
+        *found, end = lines(await asked(shop, f"{audience}/members"))
+        assert {one["subject"] for one in found} == right
+        assert (await asked(shop, f"{audience}/count")).json()["count"] == end["members"] == 2
+        decided = (
+            await shop.decide(PURPOSE, *(f"user_id:buyer-{n}" for n in range(4)), audiences=[audience])
+        ).json()
+        assert {one["subject"] for one in decided["decisions"] if one["audiences"]} == right
+    # The same people have other names for another purpose: there the list names nobody.
+    elsewhere = await asked(shop, "listed/members", by="engine:service", purpose="service")
+    assert lines(elsewhere)[-1]["members"] == 0
+
+
+async def test_a_share_of_people_is_the_same_in_every_answer_and_no_one_is_in_both_halves(shop: Shop) -> None:
+    await people(shop, range(12))
+    half = {"op": "bucket", "salt": "spring", "low": 0, "high": 0.5}
+    await shop.save("half", half, PURPOSE)
+    await shop.save("other_half", {"op": "not", "of": half}, PURPOSE)
+    who = [f"user_id:buyer-{n}" for n in range(12)]
+    decided = (await shop.decide(PURPOSE, *who, audiences=["half", "other_half"])).json()["decisions"]
+    assert all(len(one["audiences"]) == 1 for one in decided)
+    for name in ("half", "other_half"):
+        *found, _ = lines(await asked(shop, f"{name}/members"))
+        assert {one["subject"] for one in found} == {
+            one["subject"] for one in decided if name in one["audiences"]
+        }
+    # Somebody's share outlives a cookie that turns out to be theirs: it was known after them.
+    before = decided[0]["audiences"]
+    await shop.given("anonymous_id:late", PURPOSE)
+    await shop.track("identify", userId="buyer-0", anonymousId="late")
+    merged = (await shop.decide(PURPOSE, "anonymous_id:late", audiences=["*"])).json()["decisions"][0]
+    assert (merged["subject"], merged["audiences"]) == (decided[0]["subject"], before)

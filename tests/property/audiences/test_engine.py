@@ -213,6 +213,14 @@ def cached_bits_stay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Block, "_changed", lambda _self, _slot: None)
 
 
+def shares_of_people_stay_with_the_slot(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("assent.audiences.block.key_of_subject", lambda _subject: 0)
+
+
+def shares_of_values_forget_the_unit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(columns_module.IntegerView, "integers", lambda self: self._array.astype("int64"))
+
+
 EQUALS = CANARY(given(steps, questions, moments)(engine_equals_evaluator))
 FRESH = CANARY(given(steps, asked(), instants)(changes_equal_a_fresh_start))
 MOMENT = CANARY(given(steps, steps, asked(), instants)(a_question_sees_one_moment))
@@ -231,6 +239,8 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (a_part_is_the_whole, EQUALS),
         (bounds_are_rounded_down, EQUALS),
         (cached_bits_stay, EQUALS),
+        (shares_of_people_stay_with_the_slot, EQUALS),
+        (shares_of_values_forget_the_unit, EQUALS),
         (cached_bits_stay, FRESH),
         (values_outlive_their_people, FRESH),
         (shared_arrays_are_written, MOMENT),

@@ -12,6 +12,7 @@ from assent.audiences.rule import (
     AtLeast,
     Audience,
     Between,
+    Bucket,
     Contains,
     Eq,
     Ge,
@@ -135,6 +136,7 @@ def shown(draw: st.DrawFn, profile: int) -> Shown:
         values=draw(values()),
         permits=tuple(draw(st.lists(openings(), max_size=3))),
         valid_until=draw(st.one_of(st.just(FOREVER), st.just(FOREVER), instants)),
+        subject=draw(st.binary(min_size=32, max_size=32)),
     )
 
 
@@ -178,11 +180,18 @@ def _leaves(feature: Feature) -> st.SearchStrategy[Rule]:
     return st.one_of(options)
 
 
+_buckets = st.builds(
+    lambda salt, ends, feature: Bucket(salt=salt, low=ends[0], high=ends[1], feature=feature),
+    st.sampled_from(["spring", "autumn"]),
+    st.sampled_from([(0, 1), (0, Decimal("0.5")), (Decimal("0.5"), 1), (Decimal("0.999999"), 1)]),
+    st.sampled_from([None, None, "country", "age", "member", "born", "orders"]),
+)
 _lists = st.lists(st.sampled_from("0123"), min_size=1, max_size=3)
 _plain: st.SearchStrategy[Rule] = st.one_of(
     *[_leaves(one) for one in FEATURES.values() if one.name != "secret"],
     st.just(All()),
     _lists.map(lambda values: Ids(values=tuple(values))),
+    _buckets,
 )
 
 

@@ -69,7 +69,25 @@ def test_needs_are_named_and_include_those_of_referred_audiences() -> None:
         ({"op": "audience", "audience": "nobody"}, UnknownAudience, "/rule/audience"),
         ({"op": "audience", "audience": "me"}, CyclicAudience, "/rule/audience"),
         ({"op": "did", "event": "x", "compare": ">=", "count": 1}, UnknownFeature, "/rule/event"),
-        ({"op": "bucket", "salt": "s", "low": 0, "high": 1}, UnknownFeature, "/rule/op"),
+        ({"op": "bucket", "salt": "s", "low": -1, "high": 1}, WrongType, "/rule/low"),
+        ({"op": "bucket", "salt": "s", "low": 0, "high": 1.5}, WrongType, "/rule/high"),
+        ({"op": "bucket", "salt": "s", "low": 0.5, "high": 0.5}, WrongType, "/rule/high"),
+        ({"op": "bucket", "salt": "s", "low": "0", "high": 1}, WrongType, "/rule/low"),
+        (
+            {"op": "bucket", "salt": "s", "low": 0, "high": 1, "feature": "tags"},
+            WrongType,
+            "/rule/feature",
+        ),
+        (
+            {"op": "bucket", "salt": "s", "low": 0, "high": 1, "feature": "orders_7d"},
+            WrongType,
+            "/rule/feature",
+        ),
+        (
+            {"op": "bucket", "salt": "s", "low": 0, "high": 1, "feature": "nothing"},
+            UnknownFeature,
+            "/rule/feature",
+        ),
         ({"op": "and", "of": [{"op": "eq", "feature": "age"}]}, UnreadableBody, "/rule/of/0"),
         ({"op": "whatever"}, UnreadableBody, "/rule/op"),
         ({"op": "all", "consent": "no"}, UnreadableBody, "/rule"),
@@ -116,11 +134,29 @@ def test_a_fault_inside_a_referred_audience_points_at_the_reference() -> None:
         assert caught.value.pointer == "/rule/of/audience"
 
 
+def test_references_are_at_most_four_deep_by_whichever_way() -> None:
+    chain: dict[str, object] = {"a0": IT}
+    for number in range(1, 5):
+        chain[f"a{number}"] = {"op": "audience", "audience": f"a{number - 1}"}
+    checked({"op": "audience", "audience": "a3"}, **chain)
+    with pytest.raises(RuleTooDeep) as caught:
+        checked({"op": "audience", "audience": "a4"}, **chain)
+    assert caught.value.pointer == "/rule/audience"
+    again: dict[str, object] = {
+        "op": "and",
+        "of": [{"op": "audience", "audience": name} for name in ("a3", "b")],
+    }
+    checked(again, **chain, b={"op": "audience", "audience": "a2"})
+    with pytest.raises(RuleTooDeep) as caught:  # a3 passed already, one reference nearer
+        checked(again, **chain, b={"op": "audience", "audience": "a3"})
+    assert caught.value.pointer == "/rule/of/1/audience"
+
+
 def test_audiences_that_refer_to_each_other_many_times_are_checked_once() -> None:
     chain: dict[str, object] = {"a0": IT}
-    for number in range(1, 7):
+    for number in range(1, 4):
         chain[f"a{number}"] = {"op": "and", "of": [{"op": "audience", "audience": f"a{number - 1}"}] * 60}
-    checked({"op": "audience", "audience": "a6"}, **chain)
+    checked({"op": "audience", "audience": "a3"}, **chain)
 
 
 def test_an_unknown_purpose_is_refused() -> None:
