@@ -373,7 +373,7 @@ def test_an_import_beside_a_running_service_accounts_for_every_line(
     [
         (b"InvoiceNo,Country\n1,Italy\n", "expected one column StockCode in the file"),
         (b"\x1f\x8b no gzip", "the file is damaged: expected a whole file of its packing"),
-        (b"", "expected one column InvoiceNo"),
+        (b"", "expected a first line that names the columns"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_in_one_line(
