@@ -45,7 +45,7 @@ from assent.consent.statement import MARKS, State, Statement
 from assent.core.ids import CategoryId, IdentifierId, PurposeId
 from assent.core.policy import Policy, Purpose
 
-__all__ = ["Bond", "Cluster", "Decision", "Question", "Reason", "decide", "judge"]
+__all__ = ["Bond", "Cluster", "Decision", "Question", "Reason", "closed_for_all", "decide", "judge"]
 
 
 def decide(history: Sequence[Statement], cluster: Cluster, policy: Policy, question: Question) -> Decision:
@@ -62,6 +62,30 @@ def decide(history: Sequence[Statement], cluster: Cluster, policy: Policy, quest
 def judge(history: History, policy: Policy, question: Question, source: IdentifierId) -> Decision:
     """Answer for the data of one source."""
     return _judge(history, policy, question, source, question.purpose, asking=frozenset(), also=True)
+
+
+def closed_for_all(history: History, policy: Policy, question: Question) -> bool:
+    """Return whether steps 5 to 7 close the purpose, or one that it asks for, to every source of the person.
+
+    What is bound to an address is left to `judge`, unless the address itself is asked about.
+    """
+    for number in _asked_for(policy, question):
+        purpose = policy.purposes.get(number)
+        if purpose is not None:
+            case = open_case(history, policy, question, question.identifier, purpose)
+            if _restricted(case) or _found_against(case) or _denied(case):
+                return True
+    return False
+
+
+def _asked_for(policy: Policy, question: Question) -> list[PurposeId]:
+    """Return the purpose, the category's companions, and whatever these require in turn."""
+    also = () if question.category is None else policy.categories[question.category].also
+    numbers = [question.purpose, *also]
+    for number in numbers:  # grows while it is walked
+        purpose = policy.purposes.get(number)
+        numbers += [part for part in (purpose.requires_all if purpose else ()) if part not in numbers]
+    return numbers
 
 
 def _judge(

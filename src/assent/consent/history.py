@@ -4,7 +4,9 @@ Pure: an index over one history and one resolution, thrown away after use. It so
 no order of arrival; whatever is asked of it depends on the set of statements alone.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 
 from assent.consent.question import Cluster
 from assent.consent.statement import Statement
@@ -15,18 +17,27 @@ from assent.core.time import Instant
 class History:
     """One person's statements by purpose, and the resolution they were said in."""
 
-    __slots__ = ("_together", "_unbonded", "about", "cluster")
+    __slots__ = ("_together", "_turns", "_unbonded", "about", "cluster")
 
     def __init__(self, statements: Iterable[Statement], cluster: Cluster, known_at: Instant) -> None:
         """Index what was known at `known_at`."""
         self.about: dict[PurposeId | None, list[Statement]] = {}
         self.cluster = cluster
-        self._together: dict[tuple[Instant, Instant], dict[IdentifierId, frozenset[IdentifierId]]] = {}
+        self._together: dict[tuple[int, int], dict[IdentifierId, frozenset[IdentifierId]]] = {}
+        self._turns = sorted({turn for bond in cluster.bonds for turn in (bond.first_at, bond.until)})
         bonded = {end for bond in cluster.bonds for end in (bond.low, bond.high)}
         self._unbonded = any(member not in bonded for member in cluster.members)
         for said in statements:
             if said.known_at <= known_at:
                 self.about.setdefault(said.purpose, []).append(said)
+
+    def of(self, statements: Iterable[Statement]) -> "History":
+        """Return the history of some of these statements, in the same resolution."""
+        part = copy(self)  # which shares what was found out of who belonged together
+        part.about = {}
+        for said in statements:
+            part.about.setdefault(said.purpose, []).append(said)
+        return part
 
     def heard(self, purposes: Sequence[PurposeId | None], at: Instant) -> Iterator[Statement]:
         """Yield what had been said about any of `purposes` by `at`."""
@@ -42,10 +53,12 @@ class History:
 
         With `since`, only those that had been joined by then, and never parted until `at`.
         """
-        when = at, at if since is None else since
-        together = self._together.get(when)
+        since = at if since is None else since
+        # Between two turns of the bonds nobody joins and nobody parts.
+        turns = bisect_right(self._turns, at), bisect_right(self._turns, since)
+        together = self._together.get(turns)
         if together is None:
-            together = self._together[when] = self._components(*when)
+            together = self._together[turns] = self._components(at, since)
         return together.get(identifier, frozenset((identifier,)))
 
     def _components(self, at: Instant, since: Instant) -> dict[IdentifierId, frozenset[IdentifierId]]:

@@ -6,8 +6,7 @@ present yes began. The gate joins on permits; nothing sweeps, time alone opens a
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -20,9 +19,13 @@ from assent.consent.duties import lapse
 from assent.consent.history import History
 from assent.consent.statement import MARKS, WIDENING, Statement
 from assent.consent.terms import Terms, split, terms_of
+from assent.consent.voices import Closings, Voices
 from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, members
 from assent.core.policy import Policy
 from assent.core.time import BEGINNING, FOREVER, Instant
+
+Ask = Callable[[Instant], Decision | None]
+"""Asked about an instant, answers; None is a no as well."""
 
 Span = tuple[Instant, Instant, int]
 """Since, until, and the entry that decided (-1: none)."""
@@ -119,47 +122,100 @@ def _by_member(
     said nothing has none either, unless the person, authenticated, spoke for all that is theirs.
     """
     heard = [said for number in terms.about for said in known.about.get(number, ())]
-    breakpoints = _breakpoints(heard, known, terms)
     classes = split(terms.classes, {said.categories for said in heard if said.categories})
-    speakers = {said.identifier for said in heard}
-    calm = _calm(known, now) if any(said.state in MARKS for said in heard) else known
-    spoken_for = any(said.authenticated and said.person_scope for said in heard)
+    voices = Voices(heard)
+    joins, parts = _turns(known.cluster if voices.loud else Cluster(members=()))
+    edges = _breakpoints(voices.loud, {*joins, *parts}, terms) if voices.loud else []
+    asked = policy, terms, now
+    closed = Closings(known.of(voices.loud), *asked, edges)
+    restricted = any(said.state in MARKS for said in heard)
+    calm = Closings(known.of(_calm(voices.loud)), *asked, edges) if restricted else closed
     for identifier in known.cluster.members:
-        if not (silence_opens or spoken_for or identifier in speakers):
+        if not (silence_opens or voices.has(identifier)):
             continue
+        own = voices.of(identifier)
+        turns = _breakpoints(own, parts, terms)
+        breakpoints = sorted({*edges, *turns}) if edges else turns
         alike: dict[Span, int] = {}
         for categories in classes:
-            asked = policy, terms, identifier, _lowest(categories), now
-            ask = partial(_ask, known, *asked)
-            for span in _spans(ask, partial(_ask, calm, *asked), breakpoints, now):
+            member = identifier, _lowest(categories), turns
+            ask = _Asked(known.of(own), *asked, closed, *member)
+            ask_back = _Asked(known.of(_calm(own)), *asked, calm, *member) if restricted else ask
+            for span in _spans(ask, ask_back, breakpoints, now):
                 alike[span] = alike.get(span, 0) | categories
         for span, together in alike.items():
             yield identifier, span, CategoryMask(together)
 
 
-def _calm(known: History, now: Instant) -> History:
-    """Return the history without restrictions (Art. 18): lifted, they were never a beginning."""
-    said = [one for each in known.about.values() for one in each if one.state not in MARKS]
-    return History(said, known.cluster, now)
+class _Asked:
+    """The answer about one member and category at any instant, asked as seldom as it can change."""
+
+    def __init__(
+        self,
+        known: History,
+        policy: Policy,
+        terms: Terms,
+        now: Instant,
+        closed: Closings,
+        identifier: IdentifierId,
+        category: CategoryId,
+        turns: Sequence[Instant],
+    ) -> None:
+        """Take the words that can matter to the member, and when what they decide can change (`turns`)."""
+        self._known = known
+        self._policy = policy
+        self._purpose = terms.purpose.id
+        self._now = now
+        self._closed = closed
+        self._identifier = identifier
+        self._category = category
+        self._turns = turns
+        self._answers: dict[int, Decision] = {}
+
+    def __call__(self, at: Instant) -> Decision | None:
+        """Return the answer; None where somebody closes it for everybody."""
+        if self._closed(self._identifier, self._category, at):
+            return None
+        turn = bisect_right(self._turns, at)
+        answer = self._answers.get(turn)
+        if answer is None:
+            question = Question(
+                identifier=self._identifier,
+                purpose=self._purpose,
+                category=self._category,
+                at=at,
+                known_at=self._now,
+            )
+            answer = judge(self._known, self._policy, question, self._identifier)
+            self._answers[turn] = answer
+        return answer
 
 
-def _breakpoints(heard: Sequence[Statement], known: History, terms: Terms) -> list[Instant]:
-    """Return, in order, every instant at which an answer about this purpose can change."""
-    instants = set(terms.instants)
+def _turns(cluster: Cluster) -> tuple[frozenset[Instant], frozenset[Instant]]:
+    """Return when members of a cluster join, and when they part."""
+    bonds = cluster.bonds if len(cluster.members) > 1 else ()
+    return frozenset(bond.first_at for bond in bonds), frozenset(bond.until for bond in bonds)
+
+
+def _calm(said: Iterable[Statement]) -> list[Statement]:
+    """Return statements without restrictions (Art. 18): lifted, they were never a beginning."""
+    return [one for one in said if one.state not in MARKS]
+
+
+def _breakpoints(heard: Iterable[Statement], turns: Iterable[Instant], terms: Terms) -> list[Instant]:
+    """Return, in order, every instant at which an answer that rests on these can change."""
+    instants = {*terms.instants, *turns}
     for said in heard:
         instants.add(said.acted_at)
         if said.state in WIDENING:
             instants.add(lapse(said.acted_at, said.expires_at, ()))
             instants.update(lapse(said.acted_at, None, (validity,)) for validity in terms.validities)
-    if len(known.cluster.members) > 1:
-        for bond in known.cluster.bonds:
-            instants.update((bond.first_at, bond.until))
     return sorted(instant for instant in instants if BEGINNING < instant < FOREVER)
 
 
 def _spans(
-    ask: Callable[[Instant], Decision],
-    ask_back: Callable[[Instant], Decision],
+    ask: Ask,
+    ask_back: Ask,
     breakpoints: Sequence[Instant],
     now: Instant,
 ) -> Iterator[Span]:
@@ -172,38 +228,22 @@ def _spans(
     opened: tuple[int, int] | None = None
     for index in range(present, len(starts)):
         answer = ask(starts[index])
-        if answer.allowed and opened is None:
+        is_open = answer is not None and answer.allowed
+        if answer is not None and is_open and opened is None:
             opened = index, -1 if answer.entry is None else answer.entry
-        elif not answer.allowed and opened is not None:
+        elif not is_open and opened is not None:
             yield _since(ask_back, starts, opened[0], present), starts[index], opened[1]
             opened = None
     if opened is not None:
         yield _since(ask_back, starts, opened[0], present), FOREVER, opened[1]
 
 
-def _since(
-    ask: Callable[[Instant], Decision], starts: Sequence[Instant], opened: int, present: int
-) -> Instant:
+def _since(ask: Ask, starts: Sequence[Instant], opened: int, present: int) -> Instant:
     """Return where the yes began: for the present one, back over the past as far as it goes."""
     if opened == present:
-        while opened > 0 and ask(starts[opened - 1]).allowed:
+        while opened > 0 and (answer := ask(starts[opened - 1])) is not None and answer.allowed:
             opened -= 1
     return starts[opened]
-
-
-def _ask(
-    known: History,
-    policy: Policy,
-    terms: Terms,
-    identifier: IdentifierId,
-    category: CategoryId,
-    now: Instant,
-    at: Instant,
-) -> Decision:
-    question = Question(
-        identifier=identifier, purpose=terms.purpose.id, category=category, at=at, known_at=now
-    )
-    return judge(known, policy, question, identifier)
 
 
 def _lowest(categories: CategoryMask) -> CategoryId:
