@@ -130,20 +130,28 @@ def _by_member(
     closed = Closings(known.of(voices.loud), *asked, edges)
     restricted = any(said.state in MARKS for said in heard)
     calm = Closings(known.of(_calm(voices.loud)), *asked, edges) if restricted else closed
+    lately = _said_lately(policy, now)
     for identifier in known.cluster.members:
         if not (silence_opens or voices.has(identifier)):
             continue
         own = voices.of(identifier)
-        turns = _breakpoints(own, parts, terms)
-        breakpoints = sorted({*edges, *turns}) if edges else turns
-        alike: dict[Span, int] = {}
-        for categories in classes:
-            member = identifier, _lowest(categories), turns
-            ask = _Asked(known.of(own), *asked, closed, *member)
-            ask_back = _Asked(known.of(_calm(own)), *asked, calm, *member) if restricted else ask
-            for span in _spans(ask, ask_back, breakpoints, now):
-                alike[span] = alike.get(span, 0) | categories
-        for span, together in alike.items():
+        # With nobody who can close for others, the answer is a function of these words alone.
+        key = None if voices.loud else (identifier, terms.purpose.id, *map(id, own))
+        found = None if key is None else lately.get(key)
+        if found is None:
+            turns = _breakpoints(own, parts, terms)
+            breakpoints = sorted({*edges, *turns}) if edges else turns
+            alike: dict[Span, int] = {}
+            for categories in classes:
+                member = identifier, _lowest(categories), turns
+                ask = _Asked(known.of(own), *asked, closed, *member)
+                ask_back = _Asked(known.of(_calm(own)), *asked, calm, *member) if restricted else ask
+                for span in _spans(ask, ask_back, breakpoints, now):
+                    alike[span] = alike.get(span, 0) | categories
+            found = own, alike
+            if key is not None and len(lately) < _LATELY:
+                lately[key] = found
+        for span, together in found[1].items():
             yield identifier, span, CategoryMask(together)
 
 
@@ -248,6 +256,24 @@ def _since(ask: Ask, starts: Sequence[Instant], opened: int, present: int) -> In
 
 def _lowest(categories: CategoryMask) -> CategoryId:
     return CategoryId(next(members(categories)))
+
+
+_Lately = dict[tuple[int, ...], tuple[Sequence[Statement], dict[Span, int]]]
+"""By member, purpose and the identity of its words, which are kept beside, so that it is not given again."""
+
+_LATELY: Final = 10_000
+"""More than a batch joins, with a hundred identifiers a person at most; a simulation asks about millions."""
+
+_lately: Final[dict[tuple[int, Instant], tuple[Policy, _Lately]]] = {}
+
+
+def _said_lately(policy: Policy, now: Instant) -> _Lately:
+    """Return what was found at this instant: a batch asks about the same people once a fact."""
+    found = _lately.get((id(policy), now))
+    if found is None:
+        _lately.clear()
+        found = _lately[id(policy), now] = policy, {}
+    return found[1]
 
 
 _Remembered = tuple[Policy, tuple[Terms, ...], tuple[tuple[Standing, ...], ...]]
