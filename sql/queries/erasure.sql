@@ -194,6 +194,13 @@ WHERE
     AND r.low_id = any($3::bigint[])
     AND (r.low_id = any($2::bigint[]) OR r.high_id = any($2::bigint[]));
 
+-- name: delete_former_of
+-- What linked these identifiers once.
+DELETE FROM former_link AS f
+WHERE
+    f.controller_id = $1
+    AND (f.low_id = any($2::bigint[]) OR f.high_id = any($2::bigint[]));
+
 -- name: delete_prepared_clusters_of
 DELETE FROM ledger.prepared_cluster AS c
 WHERE

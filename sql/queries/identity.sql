@@ -201,3 +201,70 @@ WHERE
     d.controller_id = $1
     AND d.low_id = n.low_id
     AND d.high_id = n.high_id;
+
+-- name: insert_former
+-- Links that were undone.
+INSERT INTO former_link (
+    controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight, until, undone_by
+)
+SELECT
+    $1,
+    n.low_id,
+    n.high_id,
+    n.kind,
+    n.first_at,
+    n.last_at,
+    n.first_entry,
+    n.last_entry,
+    n.weight,
+    n.until,
+    n.undone_by
+FROM
+    unnest(
+        $2::bigint[],
+        $3::bigint[],
+        $4::smallint[],
+        $5::bigint[],
+        $6::bigint[],
+        $7::bigint[],
+        $8::bigint[],
+        $9::integer[],
+        $10::bigint[],
+        $11::bigint[]
+    )
+        AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight, until, undone_by);
+
+-- name: former_around
+-- Links of these identifiers, whichever end they are, that had begun by $3 and were not known to be undone by
+-- $4, in the order in which they were undone.
+SELECT
+    f.low_id,
+    f.high_id,
+    f.kind,
+    f.first_at,
+    f.last_at,
+    f.first_entry,
+    f.last_entry,
+    f.weight,
+    f.until,
+    f.undone_by
+FROM former_link AS f
+WHERE
+    f.controller_id = $1
+    AND (f.low_id = any($2::bigint[]) OR f.high_id = any($2::bigint[]))
+    AND f.first_at <= $3
+    AND f.until > $4
+ORDER BY f.undone_by;
+
+-- name: known_since
+-- When each of these entries was committed.
+SELECT
+    n.entry_index,
+    (
+        SELECT b.at
+        FROM ledger.batch AS b
+        WHERE b.controller_id = $1 AND b.first_index <= n.entry_index
+        ORDER BY b.first_index DESC
+        LIMIT 1
+    ) AS at
+FROM unnest($2::bigint[]) AS n (entry_index);

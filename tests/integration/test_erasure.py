@@ -84,7 +84,9 @@ async def test_an_unlinked_identifier_is_erased_from_the_entries_of_others_too(
         await bench.commit(bench.event("Order Completed", [ada, browser], revenue=1))
         body = UnlinkBody(identifiers=(browser,))
         await bench.commit(Draft(body=body, role="dpo"))
+        assert await bench.connection.fetchval("SELECT count(*) FROM projection.former_link") == 1
         await bench.erase(browser)
+        assert await bench.connection.fetchval("SELECT count(*) FROM projection.former_link") == 0
         aad = b"assent/payload@1 %d" % bench.controller_id
         rows = await bench.connection.fetch("SELECT sealed FROM ledger.payload")
         assert not any(b"velvet-17" in bench.ring.open(sealed, aad) for (sealed,) in rows)

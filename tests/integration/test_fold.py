@@ -46,6 +46,9 @@ async def test_linking_then_unlinking_is_identity(fresh_database: TestDatabase, 
         await bench.commit(bench.link(person, browser, denied=True))
         assert {table: await rows(bench, table) for table in tables} == before
         assert await visible(bench, "personalisation") == shown
+        assert len(await rows(bench, "former_link")) == 1, (
+            "what was is told to questions about the past alone"
+        )
 
 
 async def test_a_withdrawal_deletes_what_only_that_consent_carried(

@@ -238,6 +238,7 @@ projection.cluster          siud                    -  s  sud
 projection.denied_link      siud                    -  s  sud
 projection.feature_item     siud                    -  s  sud
 projection.feature_state    siud                    -  s  siud
+projection.former_link      siud                    -  s  sd
 projection.identifier       siud                    -  s  sud
 projection.link             siud                    -  s  sud
 projection.parted           siud                    -  s  sud

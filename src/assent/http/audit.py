@@ -64,7 +64,8 @@ async def audit_decide(request: AnyRequest) -> Response[bytes]:
         person = await present.person(found[:1])
         known = await present.person(found)
         question = _question(policy, asked, person, known, found, present.now)
-        decision = decide(person.history, person.cluster, policy, question)
+        past = await present.past(person, question.at, question.known_at)
+        decision = decide(past.history, past.cluster, policy, question)
         await accessed(request, who, present, "audit/decide", set(known.by_ref.values()) & {*known.asked})
     document = {
         "decision": "allow" if decision.allowed else "deny",

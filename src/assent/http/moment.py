@@ -18,6 +18,7 @@ from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Caller
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.facts import refs
+from assent.ingest.past import Past, past_of
 from assent.ingest.person import Person, find_person
 from assent.ledger.append import Ref
 from assent.ledger.keyring import KeyRing
@@ -51,6 +52,14 @@ class Moment(Struct, frozen=True, kw_only=True):
     async def person(self, named: Sequence[Ref]) -> Person:
         """Return the person whom identifiers name; when none of them is known, one who said nothing yet."""
         return await find_person(self.connection, self.controller_id, self.policy, named, self.now)
+
+    async def past(self, person: Person, at: Instant, known_at: Instant) -> Past:
+        """Return the person as they were linked at `at`, by what was known at `known_at`."""
+        if not person.is_known or at == known_at == self.now:
+            return Past(cluster=person.cluster, history=person.history)
+        return await past_of(
+            self.connection, self.controller_id, self.policy, person.asked[0], at=at, known_at=known_at
+        )
 
 
 @asynccontextmanager

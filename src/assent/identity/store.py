@@ -18,6 +18,7 @@ from assent.core.policy import LinkKind
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
+from assent.identity.former import Former
 from assent.identity.resolve import Link, Node
 from assent.ledger.append import Ref
 
@@ -88,19 +89,7 @@ async def links_among(
     if not ids:
         return []
     rows = await connection.fetch(_SQL.links_from, controller_id, list(ids))
-    return [
-        Link(
-            low=low,
-            high=high,
-            kind=LinkKind(kind),
-            first_at=first_at,
-            last_at=last_at,
-            first_entry=first_entry,
-            last_entry=last_entry,
-            weight=weight,
-        )
-        for low, high, kind, first_at, last_at, first_entry, last_entry, weight in rows
-    ]
+    return [_link(row) for row in rows]
 
 
 async def denied_among(
@@ -163,6 +152,48 @@ async def upsert_links(connection: Connection, controller_id: ControllerId, link
     )
 
 
+async def insert_former(
+    connection: Connection, controller_id: ControllerId, former: Sequence[Former]
+) -> None:
+    """Insert links that were undone."""
+    await connection.execute(
+        _SQL.insert_former,
+        controller_id,
+        [one.link.low for one in former],
+        [one.link.high for one in former],
+        [int(one.link.kind) for one in former],
+        [one.link.first_at for one in former],
+        [one.link.last_at for one in former],
+        [one.link.first_entry for one in former],
+        [one.link.last_entry for one in former],
+        [one.link.weight for one in former],
+        [one.until for one in former],
+        [one.undone_by for one in former],
+    )
+
+
+async def former_around(
+    connection: Connection,
+    controller_id: ControllerId,
+    ids: Collection[IdentifierId],
+    begun: Instant,
+    undone_after: Instant,
+) -> list[Former]:
+    """Return the links of these identifiers that had begun by an instant and were undone after another."""
+    rows = await connection.fetch(_SQL.former_around, controller_id, list(ids), begun, undone_after)
+    return [Former(link=_link(row), until=row["until"], undone_by=row["undone_by"]) for row in rows]
+
+
+async def known_since(
+    connection: Connection, controller_id: ControllerId, entries: Collection[EntryIndex]
+) -> dict[EntryIndex, Instant]:
+    """Return when entries were committed."""
+    if not entries:
+        return {}
+    rows = await connection.fetch(_SQL.known_since, controller_id, sorted(entries))
+    return {EntryIndex(entry): Instant(at) for entry, at in rows}
+
+
 async def delete_links(
     connection: Connection,
     controller_id: ControllerId,
@@ -222,3 +253,17 @@ async def move_clusters(
 def _known(row: asyncpg.Record) -> Known:
     one, namespace, lookup, denies, seen_by = row
     return Known(node=Node(id=one, namespace=namespace, key=lookup), denies=denies, seen_by=seen_by)
+
+
+def _link(row: asyncpg.Record) -> Link:
+    low, high, kind, first_at, last_at, first_entry, last_entry, weight = tuple(row)[:8]
+    return Link(
+        low=low,
+        high=high,
+        kind=LinkKind(kind),
+        first_at=first_at,
+        last_at=last_at,
+        first_entry=first_entry,
+        last_entry=last_entry,
+        weight=weight,
+    )

@@ -28,6 +28,7 @@ from assent.core.names import NameBook
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, State, merge
+from assent.identity.former import Former
 from assent.ingest.board_parts import Activated, KeptContent, KeptItem, Loaded, NewAudience, StateKey, Taken
 from assent.ingest.collecting import collect
 from assent.ingest.component import (
@@ -100,6 +101,7 @@ class Board:
         self.new_messages: dict[bytes, EntryIndex] = {}
         self.links: dict[LinkKey, Link] = {}
         self.gone_links: set[LinkKey] = set()
+        self.former: list[Former] = []
         self.denied: dict[Pair, tuple[Instant, EntryIndex]] = {}
         self.lifted: set[Pair] = set()
         self.statements: list[Statement] = []
@@ -349,6 +351,7 @@ class Board:
         for key in joined.gone_links:
             self.links.pop(key, None)
         self.gone_links |= joined.gone_links
+        self.former += [Former(link=link, until=self.now, undone_by=joined.index) for link in joined.voided()]
         self.links.update(joined.new_links)
         for pair in joined.lifted:
             self.denied.pop(pair, None)

@@ -45,6 +45,7 @@ async def save_erasure(
     await connection.execute(_SQL.delete_prepared_clusters_of, controller_id, erased)
     await connection.execute(_SQL.delete_prepared_denies_of, controller_id, erased)
     await connection.execute(_SQL.delete_parted_of, controller_id, erased, around)
+    await connection.execute(_SQL.delete_former_of, controller_id, erased)
     await connection.execute(_SQL.delete_states_of, controller_id, erased)
     await connection.execute(_SQL.delete_items_of, controller_id, erased)
     if body.suppressed:

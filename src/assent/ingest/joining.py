@@ -4,7 +4,7 @@ Pure. A fact names identifiers; what holds them is joined, evidence or a stateme
 follow is derived. Whether the fact is taken is the board's to decide.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -135,6 +135,10 @@ class Joined:
         }
         supposed = msgspec.structs.replace(self._base, statements=statements)
         return derive(supposed, self._policy, self._now)
+
+    def voided(self) -> Iterator[Link]:
+        """Yield the links that are no evidence any more."""
+        return (self._base.links[key] for key in sorted(self.gone_links))
 
     def component(self) -> Component:
         """Return the component with everything that was added."""

@@ -3,11 +3,14 @@
 import pytest
 
 from assent.core.time import HOUR, format_time
+from assent.identity.former import links_then
+from assent.ingest import past
 from tests.integration.http.shop import Json, Shop, refused, subject
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ANNA = "user_id:anna-0001"
+BROWSER = "anonymous_id:browser-0001"
 PURPOSE = "personalisation"
 
 
@@ -39,6 +42,37 @@ async def test_the_past_is_answered_as_it_was(shop: Shop) -> None:
     assert (await decided(shop, at=then))["decision"] == "allow"
     assert (await decided(shop, known_at=then))["decision"] == "allow"
     assert (await decided(shop))["decision"] == "deny"
+
+
+async def test_a_question_about_the_time_in_which_they_were_linked_finds_them_linked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tied(kind: str) -> str:
+        shop.clock.step(HOUR)
+        link = {"from": subject(BROWSER), "to": subject(ANNA), "kind": kind}
+        await shop.post("/v1/identities/links", {"links": [link]}, by="dpo")
+        return format_time(shop.clock())
+
+    async def browser(**when: Json) -> Json:
+        return (await decided(shop, subject=subject(BROWSER), **when))["decision"]
+
+    await shop.state(ANNA, PURPOSE, "refused")
+    await shop.given(BROWSER, PURPOSE)
+    before = format_time(shop.clock())
+    linked = await tied("asserted")
+    assert await browser() == "deny"
+    assert await browser(known_at=before) == await browser(at=before) == "allow"
+    await tied("retracted")
+    assert await browser() == "allow"
+    assert await browser(at=linked) == await browser(known_at=linked) == "deny"
+    assert await browser(at=linked, known_at=before) == await browser(at=before) == "allow"
+    with monkeypatch.context() as patched:  # the canary: what was undone is forgotten
+        patched.setattr(
+            past, "links_then", lambda links, _, *rest, **when: links_then(links, (), *rest, **when)
+        )
+        assert await browser(at=linked) == "allow"
+    await tied("denied")
+    assert await browser(at=linked) == "deny"
 
 
 async def test_an_unknown_purpose_is_denied_here(shop: Shop) -> None:
