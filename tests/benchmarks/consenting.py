@@ -1,4 +1,4 @@
-"""Consent: `decide` as histories grow, and what a withdrawal of somebody with 50 identifiers costs.
+"""Consent: `decide` as histories grow; what linking browsers that agreed costs, and withdrawing for all.
 
 `decide` is measured against the least that can be done with a history: putting it in order. A withdrawal goes
 through the service, durable when it is answered, against bare SQL that changes the same rows durably.
@@ -38,14 +38,14 @@ _numbers = count()
 
 
 async def run(world: World, plan: Plan) -> Result:
-    """Measure decide on 1, 10 and 1,000 statements, and a withdrawal that closes 50 identifiers."""
+    """Measure decide on 1, 10 and 1,000 statements, links of those who agreed, and a withdrawal for all."""
     figures = [one for size in SIZES for one in _decided(size, plan.rounds)]
     first, last = figures[0], figures[-2]
     grown = figure(f"decide on {SIZES[-1]:,} statements", "us", last.ours, "decide on 1", first.ours)
     return Result(
         name=NAME,
         rounds=plan.rounds,
-        figures=(*figures, grown, await _withdrawn(world, plan.rounds)),
+        figures=(*figures, grown, *await _withdrawn(world, plan.rounds)),
         checked=(
             "every history was answered yes before its last word and no after it",
             f"after every round {IDENTIFIERS} permits were gone that had been there before it",
@@ -117,37 +117,48 @@ def _took(way: Callable[[], object]) -> float:
 # A withdrawal
 
 
-async def _withdrawn(world: World, rounds: int) -> Figure:
+async def _withdrawn(world: World, rounds: int) -> tuple[Figure, Figure]:
     with world.serving("assent") as served:
         await ready(served)
         controller = await world.controller(served, "consent")
         await _tables(world)
-        ours, theirs = [], []
-        for turn in range(rounds + 1):
-            one, other = await _round(world, served, controller), await _bare(world)
-            if turn:  # the first turn warms up
-                ours.append(one)
-                theirs.append(other)
-    return figure(f"a withdrawal that closes {IDENTIFIERS} identifiers", "us", ours, _BARE, theirs)
+        taken = [
+            (
+                *await _round(world, served, controller, IDENTIFIERS),
+                *await _round(world, served, controller, 2),
+                await _bare(world),
+            )
+            for _ in range(rounds + 1)
+        ][1:]  # the first turn warms up
+    links, withdrawal, link, _, bare = zip(*taken, strict=True)
+    each = [took / (IDENTIFIERS - 1) for took in links]
+    return (
+        figure(f"a link, of {IDENTIFIERS - 1} browsers that agreed", "us", each, "of one that agreed", link),
+        figure(f"a withdrawal that closes {IDENTIFIERS} identifiers", "us", withdrawal, _BARE, bare),
+    )
 
 
-async def _round(world: World, served: Served, controller: Controller) -> float:
-    """Let somebody agree for so many identifiers of theirs; return how long their withdrawal takes."""
+async def _round(
+    world: World, served: Served, controller: Controller, identifiers: int
+) -> tuple[float, float]:
+    """Let somebody agree by so many identifiers; return how long it takes to link them, and to withdraw."""
     turn = next(_numbers)
     account = {"namespace": "user_id", "value": f"account-{turn}"}
-    browsers = [f"browser-{turn}-{number}" for number in range(IDENTIFIERS - 1)]
+    browsers = [f"browser-{turn}-{number}" for number in range(identifiers - 1)]
     calls = [{"type": "identify", "userId": account["value"], "anonymousId": one} for one in browsers]
     await _say(served, controller, account, "given")
+    for one in browsers:
+        await _say(served, controller, {"namespace": "anonymous_id", "value": one}, "given")
+    began = perf_counter_ns()
     await ask(served.port, post("/v1/batch", controller.collector, _json({"batch": calls})))
-    # Said again, signed in, it speaks for all that is theirs by now.
-    await _say(served, controller, account, "given", authenticated=True)
+    linked = (perf_counter_ns() - began) / 1e3
     before = await _permits(world, controller)
     began = perf_counter_ns()
     await _say(served, controller, account, "withdrawn", authenticated=True)
     took = (perf_counter_ns() - began) / 1e3
     after = await _permits(world, controller)
-    assert before - after == IDENTIFIERS, f"{before - after} permits were closed"
-    return took
+    assert before - after == identifiers, f"{before - after} permits were closed"
+    return linked, took
 
 
 async def _say(
