@@ -19,16 +19,7 @@ from tests.support.ledger import Bench, open_bench, random_drafts
 from tests.support.policy_documents import Documents, changed, shipped
 from tests.support.service import SteppedClock, bearer, in_process, subject
 
-TABLES = {
-    "identifier",
-    "link",
-    "former_link",
-    "cluster",
-    "permit",
-    "statement",
-    "feature_state",
-    "feature_item",
-}
+TABLES = {"identifier", "link", "cluster", "permit", "statement", "feature_state", "feature_item"}
 
 
 def documents() -> Documents:
@@ -67,7 +58,6 @@ async def test_a_rebuild_equals_the_live_projections(
     [
         "UPDATE permit SET until = until - 1 WHERE identifier_id = (SELECT max(identifier_id) FROM permit)",
         "DELETE FROM feature_item WHERE entry_index = (SELECT max(entry_index) FROM feature_item)",
-        "UPDATE former_link SET until = until - 1 WHERE undone_by = (SELECT max(undone_by) FROM former_link)",
         "UPDATE link SET last_at = last_at + 1 WHERE low_id = (SELECT min(low_id) FROM link)",
         "INSERT INTO cluster (controller_id, view_id, identifier_id, profile_id) VALUES (1, 1, 1, 1)",
     ],
