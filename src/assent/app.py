@@ -56,6 +56,7 @@ from assent.http import (
     sources,
     subjects,
     tracking,
+    webhooks,
 )
 from assent.http.claims import Answers
 from assent.http.intake import Intake
@@ -67,6 +68,7 @@ from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
 from assent.ingest.counts import Counts
 from assent.ingest.derivations import Derivations
+from assent.ingest.pings import Pinger, pinging
 from assent.ingest.upkeep import keeping_up
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
@@ -76,7 +78,7 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
-_ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS]
+_ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
@@ -147,6 +149,8 @@ async def open_service(
         following = await stack.enter_async_context(
             Following(database, feeds, live, door, shelf, ring, clock)
         )
+        pinger = Pinger(database.writer, ring, clock, random, inside=settings.webhooks_inside)
+        await stack.enter_async_context(pinging(pinger))
         yield Service(
             settings=settings,
             database=database,
@@ -163,6 +167,7 @@ async def open_service(
             audiences=Audiences(shelf, live, door, ring),
             following=following,
             derivations=Derivations(database, committer, ring, random),
+            pinger=pinger,
             answers=Answers(database.writer, ring, clock),
             metrics=metrics,
         )

@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     reader_connections: int = 8
     auditor_connections: int = 4
     eraser_connections: int = 1
+    webhooks_inside: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -242,6 +243,13 @@ VARIABLES: Final = (
         meaning="How many connections erasure may hold.",
         expected=_POOL,
         parse=_whole(1, 100),
+    ),
+    Variable(
+        name="ASSENT_WEBHOOKS_INSIDE",
+        field="webhooks_inside",
+        meaning="Whether webhooks may lead to addresses of private networks and of this machine.",
+        expected="yes or no",
+        parse={"yes": True, "no": False}.get,
     ),
 )
 """The one list of settings: the README's table and the command line's help are made of it."""

@@ -75,6 +75,8 @@ def settings_table() -> str:
     for variable in VARIABLES:
         default = getattr(Settings(), variable.field)
         match default:
+            case bool():
+                shown = "`yes`" if default else "`no`"
             case None:
                 shown = ""
             case Path() if default.is_absolute():

@@ -223,6 +223,7 @@ ledger.payload              si                      -  s  sd
 ledger.preparation          siud                    -  s  sd
 ledger.prepared_cluster     siud                    -  s  sd
 ledger.prepared_denies      siud                    -  s  sd
+ledger.ping                 siud                    -  s  -
 ledger.purpose_head         siu                     -  s  siu
 ledger.refusal              siu                     -  s  -
 ledger.release              si u(leaf_index)        -  s  -
@@ -233,6 +234,7 @@ ledger.retained             si                      -  s  sd
 ledger.tile                 si                      -  s  -
 ledger.touched              siud                    -  s  sd
 ledger.upkeep               -                       -  s  siu
+ledger.webhook              siud                    -  s  -
 projection.audience         siud                    -  s  sud
 projection.cluster          siud                    -  s  sud
 projection.denied_link      siud                    -  s  sud

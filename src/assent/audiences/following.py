@@ -138,6 +138,10 @@ class Following:
             await asyncio.sleep(_PAUSE_S)
         raise Unavailable
 
+    async def begin(self, controller_id: ControllerId, purpose: str, audience: str, consumer: str) -> None:
+        """Keep a feed from now on, if nobody read it yet."""
+        await self._feeds.begun(controller_id, purpose, audience, consumer)
+
     async def follow_all(self) -> None:
         """Bring every feed up to now that this worker holds, or may take."""
         for feed in await self._feeds.every():

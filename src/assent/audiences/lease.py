@@ -22,6 +22,7 @@ from assent.database.statements import load
 from assent.database.types import Connection, Pool
 
 _SQL = load("feed")
+_WEBHOOKS = load("webhooks")
 
 LEASE: Final = 15 * SECOND
 """How long the others wait for a worker that was killed."""
@@ -128,6 +129,10 @@ class Feeds:
                 raise LeaseLost
             result = written(steps, row["delivered"], row["seq"])
             await _store(connection, feed, result, at)
+            if result.changes:
+                await connection.execute(
+                    _WEBHOOKS.ping, feed.controller_id, feed.purpose, feed.consumer, feed.audience, at
+                )
             await connection.execute(_SQL.move_feed, feed.controller_id, feed.id, result.seq, position)
         return result
 

@@ -147,6 +147,12 @@ class MalformedIdentifier(Refused):
     code = "malformed_identifier"
 
 
+class UnknownWebhook(Refused):
+    """There is no such webhook for this key."""
+
+    code = "unknown_webhook"
+
+
 class UnknownNamespace(Refused):
     """The policy declares no such namespace."""
 

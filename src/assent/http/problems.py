@@ -36,6 +36,7 @@ _STATUS: Final[Mapping[type[AssentError], int]] = {
     errors.PurposeNotBound: 403,
     errors.NotVerified: 403,
     errors.UnknownAudience: 404,
+    errors.UnknownWebhook: 404,
     errors.ActivationUnderWay: 409,
     errors.GainsUnstated: 409,
     errors.IdempotencyMismatch: 409,

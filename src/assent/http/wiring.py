@@ -21,6 +21,7 @@ from assent.http.metrics import Metrics
 from assent.ingest.activation import Means
 from assent.ingest.counts import Counts
 from assent.ingest.derivations import Derivations
+from assent.ingest.pings import Pinger
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
 
@@ -47,6 +48,7 @@ class Service(Struct, frozen=True, kw_only=True):
     audiences: Audiences
     following: Following
     derivations: Derivations
+    pinger: Pinger
     answers: Answers
     metrics: Metrics
 

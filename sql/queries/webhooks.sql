@@ -1,0 +1,146 @@
+-- name: put_webhook
+-- Make a webhook or change it; its secret stays. Says whether it was made.
+INSERT INTO ledger.webhook AS w (controller_id, webhook_id, purpose, consumer, audiences, url, secret)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (controller_id, webhook_id) DO UPDATE
+    SET
+        purpose = excluded.purpose,
+        consumer = excluded.consumer,
+        audiences = excluded.audiences,
+        url = excluded.url,
+        gone = FALSE
+RETURNING w.secret = $7 AS made;
+
+-- name: webhook
+SELECT
+    w.webhook_id,
+    w.purpose,
+    w.consumer,
+    w.audiences,
+    w.url,
+    w.secret,
+    w.former,
+    w.former_until,
+    w.gone
+FROM ledger.webhook AS w
+WHERE
+    w.controller_id = $1
+    AND w.webhook_id = $2;
+
+-- name: rotate_secret
+-- Sign with another secret from now on, and with the former one too until $4.
+UPDATE ledger.webhook
+SET
+    former = secret,
+    former_until = $4,
+    secret = $3
+WHERE
+    controller_id = $1
+    AND webhook_id = $2;
+
+-- name: delete_webhook
+DELETE FROM ledger.webhook
+WHERE
+    controller_id = $1
+    AND webhook_id = $2;
+
+-- name: delete_pings_of
+DELETE FROM ledger.ping
+WHERE
+    controller_id = $1
+    AND webhook_id = $2;
+
+-- name: pings_of
+-- What is still to be said to a webhook, and what could not be said, oldest first, at most $3.
+SELECT
+    p.ping_id,
+    p.audience_id,
+    p.at,
+    p.tries,
+    p.status,
+    p.dead
+FROM ledger.ping AS p
+WHERE
+    p.controller_id = $1
+    AND p.webhook_id = $2
+ORDER BY p.at, p.ping_id
+LIMIT $3;
+
+-- name: replay_pings
+-- Send again what could not be said: these ($3), or all of them (null).
+UPDATE ledger.ping
+SET
+    dead = FALSE,
+    tries = 1,
+    due = $4
+WHERE
+    controller_id = $1
+    AND webhook_id = $2
+    AND dead
+    AND ($3::text[] IS NULL OR ping_id = any($3::text[]))
+RETURNING ping_id;
+
+-- name: ping
+-- Say to whoever listens that an audience changed for a purpose and a consumer.
+INSERT INTO ledger.ping (controller_id, ping_id, webhook_id, audience_id, at, due)
+SELECT
+    w.controller_id,
+    'msg_' || replace(gen_random_uuid()::text, '-', '') AS ping_id,
+    w.webhook_id,
+    $4,
+    $5,
+    $5
+FROM ledger.webhook AS w
+WHERE
+    w.controller_id = $1
+    AND w.purpose = $2
+    AND w.consumer = $3
+    AND $4 = any(w.audiences)
+    AND NOT w.gone
+ON CONFLICT (controller_id, webhook_id, audience_id) WHERE tries = 0 AND NOT dead DO NOTHING;
+
+-- name: claim_pings
+-- Take what is due at $1, at most $3; whoever takes it and dies leaves it due again at $2.
+UPDATE ledger.ping AS p
+SET
+    tries = p.tries + 1,
+    due = $2
+FROM (
+    SELECT
+        d.controller_id,
+        d.ping_id
+    FROM ledger.ping AS d
+    WHERE
+        NOT d.dead
+        AND d.due <= $1
+    ORDER BY d.due
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+) AS n
+WHERE
+    p.controller_id = n.controller_id
+    AND p.ping_id = n.ping_id
+RETURNING p.controller_id, p.ping_id, p.webhook_id, p.audience_id, p.at, p.tries;
+
+-- name: delete_ping
+DELETE FROM ledger.ping
+WHERE
+    controller_id = $1
+    AND ping_id = $2;
+
+-- name: put_ping_off
+UPDATE ledger.ping
+SET
+    due = $3,
+    status = $4,
+    dead = $5
+WHERE
+    controller_id = $1
+    AND ping_id = $2;
+
+-- name: webhook_is_gone
+UPDATE ledger.webhook
+SET gone = TRUE
+WHERE
+    controller_id = $1
+    AND webhook_id = $2;

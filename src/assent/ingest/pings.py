@@ -1,0 +1,166 @@
+"""Say to webhooks that an audience changed: signed, without personal data, at least once.
+
+A ping is a row until the receiver has answered 2xx. (1) What is due is taken, for a minute; (2) it is signed
+and sent, redirects not followed, the answer's body not read; (3) it is deleted, or put off for longer each
+time, or, after the last time, kept as a dead letter that its owner may replay. A crash between leaves it due.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import asyncpg
+import httpx
+import msgspec
+import structlog
+
+from assent.core.ids import ControllerId
+from assent.core.time import HOUR, MINUTE, SECOND, Instant, format_time
+from assent.database.lost import LOST
+from assent.database.statements import load
+from assent.database.types import Pool
+from assent.ingest.webhook_address import AddressRefused, target
+from assent.ingest.webhook_signature import signed
+from assent.ledger.keyring import KeyRing
+
+_SQL = load("webhooks")
+
+EVERY_S: Final = 1.0
+
+DELAYS: Final = (
+    *(5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR),
+)
+"""What the specification proposes: three days in all."""
+
+_CLAIM: Final = MINUTE
+_MOST: Final = 50
+_TIMEOUT_S: Final = 15.0
+_GONE: Final = 410
+_JITTER: Final = 10
+"""A delay is longer by up to a tenth."""
+
+_log = structlog.get_logger()
+
+
+def secret_aad(controller_id: ControllerId, webhook: str) -> bytes:
+    """Return what a webhook's secret is sealed with."""
+    return b"assent/webhook-secret@1 %d %s" % (controller_id, webhook.encode())
+
+
+def url_aad(controller_id: ControllerId, webhook: str) -> bytes:
+    """Return what a webhook's url is sealed with."""
+    return b"assent/webhook-url@1 %d %s" % (controller_id, webhook.encode())
+
+
+class Pinger:
+    """Sends what is due."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        ring: KeyRing,
+        clock: Callable[[], Instant],
+        random: Callable[[int], bytes],
+        *,
+        inside: bool,
+    ) -> None:
+        self._pool = pool
+        self._ring = ring
+        self._clock = clock
+        self._random = random
+        self._inside = inside
+
+    async def ping_all(self) -> int:
+        """Send everything that is due now, once; return how many were taken."""
+        now = self._clock()
+        rows = await self._pool.fetch(_SQL.claim_pings, now, now + _CLAIM, _MOST)
+        if rows:
+            async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
+                await asyncio.gather(*(self._ping(client, row) for row in rows))
+        return len(rows)
+
+    async def _ping(self, client: httpx.AsyncClient, row: asyncpg.Record) -> None:
+        key = (row["controller_id"], row["ping_id"])
+        webhook = await self._pool.fetchrow(_SQL.webhook, row["controller_id"], row["webhook_id"])
+        if webhook is None:
+            await self._pool.execute(_SQL.delete_ping, *key)
+            return
+        status, wait = await self._sent(client, row, webhook)
+        if status is not None and 200 <= status < 300:
+            await self._pool.execute(_SQL.delete_ping, *key)
+            return
+        if status == _GONE:
+            await self._pool.execute(_SQL.webhook_is_gone, row["controller_id"], row["webhook_id"])
+        dead = status == _GONE or row["tries"] > len(DELAYS)
+        delay = 0 if dead else max(wait, self._delay(row["tries"]))
+        await self._pool.execute(_SQL.put_ping_off, *key, self._clock() + delay, status, dead)
+        _log.info("ping not taken", status=status, tries=row["tries"], dead=dead)
+
+    async def _sent(
+        self, client: httpx.AsyncClient, row: asyncpg.Record, webhook: asyncpg.Record
+    ) -> tuple[int | None, int]:
+        """Return the answer's status, if there was one, and how long it asked to be left alone."""
+        controller_id, now = row["controller_id"], self._clock()
+        aad = secret_aad(controller_id, row["webhook_id"])
+        sealed = [webhook["secret"]]
+        if webhook["former"] is not None and now < webhook["former_until"]:
+            sealed.append(webhook["former"])
+        secrets = [self._ring.open(one, aad) for one in sealed]
+        url = httpx.URL(self._ring.open(webhook["url"], url_aad(controller_id, row["webhook_id"])).decode())
+        body = msgspec.json.encode(
+            {
+                "type": "audience.changed",
+                "timestamp": format_time(row["at"]),
+                "data": {"audience": row["audience_id"], "purpose": webhook["purpose"]},
+            }
+        )
+        headers = signed(secrets, row["ping_id"], now // SECOND, body)
+        try:
+            to = await target(url, inside=self._inside)
+            request = client.build_request(
+                "POST",
+                to.url,
+                content=body,
+                headers={**headers, "host": to.host, "content-type": "application/json"},
+                extensions={"sni_hostname": to.name},
+            )
+            response = await client.send(request, stream=True, follow_redirects=False)
+            await response.aclose()
+        except (httpx.HTTPError, OSError, AddressRefused):
+            return None, 0
+        return response.status_code, _asked_to_wait(response)
+
+    def _delay(self, tries: int) -> int:
+        delay = DELAYS[min(tries, len(DELAYS)) - 1]
+        return delay + delay * int.from_bytes(self._random(2), "big") // (_JITTER << 16)
+
+
+@asynccontextmanager
+async def pinging(pinger: Pinger) -> AsyncIterator[None]:
+    """Send what is due while the context is open; what is under way is finished when it closes."""
+    closing = asyncio.Event()
+
+    async def work() -> None:
+        while not closing.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), EVERY_S)
+            if closing.is_set():
+                return
+            try:
+                await pinger.ping_all()
+            except (*LOST, asyncpg.PostgresError) as error:
+                _log.warning("pings wait", error=type(error).__name__)
+
+    task = asyncio.create_task(work(), name="pinger")
+    try:
+        yield
+    finally:
+        closing.set()
+        await task
+
+
+def _asked_to_wait(response: httpx.Response) -> int:
+    text = response.headers.get("retry-after", "")
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+    return min(seconds * SECOND, DELAYS[-1])

@@ -1,0 +1,165 @@
+"""Webhooks: signed pings that an audience changed, again until they are taken, and nothing of anybody."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from assent.audiences.following import Following
+from assent.core.time import DAY, SECOND
+from assent.http.wiring import Service
+from assent.ingest.pings import DELAYS, Pinger
+from assent.ingest.webhook_signature import signed
+from tests.integration.http.conftest import Installation
+from tests.integration.http.shop import Json, Shop, refused
+from tests.integration.http.test_audiences import BUYERS, PURPOSE, people
+from tests.support.receiver import Receiver, receiver
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ENGINE = f"engine:{PURPOSE}"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hearing() -> AsyncIterator[Receiver]:
+    async with receiver() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def nothing_by_itself(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> None:
+    """Feeds move and pings are sent when the test says so."""
+    monkeypatch.setattr(installation.service.following, "follow_all", lambda: asyncio.sleep(0))
+    monkeypatch.setattr(installation.service.pinger, "ping_all", lambda: asyncio.sleep(0))
+
+
+@pytest.fixture
+def inside(installation: Installation) -> Iterator[None]:
+    settings = msgspec.structs.replace(installation.service.settings, webhooks_inside=True)
+    with installation.changed(settings=settings):
+        yield
+
+
+async def put(shop: Shop, url: str, by: str = ENGINE, **more: Json) -> Json:
+    body = {"url": url, "purpose": PURPOSE, "audiences": ["buyers"], **more}
+    return await shop.ask("PUT", "/v1/webhooks/mine", body, by=by)
+
+
+async def ping(service: Service, *, inside: bool = True) -> int:
+    await Following.follow_all(service.following)
+    pinger = Pinger(service.database.writer, service.ring, service.clock, service.random, inside=inside)
+    return await pinger.ping_all()
+
+
+async def seen(shop: Shop, by: str = ENGINE) -> Json:
+    return (await shop.ask("GET", "/v1/webhooks/mine", by=by)).json()
+
+
+@pytest.mark.usefixtures("inside")
+async def test_a_change_is_said_once_it_is_taken(shop: Shop, hearing: Receiver) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    made = await put(shop, hearing.url)
+    assert made.status_code == 200, made.text
+    secret = base64.b64decode(made.json()["secret"].removeprefix("whsec_"))
+    await people(shop, range(2))
+    await ping(shop.service)
+    (sent,) = hearing.sent
+    assert sent.line == "POST /hear?token=t0ken HTTP/1.1"
+    assert msgspec.json.decode(sent.body)["data"] == {"audience": "buyers", "purpose": PURPOSE}
+    assert b"buyer-" not in sent.body
+    at = int(sent.headers["webhook-timestamp"])
+    assert at == shop.clock() // SECOND
+    expected = signed([secret], sent.headers["webhook-id"], at, sent.body)
+    assert expected.items() <= sent.headers.items()
+    assert (await put(shop, hearing.url)).json() == {"id": "mine"}  # the secret is shown once
+    assert await ping(shop.service) == 0
+    assert (await seen(shop))["waiting"] == 0
+    page = await shop.ask("GET", "/v1/audiences/buyers/changes", by=ENGINE, params={"purpose": PURPOSE})
+    assert len(page.json()["changes"]) == 2
+
+
+@pytest.mark.usefixtures("inside")
+async def test_what_is_not_taken_is_said_again_with_the_same_id_and_kept_after_the_last(
+    shop: Shop, hearing: Receiver
+) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    await people(shop, range(1))
+    hearing.status, hearing.headers = 302, {"location": hearing.url}
+    await ping(shop.service)
+    assert len(hearing.sent) == 1  # a redirect is not followed
+    hearing.status = 503
+    for delay in DELAYS:
+        assert await ping(shop.service) == 0
+        shop.clock.step(delay + delay // 10 + SECOND)
+        assert await ping(shop.service) == 1
+    assert len({one.headers["webhook-id"] for one in hearing.sent}) == 1
+    assert len({one.headers["webhook-timestamp"] for one in hearing.sent}) == len(DELAYS) + 1
+    (dead,) = (await seen(shop))["dead"]
+    assert (dead["tries"], dead["status"]) == (len(DELAYS) + 1, 503)
+    shop.clock.step(30 * DAY)
+    assert await ping(shop.service) == 0
+    hearing.status = 204
+    assert (await shop.post("/v1/webhooks/mine/replay", {}, by=ENGINE, status=200))["replayed"] == 1
+    assert await ping(shop.service) == 1
+    assert hearing.sent[-1].headers["webhook-id"] == dead["id"]
+    assert (await seen(shop))["dead"] == []
+
+
+@pytest.mark.usefixtures("inside")
+async def test_a_new_secret_and_the_former_one_both_sign_for_a_day(shop: Shop, hearing: Receiver) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    first = (await put(shop, hearing.url)).json()["secret"]
+    second = (await shop.post("/v1/webhooks/mine/secret", {}, by=ENGINE, status=200))["secret"]
+    assert first != second
+    await people(shop, range(1))
+    await ping(shop.service)
+    shop.clock.step(DAY)
+    await people(shop, range(1, 2))
+    await ping(shop.service)
+    both, one = (sent.headers["webhook-signature"].split(" ") for sent in hearing.sent)
+    assert (len(both), len(one)) == (2, 1)
+
+
+@pytest.mark.usefixtures("inside")
+async def test_who_says_gone_is_left_alone(shop: Shop, hearing: Receiver) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    await people(shop, range(1))
+    hearing.status = 410
+    await ping(shop.service)
+    assert (await seen(shop))["gone"] is True
+    await people(shop, range(1, 2))
+    assert await ping(shop.service) == 0
+
+
+async def test_an_address_inside_is_neither_taken_nor_connected_to(
+    shop: Shop, hearing: Receiver, installation: Installation
+) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    refused(await put(shop, hearing.url), 400, "unreadable_body", "/url")
+    settings = msgspec.structs.replace(installation.service.settings, webhooks_inside=True)
+    with installation.changed(settings=settings):
+        await put(shop, hearing.url)
+    await people(shop, range(1))
+    assert await ping(shop.service, inside=False) == 1
+    assert hearing.sent == []
+    assert (await seen(shop))["waiting"] == 1
+
+
+async def test_a_webhook_is_its_engines_alone(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    url = "https://93.184.215.14/hear"
+    refused(await put(shop, url, by=f"counting:{PURPOSE}"), 403, "forbidden")
+    refused(await put(shop, url, by="engine:analytics"), 403, "purpose_not_bound")
+    refused(await put(shop, url, audiences=["unheard_of"]), 404, "unknown_audience", "/audiences/0")
+    refused(await put(shop, url, consumer="another"), 400, "unreadable_body", "/consumer")
+    assert (await put(shop, url)).status_code == 200
+    refused(await shop.ask("GET", "/v1/webhooks/mine", by="engine:analytics"), 404, "unknown_webhook")
+    refused(await shop.ask("DELETE", "/v1/webhooks/other", by=ENGINE), 404, "unknown_webhook")
+    assert (await seen(shop, by="admin"))["url"] == url
+    assert (await shop.ask("DELETE", "/v1/webhooks/mine", by=ENGINE)).json()["deleted"] is True
+    refused(await shop.ask("GET", "/v1/webhooks/mine", by=ENGINE), 404, "unknown_webhook")
