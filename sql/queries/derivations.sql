@@ -1,9 +1,21 @@
 -- name: derived_features
--- The derived features of a controller, by number, each with the entry that asked for it.
+-- The derived features that are asked for now, by number, each with the entry that asked for it. The live ones, in
+-- a rebuild too: what is kept for them is a function of all the content there is, whenever they were asked for.
 SELECT
     d.feature_id,
     d.definition,
     d.entry_index
+FROM projection.derived_feature AS d
+WHERE
+    d.controller_id = $1
+    AND d.definition <> ''
+ORDER BY d.feature_id;
+
+-- name: derived_folded
+-- The derived features that the entries folded so far ask for.
+SELECT
+    d.feature_id,
+    d.definition
 FROM derived_feature AS d
 WHERE
     d.controller_id = $1
@@ -38,6 +50,16 @@ DELETE FROM feature_item AS t
 WHERE
     t.controller_id = $1
     AND t.feature_id = any($2::smallint[]);
+
+-- name: delete_derived_items_of
+-- What is kept for these features of these contents: an erasure may have made it anew meanwhile.
+DELETE FROM feature_item AS t
+USING unnest($3::bigint[], $4::bigint[]) AS n (identifier_id, entry_index)
+WHERE
+    t.controller_id = $1
+    AND t.feature_id = any($2::smallint[])
+    AND t.identifier_id = n.identifier_id
+    AND t.entry_index = n.entry_index;
 
 -- name: delete_derived_items_until
 -- The same, of identifiers up to one.

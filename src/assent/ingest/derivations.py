@@ -162,6 +162,9 @@ async def backfill_chunk(
             KeptItem(identifier=one, category=CategoryId(category), basis=PurposeMask(basis), item=item)
             for item in items(only, content)
         ]
+    numbers = list(only.features)
+    people, entries = [row[0] for row in rows], [row[1] for row in rows]
+    await connection.execute(_SQL.delete_derived_items_of, controller_id, numbers, people, entries)
     await keep_items(connection, controller_id, kept)
     done = len(rows) < _PAGE
     last = rows[-1][:3] if rows else (place["identifier_id"], place["content_index"], place["part"])

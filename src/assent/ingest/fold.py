@@ -121,8 +121,8 @@ async def load_for(
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
         loaded.audience_versions = dict(map(tuple, rows))
     if any(isinstance(fact.body, DerivationBody) for fact in facts):
-        rows = await connection.fetch(_DERIVATIONS.derived_features, controller_id)
-        loaded.derivations = {name: number for number, name, _ in rows}
+        rows = await connection.fetch(_DERIVATIONS.derived_folded, controller_id)
+        loaded.derivations = {name: number for number, name in rows}
         loaded.derivations_given = await connection.fetchval(_DERIVATIONS.derived_count, controller_id)
     return loaded
 
