@@ -131,7 +131,7 @@ def valid_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instan
     mine = [item for item in items if item.feature == feature.id]
     if feature.aggregate is Aggregate.HELD:
         until = _held_until(feature, [item for item in mine if item.at <= now], now)
-        return min([item.at for item in mine if item.at > now], default=until or FOREVER)
+        return min([FOREVER if until is None else until, *(item.at for item in mine if item.at > now)])
     ends = [item.at for item in mine if item.at > now]
     edges = [feature.window, None if feature.leaf is None else feature.leaf.until]
     for edge in edges:
