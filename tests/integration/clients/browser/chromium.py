@@ -61,11 +61,11 @@ class _Chromium:
         )
 
     async def __aexit__(self, *_: object) -> None:
-        # Its helpers are in the session that was started for it; none of them keeps anything.
+        # Its other processes are in the session that was started for it; none of them keeps anything.
         os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
         async with asyncio.timeout(WITHIN_S):
-            while self._profile.exists():  # a helper may write once more before it is gone
+            while self._profile.exists():  # one of them may write once more before it is gone
                 shutil.rmtree(self._profile, ignore_errors=True)
                 await asyncio.sleep(0.05)
 
