@@ -128,12 +128,13 @@ WHERE
     AND (s.profile_id = any($3::bigint[]) OR s.subject = any($4::text[]));
 
 -- name: forget_changes
--- Nothing that a feed said of these subjects is said again, nor who became one of them.
-DELETE FROM ledger.feed_change
+-- Nothing that a feed said of subjects from a change on is said again, nor who became one of them.
+DELETE FROM ledger.feed_change AS c
+USING unnest($3::text[], $4::bigint[]) AS n (subject, since)
 WHERE
-    controller_id = $1
-    AND feed_id = $2
-    AND (subject = any($3::text[]) OR into_subject = any($3::text[]));
+    c.controller_id = $1
+    AND c.feed_id = $2
+    AND ((c.subject = n.subject AND c.seq >= n.since) OR c.into_subject = n.subject);
 
 -- name: forget_mergers
 -- Nothing says any more that these subjects became others.

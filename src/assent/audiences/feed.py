@@ -66,11 +66,15 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """What to store: lines, what was last said of whom, of whom nothing is kept, and whose mergers go."""
+    """What to store: lines, what was last said of whom, of whom nothing is kept, and whose mergers go.
+
+    Of the `forgotten` go the lines from a number on: of who was never given, those of this time alone, for an
+    earlier time may have ended with a stop that is still to be read.
+    """
 
     changes: tuple[Change, ...]
     said: tuple[Said, ...]
-    forgotten: tuple[str, ...]
+    forgotten: tuple[tuple[str, int], ...]
     returned: tuple[str, ...]
     seq: int
 
@@ -119,7 +123,7 @@ def written(steps: Iterable[Step], delivered: int, seq: int) -> Written:
             anchor = None if now.kind is Kind.STOP else now.anchor
             changes.append(Change(seq=seq, subject=now.subject, anchor=anchor, kind=now.kind, into=now.into))
         if now.kind is Kind.STOP or (ends and not given):
-            forgotten.append(now.subject)
+            forgotten.append((now.subject, 0 if given else now.first_seq))
             continue
         if step.returns:
             returned.append(now.subject)

@@ -140,8 +140,10 @@ class Feeds:
 async def _store(connection: Connection, feed: Feed, result: Written, at: Instant) -> None:
     key = (feed.controller_id, feed.id)
     if result.forgotten:
-        await connection.execute(_SQL.forget_changes, *key, result.forgotten)
-        await connection.execute(_SQL.forget_subjects, *key, result.forgotten)
+        subjects = [subject for subject, _ in result.forgotten]
+        since = [seq for _, seq in result.forgotten]
+        await connection.execute(_SQL.forget_changes, *key, subjects, since)
+        await connection.execute(_SQL.forget_subjects, *key, subjects)
     if result.returned:
         await connection.execute(_SQL.forget_mergers, *key, result.returned)
     if result.changes:

@@ -1,0 +1,150 @@
+"""A feed replayed gives the members, whatever happened and however often anybody looked."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assent.audiences import feed
+from assent.audiences.feed import Change, Kind, Present, Said, Step, follow, replayed, written
+from assent.core.ids import IdentifierId, ProfileId
+
+PEOPLE = range(1, 6)
+
+Moment = Mapping[int, tuple[int, bool]]
+"""Usable identifiers, each with the profile it is in; and which of them make their profile a member."""
+
+moments = st.dictionaries(
+    st.sampled_from(list(PEOPLE)), st.tuples(st.sampled_from(list(PEOPLE)), st.booleans()), max_size=5
+)
+happenings = st.lists(st.tuples(moments, st.integers(0, 3)), min_size=1, max_size=8)
+"""What is so at each look, and how many changes the consumer then reads."""
+
+
+def shown(moment: Moment) -> tuple[dict[ProfileId, Present], dict[IdentifierId, ProfileId]]:
+    """Return profiles and whom they hold: the lowest identifier stands for each, and names the subject."""
+    groups: dict[int, list[int]] = {}
+    for one, (group, _) in sorted(moment.items()):
+        groups.setdefault(group, []).append(one)
+    present = {
+        ProfileId(ones[0]): Present(
+            subject=f"k{ones[0]}", anchor=IdentifierId(ones[0]), member=any(moment[one][1] for one in ones)
+        )
+        for ones in groups.values()
+    }
+    opened = {IdentifierId(one): ProfileId(ones[0]) for ones in groups.values() for one in ones}
+    return present, opened
+
+
+class Stored:
+    """A feed as the database keeps it, and a consumer that reads it."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, Said] = {}
+        self.lines: list[Change] = []
+        self.seq = 0
+        self.delivered = 0
+        self.got: list[Change] = []
+
+    def look(self, moment: Moment) -> None:
+        present, opened = shown(moment)
+        result = written(follow(list(self.said.values()), present, opened), self.delivered, self.seq)
+        gone = dict(result.forgotten)
+        self.lines = [
+            one
+            for one in self.lines
+            if one.into not in gone
+            and not (one.subject in gone and one.seq >= gone[one.subject])
+            and not (one.subject in result.returned and one.kind is Kind.MERGED)
+        ]
+        self.lines += result.changes
+        self.said = {name: one for name, one in self.said.items() if name not in gone}
+        self.said |= {one.subject: one for one in result.said}
+        self.seq = result.seq
+
+    def read(self, most: int) -> None:
+        page = [one for one in self.lines if one.seq > self.delivered][:most]
+        self.got += page
+        self.delivered = page[-1].seq if page else self.delivered
+
+
+def pairs(lines: Iterable[Change]) -> list[tuple[str, str]]:
+    return [(one.subject, one.kind.value) for one in lines]
+
+
+def faults(happened: Sequence[tuple[Moment, int]]) -> list[str]:
+    """Return what is wrong with the feed of what happened."""
+    stored = Stored()
+    wrong = []
+    for moment, most in happened:
+        before = stored.seq
+        stored.look(moment)
+        present, _ = shown(moment)
+        members = {one.subject for one in present.values() if one.member}
+        if replayed(pairs(stored.lines)) != members:
+            wrong.append("replayed from the beginning it is not the members")
+        if [one.seq for one in stored.lines if one.seq > before] != list(range(before + 1, stored.seq + 1)):
+            wrong.append("a number is left out")
+        usable = {one.subject for one in present.values()}
+        usable |= {f"k{one}" for one in moment}
+        if {one.subject for one in stored.lines if one.kind is not Kind.STOP} - usable:
+            wrong.append("somebody is kept who may not be used")
+        given_to = {one.subject for one in stored.got}
+        if {one.subject for one in stored.lines if one.kind is Kind.STOP} - given_to:
+            wrong.append("a stop names somebody who was never given")
+        stored.read(most)
+    stored.read(1 << 30)
+    if replayed(pairs(stored.got)) != replayed(pairs(stored.lines)):
+        wrong.append("who followed it has other members than who reads it now")
+    active = {one.subject for one in stored.got if one.kind is Kind.ENTERED}
+    present, opened = shown(happened[-1][0])
+    last = {one.subject: one.kind for one in stored.got}
+    if any(last[one] is not Kind.STOP for one in active if IdentifierId(int(one[1:])) not in opened):
+        wrong.append("nobody said that somebody may no longer be used")
+    return wrong
+
+
+@given(happenings)
+@settings(max_examples=300, deadline=None)
+def test_a_feed_replayed_is_the_members_after_whatever_happened(
+    happened: list[tuple[Moment, int]],
+) -> None:
+    assert faults(happened) == []
+
+
+@given(happenings)
+@settings(max_examples=100, deadline=None)
+def test_looking_twice_says_nothing_more(happened: list[tuple[Moment, int]]) -> None:
+    stored = Stored()
+    for moment, _ in happened:
+        stored.look(moment)
+        said = (stored.seq, list(stored.lines))
+        stored.look(moment)
+        assert (stored.seq, stored.lines) == said
+
+
+def without(kind: Kind) -> Callable[..., list[Step]]:
+    sound = feed.follow
+
+    def following(*given_: object) -> list[Step]:
+        return [step for step in sound(*given_) if step.now.kind is not kind]  # type: ignore[arg-type]
+
+    return following
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_feed_that_leaves_a_kind_of_change_out_is_found(
+    monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    monkeypatch.setitem(globals(), "follow", without(kind))
+    both = {1: (1, True), 2: (2, True)}
+    joined = {1: (1, True), 2: (1, True)}
+    lives: list[tuple[Moment, int]] = [(both, 9), (joined, 9), ({1: (1, False)}, 9), ({}, 9)]
+    assert any(faults(lives[:end]) for end in range(1, 5))
+
+
+def test_a_stop_for_who_was_never_given_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = feed.written
+    monkeypatch.setitem(globals(), "written", lambda steps, _, seq: sound(steps, 1 << 30, seq))
+    assert faults([({1: (1, True)}, 0), ({}, 0)])
