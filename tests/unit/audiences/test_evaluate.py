@@ -8,6 +8,7 @@ import pytest
 from assent.audiences.evaluate import Truth, evaluate
 from assent.audiences.rule import Audience, Rule, parse
 from assent.audiences.seen import Opening, Seen, Shown, seen_at
+from assent.core.errors import UnknownFeature, WrongType
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId
 from assent.core.time import BEGINNING, DAY, FOREVER, Instant
 from assent.features.catalogue import Value
@@ -196,17 +197,29 @@ def test_an_audience_is_asked_anew_and_a_circle_is_unknown() -> None:
     assert told(raw) == U
 
 
-def test_what_is_not_supported_or_says_nothing_selects_nobody() -> None:
+def test_what_says_nothing_selects_nobody() -> None:
     for raw in (
         {"op": "and", "of": []},
         {"op": "or", "of": []},
         {"op": "at_least", "count": 0, "of": []},
+    ):
+        assert told(raw) == told({"op": "not", "of": raw}) == U
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
         {"op": "did", "event": "x", "compare": "==", "count": 0},
         {"op": "held", "feature": "country", "value": "IT", "compare": ">=", "duration": "P7D"},
         {"op": "any_item", "feature": "tags", "where": {"op": "all"}},
         {"op": "seq", "steps": [], "gap": "P1D"},
-    ):
-        assert told(raw) == told({"op": "not", "of": raw}) == U
+    ],
+    ids=lambda raw: raw["op"],
+)
+def test_what_no_check_would_let_pass_has_no_truth_even_turned_round(raw: object) -> None:
+    for asked in (raw, {"op": "not", "of": raw}):
+        with pytest.raises((UnknownFeature, WrongType)):
+            told(asked)
 
 
 def test_permits_open_and_close_to_the_microsecond() -> None:

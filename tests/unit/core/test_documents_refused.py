@@ -142,7 +142,10 @@ FEATURES = [
     ('features.order_count.trait = "country"', "order_count.aggregate: expected none beside a trait"),
     ('features.country.window = "P1D"', "country.window: expected none beside trait"),
     ("-features.country.trait", "country.trait: missing; expected a trait, or an aggregate with its event"),
-    ("-features.country.type", "country.type: missing; expected one of boolean, number, set, text, time"),
+    (
+        "-features.country.type",
+        "country.type: missing; expected one of boolean, list, number, set, text, time",
+    ),
     ("-features.order_value.path", "order_value.path: missing; expected it beside aggregate sum"),
     ("-features.order_count.event", "order_count.event: missing; expected it beside aggregate count"),
     ('features.order_value.path = "a..b"', "order_value.path: expected a path such as context.traits.email"),
