@@ -155,3 +155,15 @@ WHERE
     c.controller_id = $1
     AND c.view_id = $2
 ORDER BY c.identifier_id;
+
+-- name: expired_until
+-- Until when links that are over were looked for under the policy in force, and the time of the newest entry.
+SELECT
+    coalesce(u.done_until, -4611686018427387904) AS since,
+    h.at AS now
+FROM ledger.head AS h
+LEFT JOIN ledger.upkeep AS u
+    ON
+        u.controller_id = $1
+        AND u.task = 'expiry:' || h.policy_version
+WHERE h.controller_id = $1;

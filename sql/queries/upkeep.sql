@@ -157,3 +157,22 @@ WHERE
 SELECT h.policy_version
 FROM ledger.head AS h
 WHERE h.controller_id = $1;
+
+-- name: aged
+-- Links of namespace $2 seen last by $3, after the place ($4, $5, $6), at most $7, in order of that place.
+SELECT
+    l.low_id,
+    l.high_id,
+    l.last_at
+FROM link AS l
+INNER JOIN identifier AS low
+    ON low.controller_id = $1 AND l.low_id = low.identifier_id
+INNER JOIN identifier AS high
+    ON high.controller_id = $1 AND l.high_id = high.identifier_id
+WHERE
+    l.controller_id = $1
+    AND l.last_at <= $3
+    AND (l.last_at, l.low_id, l.high_id) > ($4, $5, $6)
+    AND $2 IN (low.namespace_id, high.namespace_id)
+ORDER BY l.last_at, l.low_id, l.high_id
+LIMIT $7;

@@ -55,6 +55,7 @@ from assent.http import (
     schema,
     sources,
     subjects,
+    suppositions,
     tracking,
     webhooks,
 )
@@ -68,6 +69,7 @@ from assent.http.wiring import Clock, Random, Service
 from assent.ingest.committer import Committer
 from assent.ingest.counts import Counts
 from assent.ingest.derivations import Derivations
+from assent.ingest.expiring import Expiry
 from assent.ingest.pings import Pinger, pinging
 from assent.ingest.upkeep import keeping_up
 from assent.ledger.keyring import KeyRing, load_ring
@@ -80,7 +82,7 @@ _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDL
 _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
 _ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
-_ROUTES += [*explanations.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
+_ROUTES += [*explanations.HANDLERS, *suppositions.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
 
 
@@ -142,7 +144,8 @@ async def open_service(
         )
         await stack.enter_async_context(sealing(database, trees, witness, clock))
         metrics = Metrics(database)
-        await stack.enter_async_context(keeping_up(database.eraser, ring, clock, metrics.deleted))
+        expiry = Expiry(ring, committer, random)
+        await stack.enter_async_context(keeping_up(database.eraser, ring, clock, metrics.deleted, expiry))
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
         shelf, live = AudienceShelf(database.writer, clock), Live(database, door)
         feeds = Feeds(database.writer, clock, random(16).hex())

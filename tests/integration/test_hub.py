@@ -51,7 +51,7 @@ def crowd(namespace: str, others: Sequence[str]) -> Component:
 @pytest.mark.parametrize("namespace", ["phone", "anonymous_id"])  # a call centre; a kiosk
 def test_ten_thousand_people_through_one_identifier_stay_ten_thousand(namespace: str) -> None:
     component = crowd(namespace, ("user_id", "device_id"))
-    resolution = resolution_of(component, POLICY)
+    resolution = resolution_of(component, POLICY, Instant(10**15))
     assert resolution.generic == {IdentifierId(0)}
     assert len(resolution.clusters) == CROWD + 1
     assert max(map(len, resolution.clusters)) == 2

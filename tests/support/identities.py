@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
 from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Namespace, Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Duration, Instant
 from assent.identity.components import Pair
 from assent.identity.resolve import Link, Node, Resolution, resolve
 
@@ -32,19 +32,24 @@ def identity_policy(
     links_per_identifier: int = 200,
     probable_threshold: int | None = None,
 ) -> Policy:
-    """Return a policy from text such as `user!1 email!5 cookie`: highest priority first, `!n` the limit.
+    """Return a policy from text such as `user!1 email!5/9 cookie~7`: highest priority first, `!n` the limit.
 
+    `/p` is the limit's period, `~t` the lifetime, both in the unit of the sightings' times.
     `device` and `cookie` are what they say; every other namespace is of people.
     """
     namespaces = {}
     for number, text in enumerate(spaces.split(), 1):
-        name, _, limit = text.partition("!")
+        rest, _, lifetime = text.partition("~")
+        rest, _, period = rest.partition("/")
+        name, _, limit = rest.partition("!")
         namespaces[NamespaceId(number)] = Namespace(
             id=NamespaceId(number),
             name=name,
             kind=_KINDS.get(name, IdentifierKind.PERSON),
             priority=number,
             limit=int(limit) if limit else None,
+            limit_period=Duration(microseconds=int(period)) if period else None,
+            lifetime=Duration(microseconds=int(lifetime)) if lifetime else None,
         )
     return Policy(
         version=1,
@@ -116,16 +121,22 @@ def gather(policy: Policy, sightings: Iterable[Sighting]) -> Evidence:
 
 
 def resolved(
-    policy: Policy, sightings: Iterable[Sighting], denied: Collection[tuple[str, str]] = ()
+    policy: Policy,
+    sightings: Iterable[Sighting],
+    denied: Collection[tuple[str, str]] = (),
+    now: int = BEGINNING,
 ) -> tuple[Resolution, Evidence]:
     evidence = gather(policy, sightings)
     pairs = frozenset(evidence.pair(*names) for names in denied)
-    return resolve(policy, evidence.nodes, evidence.links, pairs), evidence
+    return resolve(policy, evidence.nodes, evidence.links, pairs, now=Instant(now)), evidence
 
 
 def clusters(
-    policy: Policy, sightings: Iterable[Sighting], denied: Collection[tuple[str, str]] = ()
+    policy: Policy,
+    sightings: Iterable[Sighting],
+    denied: Collection[tuple[str, str]] = (),
+    now: int = BEGINNING,
 ) -> set[frozenset[str]]:
     """Return the clusters by name, singles included."""
-    resolution, evidence = resolved(policy, sightings, denied)
+    resolution, evidence = resolved(policy, sightings, denied, now)
     return {evidence.named(group) for group in resolution.clusters}

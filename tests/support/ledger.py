@@ -31,6 +31,7 @@ from assent.ingest.facts import (
     make_facts,
 )
 from assent.ingest.tracking import Call, CallType
+from assent.ledger.append import Appended, Fact
 from assent.ledger.keyring import KeyRing, create_ring, load_ring
 from assent.ledger.store import Log, Trees
 from tests.support.database import TestDatabase
@@ -55,7 +56,16 @@ class Bench:
 
     async def commit(self, *drafts: Draft) -> Committed:
         """Commit facts as one batch, now."""
-        facts = make_facts(self.ring, os.urandom, self.controller_id, drafts)
+        return await self.take(make_facts(self.ring, os.urandom, self.controller_id, drafts))
+
+    async def append(self, controller_id: ControllerId, facts: Sequence[Fact]) -> Appended:
+        """Commit facts as one batch, as whoever has an `Append` asks for it."""
+        assert controller_id == self.controller_id
+        committed = await self.take(facts)
+        return Appended(revision=committed.revision, outcomes=committed.outcomes)
+
+    async def take(self, facts: Sequence[Fact]) -> Committed:
+        """Commit facts that are ready."""
         last, self._last = self._last, None
         async with self.connection.transaction():
             committed = await commit_batch(

@@ -148,6 +148,7 @@ def _namespaces(policy: Policy) -> dict[str, Keys]:
             "kind": one.kind.value,
             "priority": one.priority,
             "limit": one.limit,
+            "limit_period": _length(one.limit_period),
             "from": list(one.sources),
             "normaliser": one.normaliser,
             "region": one.region,

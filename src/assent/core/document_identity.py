@@ -13,10 +13,11 @@ import warnings
 from collections.abc import Mapping
 
 from assent.core.context_fields import ADDRESSES
-from assent.core.document_places import Place, read, read_optional_duration
-from assent.core.document_shapes import IdentityShape, NamespaceShape
+from assent.core.document_places import Place, read, read_duration, read_optional_duration
+from assent.core.document_shapes import IdentityShape, LimitShape, NamespaceShape
 from assent.core.ids import NamespaceId
 from assent.core.policy import IdentifierKind, Namespace
+from assent.core.time import Duration
 
 
 def read_namespaces(place: Place, tables: Mapping[str, object]) -> dict[str, NamespaceShape]:
@@ -37,7 +38,8 @@ def namespace(
     place: Place, name: str, shape: NamespaceShape, common: IdentityShape, number: int
 ) -> Namespace:
     """Return one compiled namespace; what `common` blocks is blocked here too."""
-    if shape.unique and shape.limit not in (None, 1):
+    limit, period = _limit(place.at("limit"), shape.limit)
+    if shape.unique and (limit not in (None, 1) or period is not None):
         raise place.at("limit").fault("expected none beside unique = true")
     if shape.region is not None and shape.normaliser != "phone":
         raise place.at("region").fault("expected none unless the normaliser is phone")
@@ -47,7 +49,8 @@ def namespace(
         name=name,
         kind=shape.kind,
         priority=shape.priority,
-        limit=1 if shape.unique else shape.limit,
+        limit=1 if shape.unique else limit,
+        limit_period=period,
         sources=tuple(dict.fromkeys(shape.sources)),
         normaliser=shape.normaliser,
         region=shape.region,
@@ -55,6 +58,13 @@ def namespace(
         blocked_patterns=tuple(dict.fromkeys(common.blocked_patterns + shape.blocked_patterns)),
         lifetime=read_optional_duration(place.at("lifetime"), shape.lifetime),
     )
+
+
+def _limit(place: Place, said: int | LimitShape | None) -> tuple[int | None, Duration | None]:
+    """Return how many, and in which period; no period is ever."""
+    if not isinstance(said, LimitShape):
+        return said, None
+    return said.count, read_duration(place.at("period"), said.period)
 
 
 def check_patterns(place: Place, patterns: tuple[str, ...]) -> None:

@@ -173,13 +173,20 @@ class FeaturesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     features: dict[str, object] = field(default_factory=dict)
 
 
+class LimitShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many values first seen within any such period one profile may hold."""
+
+    count: Small
+    period: Span
+
+
 class NamespaceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[namespaces.<name>]` of identity.toml."""
 
     kind: IdentifierKind
     priority: Small
     unique: bool = False
-    limit: Small | None = None
+    limit: Small | LimitShape | None = None
     sources: tuple[Path, ...] = field(name="from", default=())
     normaliser: Normaliser = "exact"
     region: Country | None = None

@@ -62,17 +62,20 @@ class Namespace(Struct, frozen=True, kw_only=True):
     kind: IdentifierKind
     priority: int
     limit: int | None = None
+    limit_period: Duration | None = None
+    """The limit counts values first seen within any such period; None: all of them, ever."""
     sources: tuple[str, ...] = ()
     normaliser: str = "exact"
     region: str | None = None
     blocked: frozenset[str] = frozenset()
     blocked_patterns: tuple[str, ...] = ()
     lifetime: Duration | None = None
+    """How long a link of such an identifier counts after it was seen last; None: for good."""
 
     @property
     def unique(self) -> bool:
         """Whether a profile may hold one value only."""
-        return self.limit == 1
+        return self.limit == 1 and self.limit_period is None
 
 
 class LinkUse(Struct, frozen=True, kw_only=True):

@@ -89,7 +89,7 @@ _INERT: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsa
 def ties_of(person: Person, purpose: Purpose | None) -> tuple[Tie, ...]:
     """Return every link around a person, with its fault in the resolution or in a purpose's view."""
     component, policy = person.component, person.policy
-    resolution = resolution_of(component, policy)
+    resolution = resolution_of(component, policy, person.now)
     if purpose is None:
         return ties(resolution)
     said = [one for statements in component.statements.values() for one in statements]
@@ -185,7 +185,7 @@ def _basis(person: Person, purpose: Purpose, tie: Tie) -> dict[str, Any]:
 
 
 def _drawn(person: Person, values: dict[IdentifierId, Identifier]) -> dict[IdentifierId, Drawn]:
-    resolution = resolution_of(person.component, person.policy)
+    resolution = resolution_of(person.component, person.policy, person.now)
     found = {}
     for one, node in person.component.nodes.items():
         namespace = person.policy.namespaces.get(node.namespace)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from assent.core.errors import FactRejected, MalformedIdentifier, UnreadableBody
 from assent.core.ids import RESOLUTION, IdentifierId
 from assent.core.policy import LinkKind, Policy
-from assent.core.time import FOREVER
+from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import MILLIONTHS
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
@@ -69,7 +69,7 @@ async def show(request: AnyRequest) -> Response[bytes]:
         view = RESOLUTION if purpose is None else purpose.view
         person = await present.person([present.ref(body.subject, "/subject")])
         members = person.derived.members(view, person.asked[0]) if person.is_known else ()
-        shared, generic = _nobodys(policy, person.component)
+        shared, generic = _nobodys(policy, person.component, person.now)
         everybody = {*members, *shared, *generic}
         values = await values_of(present.connection, present.ring, who.controller_id, everybody)
     document = {
@@ -132,7 +132,7 @@ async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response
         end = identifier_of(policy, link.end, f"/links/{place}/to")
         if start == end:
             raise MalformedIdentifier("Two identifiers were expected.", pointer=f"/links/{place}/to")
-        drafts.append(Draft(body=_stated(link, (start, end), f"/links/{place}"), role=who.role.value))
+        drafts.append(Draft(body=stated(link, (start, end), f"/links/{place}"), role=who.role.value))
     facts = make_facts(wired.ring, wired.random, who.controller_id, drafts)
     appended = await wired.ledger.append(who.controller_id, facts)
     document = {
@@ -142,7 +142,8 @@ async def _state_links(who: Caller, body: LinksBody, wired: Service) -> Response
     return answer(document, status=201, headers=at_revision(appended.revision))
 
 
-def _stated(link: LinkStatement, ends: tuple[Identifier, Identifier], pointer: str) -> LinkBody | UnlinkBody:
+def stated(link: LinkStatement, ends: tuple[Identifier, Identifier], pointer: str) -> LinkBody | UnlinkBody:
+    """Return what a statement about two identifiers says. Raises UnreadableBody, below `pointer`."""
     proposal = link.kind == "probable"
     for name, value in (("weight", link.weight), ("model", link.model)):
         if (value is None) is proposal:
@@ -166,10 +167,10 @@ def _stated(link: LinkStatement, ends: tuple[Identifier, Identifier], pointer: s
 
 
 def _nobodys(
-    policy: Policy, component: Component
+    policy: Policy, component: Component, now: Instant
 ) -> tuple[tuple[IdentifierId, ...], tuple[IdentifierId, ...]]:
     """Return the shared and the generic identifiers around the subject."""
-    resolution = resolution_of(component, policy)
+    resolution = resolution_of(component, policy, now)
     return tuple(sorted(resolution.shared)), tuple(sorted(resolution.generic))
 
 

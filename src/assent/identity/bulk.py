@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from assent.core.policy import LinkKind, Policy
+from assent.core.time import Instant
 from assent.identity.components import Pair
 from assent.identity.resolve import Link, Node, Resolution, resolve
 
@@ -50,8 +51,9 @@ def resolve_bulk(
     denied: Sequence[Pair],
     *,
     whole: Callable[[Ids, Ids], tuple[Sequence[Node], Sequence[Link]]],
+    now: Instant,
 ) -> Clusters:
-    """Return the clusters of all evidence. `ids` ascend; `namespaces` are theirs.
+    """Return the clusters of all evidence, as it stands now. `ids` ascend; `namespaces` are theirs.
 
     `whole` is asked for what the columns leave out, of the components in which a rule could bite: given the
     identifiers and the places of the links of one such component, it returns them as `resolve` takes them.
@@ -69,7 +71,7 @@ def resolve_bulk(
     pairs = frozenset(denied)
     for members, inside in _parts(suspects, labels, label_of_link):
         nodes, evidence = whole(ids[members], inside)
-        found = resolve(policy, nodes, evidence, pairs)
+        found = resolve(policy, nodes, evidence, pairs, now=now)
         for group in found.clusters:
             profiles[np.searchsorted(ids, np.array(group))] = group[0]
         bitten.append(found)
@@ -121,6 +123,8 @@ def _suspects(
         if space.limit is not None:
             held = np.bincount(labels[namespaces == space.id], minlength=count)
             suspects |= held > space.limit
+        if space.lifetime is not None:
+            suspects[labels[namespaces == space.id]] = True  # some of its links may be over
     degree = np.bincount(low, minlength=len(labels)) + np.bincount(high, minlength=len(labels))
     suspects[labels[degree > policy.links_per_identifier]] = (
         True  # a pair said twice counts twice: to be looked at

@@ -11,21 +11,54 @@ no part standing, a person would lose their other browsers too wherever an event
 
 `fold` chooses by an order: pairs are added one by one, and a pair that would join too many values is refused.
 
+A limit that holds for a period counts the values of the namespace first seen within any such stretch of time:
+of a profile's telephone numbers over the years, more than three may be fine, and in one month not. When each
+was first seen is a function of the component, so the order of arrival says nothing here either.
+
 Both are total. The work is at most namespaces times namespaces passes over the component.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import networkx as nx
+from msgspec import Struct
 
 from assent.core.ids import IdentifierId, NamespaceId
+from assent.core.time import Duration, Instant, shifted
 from assent.identity.components import Pair, components
 
 Spaces = Mapping[IdentifierId, NamespaceId]
 """The namespace of each identifier."""
 
-Limits = Mapping[NamespaceId, int]
-"""How many values a profile may hold, for the namespaces that say so."""
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How many values a profile may hold, for the namespaces that say so; of some, within what time.
+
+    `since` is when each identifier of such a namespace was first seen with another.
+    """
+
+    counts: Mapping[NamespaceId, int]
+    periods: Mapping[NamespaceId, Duration] = {}
+    since: Mapping[IdentifierId, Instant] = {}
+
+    def crowd(self, space: NamespaceId, values: Sequence[IdentifierId]) -> list[IdentifierId]:
+        """Return those of a namespace's values that are too many together: none when they are within it.
+
+        Of a limit for a period, those first seen in any such half-open stretch of time that holds too many.
+        """
+        count = self.counts.get(space)
+        if count is None or len(values) <= count:
+            return []
+        period = self.periods.get(space)
+        if period is None:
+            return [*values]
+        ordered = sorted(values, key=self.since.__getitem__)
+        crowded: set[IdentifierId] = set()
+        for place, first in enumerate(ordered[:-count]):
+            if self.since[ordered[place + count]] < shifted(self.since[first], period):
+                crowded.update(ordered[place : place + count + 1])
+        return [one for one in ordered if one in crowded]
+
 
 _TERMINAL = IdentifierId(-1)
 """A node tied to every value in question; identifier ids are never negative."""
@@ -33,14 +66,20 @@ _TERMINAL = IdentifierId(-1)
 
 def within(limits: Limits, spaces: Spaces, group: Iterable[IdentifierId]) -> bool:
     """Whether no namespace has more values in the group than its limit."""
-    held: dict[NamespaceId, int] = {}
+    held = _held(limits, spaces, group)
+    return not any(limits.crowd(space, values) for space, values in held.items())
+
+
+def _held(
+    limits: Limits, spaces: Spaces, group: Iterable[IdentifierId]
+) -> dict[NamespaceId, list[IdentifierId]]:
+    """Return the group's values of every namespace that has a limit."""
+    held: dict[NamespaceId, list[IdentifierId]] = {}
     for one in group:
         space = spaces.get(one)
-        if space is not None and space in limits:
-            held[space] = held.get(space, 0) + 1
-            if held[space] > limits[space]:
-                return False
-    return True
+        if space is not None and space in limits.counts:
+            held.setdefault(space, []).append(one)
+    return held
 
 
 def ambiguous(
@@ -68,14 +107,10 @@ def _crowds(
     """Return, for each namespace past its limit somewhere, the parts that hold its values there."""
     crowds: dict[NamespaceId, set[IdentifierId]] = {}
     for group in components(part_of, pairs):
-        if within(limits, spaces, group):
-            continue
-        held: dict[NamespaceId, list[IdentifierId]] = {}
-        for one in group:
-            held.setdefault(spaces[one], []).append(one)
-        for space, values in held.items():
-            if len(values) > limits.get(space, len(values)):
-                crowds.setdefault(space, set()).update(part_of[one] for one in values)
+        for space, values in _held(limits, spaces, group).items():
+            crowd = limits.crowd(space, values)
+            if crowd:
+                crowds.setdefault(space, set()).update(part_of[one] for one in crowd)
     return list(crowds.values())
 
 
@@ -96,24 +131,18 @@ def _between(pairs: Iterable[Pair], holders: Iterable[IdentifierId]) -> set[Iden
 
 def fold(limits: Limits, spaces: Spaces, ordered: Iterable[Pair]) -> Iterator[Pair]:
     """Yield the pairs to refuse: each would have joined too many values to what those before it joined."""
-    part: dict[IdentifierId, tuple[list[IdentifierId], dict[NamespaceId, int]]] = {}
+    part: dict[IdentifierId, tuple[list[IdentifierId], dict[NamespaceId, list[IdentifierId]]]] = {}
     for pair in ordered:
-        large, small = (part.setdefault(one, _alone(limits, spaces, one)) for one in pair)
+        large, small = (part.setdefault(one, ([one], _held(limits, spaces, (one,)))) for one in pair)
         if large is small:
             continue
         if len(large[0]) < len(small[0]):
             large, small = small, large
-        if any(large[1].get(space, 0) + count > limits[space] for space, count in small[1].items()):
+        if any(limits.crowd(space, [*large[1].get(space, ()), *held]) for space, held in small[1].items()):
             yield pair
             continue
-        for space, count in small[1].items():
-            large[1][space] = large[1].get(space, 0) + count
+        for space, held in small[1].items():
+            large[1].setdefault(space, []).extend(held)
         large[0].extend(small[0])
         for one in small[0]:
             part[one] = large
-
-
-def _alone(
-    limits: Limits, spaces: Spaces, one: IdentifierId
-) -> tuple[list[IdentifierId], dict[NamespaceId, int]]:
-    return [one], {spaces[one]: 1} if spaces[one] in limits else {}

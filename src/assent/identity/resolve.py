@@ -16,10 +16,11 @@ from msgspec import Struct
 
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
 from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Instant
 from assent.identity.caps import Rank, beyond, hubs
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import Limits, Spaces, ambiguous, fold, within
+from assent.identity.lifetime import ends_at, lifetimes
 from assent.identity.proposals import refused
 
 _PLACE: Final = attrgetter("low", "high", "kind")
@@ -55,6 +56,8 @@ class DropReason(StrEnum):
 
     DENIED = "denied"
     """A person or a data protection officer said that it is wrong."""
+    EXPIRED = "expired"
+    """Nothing proved it for longer than the policy lets such an identifier live."""
     PROPOSED = "proposed"
     """A model proposed it, less surely than the policy asks for."""
     UNSURE = "unsure"
@@ -96,30 +99,31 @@ def resolve(
     denied: frozenset[Pair] = frozenset(),
     *,
     shared: frozenset[IdentifierId] = frozenset(),
+    now: Instant = BEGINNING,
 ) -> Resolution:
-    """Return the one resolution over all evidence.
+    """Return the one resolution over all evidence as it stands `now`; at the beginning of time none is over.
 
     `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased.
 
     Steps: (1) evidence that cannot join is dropped: denied, proposed less surely than the policy asks for,
-    of an undeclared namespace, or between two values of a unique one; (2) an identifier with more links than
-    the cap is generic, and out; (3) what is connected is a component; (4) one within every limit is a cluster
-    as it stands, (5) elsewhere the conflict rule cuts; (6) in a cluster past the cap on identifiers those
-    ranking past it are generic and out: higher priority ranks first, then the longer known (a newcomer moves
-    nobody), then the keyed hash; (7) last, proposals join what they may: they cut nothing, and never join two
-    named people.
+    of an undeclared namespace, not renewed in time, or between two values of a unique one; (2) an identifier
+    with more links than the cap is generic, and out; (3) what is connected is a component; (4) one within
+    every limit is a cluster as it stands, (5) elsewhere the conflict rule cuts; (6) in a cluster past the cap
+    on identifiers those ranking past it are generic and out: higher priority ranks first, then the longer
+    known (a newcomer moves nobody), then the keyed hash; (7) last, proposals join what they may: they cut
+    nothing, and never join two named people.
     """
     spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
-    limits = {space.id: space.limit for space in policy.namespaces.values() if space.limit is not None}
     everybody = [node.id for node in nodes]
 
-    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(policy, spaces, limits, denied))  # (1)
+    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(policy, spaces, denied, now))  # (1)
     proposals = [link for link in kept if link.kind == LinkKind.PROBABLE]
     kept = [link for link in kept if link.kind != LinkKind.PROBABLE] if proposals else kept
     generic = hubs(policy.links_per_identifier, [*_pairs(kept)])  # (2)
     if generic or shared:
         kept = _sift_further(kept, dropped, _exclusion(shared, generic))
     clusters = components(everybody, _pairs(kept))  # (3)
+    limits = _limits(policy, kept)
 
     crowded = [group for group in clusters if len(group) > 1 and not within(limits, spaces, group)]  # (4)
     if crowded:
@@ -138,6 +142,7 @@ def resolve(
         proposals = _sift_further(proposals, dropped, _exclusion(shared, generic))
         busy = hubs(policy.links_per_identifier, [*_pairs(kept), *_pairs(proposals)])
         proposals = _sift_further(proposals, dropped, _exclusion(frozenset(), busy))
+        limits = _limits(policy, [*kept, *proposals])
         proposals = _sift_further(proposals, dropped, _proposal(policy, spaces, limits, clusters, proposals))
         kept = sorted([*kept, *proposals], key=_PLACE)
         clusters = components(everybody, _pairs(kept))
@@ -172,9 +177,11 @@ def _sift_further(links: Iterable[Link], dropped: list[Dropped], verdict: _Verdi
     return kept
 
 
-def _admission(policy: Policy, spaces: Spaces, limits: Limits, denied: frozenset[Pair]) -> _Verdict:
+def _admission(policy: Policy, spaces: Spaces, denied: frozenset[Pair], now: Instant) -> _Verdict:
     """Judge a link by itself."""
     threshold = policy.probable_threshold
+    unique = {space.id for space in policy.namespaces.values() if space.unique}
+    lasting = lifetimes(policy)
 
     def verdict(link: Link) -> DropReason | None:
         low, high = spaces.get(link.low), spaces.get(link.high)
@@ -184,7 +191,9 @@ def _admission(policy: Policy, spaces: Spaces, limits: Limits, denied: frozenset
             return DropReason.PROPOSED
         if low is None or high is None:
             return DropReason.UNDECLARED
-        if low == high and limits.get(low) == 1:
+        if lasting and ends_at(lasting, low, high, link.last_at) <= now:
+            return DropReason.EXPIRED
+        if low == high and low in unique:
             return DropReason.CONFLICT
         return None
 
@@ -286,10 +295,7 @@ def _ordered(
 
 def _rank(policy: Policy, nodes: Sequence[Node], links: Iterable[Link]) -> Callable[[IdentifierId], Rank]:
     """Return what ranks identifiers, their first evidence taken from these links."""
-    known_since: dict[IdentifierId, Instant] = {}
-    for link in links:
-        for one in (link.low, link.high):
-            known_since[one] = min(known_since.get(one, link.first_at), link.first_at)
+    known_since = _since(links)
     by_id = {node.id: node for node in nodes}
 
     def rank(one: IdentifierId) -> Rank:
@@ -297,3 +303,22 @@ def _rank(policy: Policy, nodes: Sequence[Node], links: Iterable[Link]) -> Calla
         return policy.namespaces[node.namespace].priority, known_since[one], node.key
 
     return rank
+
+
+def _since(links: Iterable[Link]) -> dict[IdentifierId, Instant]:
+    """Return when each identifier was first seen with another."""
+    known_since: dict[IdentifierId, Instant] = {}
+    for link in links:
+        for one in (link.low, link.high):
+            known_since[one] = min(known_since.get(one, link.first_at), link.first_at)
+    return known_since
+
+
+def _limits(policy: Policy, links: Iterable[Link]) -> Limits:
+    spaces = [space for space in policy.namespaces.values() if space.limit is not None]
+    periods = {space.id: space.limit_period for space in spaces if space.limit_period is not None}
+    return Limits(
+        counts={space.id: space.limit for space in spaces if space.limit is not None},
+        periods=periods,
+        since=_since(links) if periods else {},
+    )

@@ -50,6 +50,7 @@ from assent.ingest.facts import (
     DerivationBody,
     ErasureBody,
     EventBody,
+    ExpiryBody,
     FindingBody,
     LinkBody,
     MarkBody,
@@ -59,7 +60,7 @@ from assent.ingest.facts import (
     UnlinkBody,
 )
 from assent.ingest.joining import Holding, Joined, split
-from assent.ingest.relating import link, remain, unlink
+from assent.ingest.relating import expire, link, remain, unlink
 from assent.ingest.restriction import unrestricted
 from assent.ingest.saying import mark_out, state
 from assent.ledger.append import Fact
@@ -148,12 +149,14 @@ class Board:
             case _:
                 return self._rarely(index, fact, replaying=replaying)
 
-    def _rarely(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken:
+    def _rarely(self, index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken | None:
         match fact.body:
             case MarkBody() | FindingBody() as body:
                 return mark_out(self, index, fact, body)
             case UnlinkBody():
                 return unlink(self, index, fact)
+            case ExpiryBody():
+                return expire(self, index, fact, replaying=replaying)
             case RestBody() as body:
                 return remain(self, index, fact, body)
             case DerivationBody() as body:

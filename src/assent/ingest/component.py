@@ -109,7 +109,7 @@ def derive(component: Component, policy: Policy, now: Instant) -> Derived:
     if len(component.nodes) == 1:
         (only,) = component.nodes
         return Derived(profiles={}, permits={only: _alone(component, only, policy, now)})
-    resolution = resolution_of(component, policy)
+    resolution = resolution_of(component, policy, now)
     bonds: dict[IdentifierId, list[Bond]] = {}
     for bond in bonds_of(resolution.kept):
         bonds.setdefault(bond.low, []).append(bond)
@@ -297,13 +297,14 @@ def _kind(component: Component, policy: Policy, one: IdentifierId) -> Identifier
     return None if namespace is None else namespace.kind
 
 
-def resolution_of(component: Component, policy: Policy) -> Resolution:
-    """Return the one resolution over a component's evidence."""
+def resolution_of(component: Component, policy: Policy, now: Instant) -> Resolution:
+    """Return the one resolution over a component's evidence, as it stands now."""
     return resolve(
         policy,
         tuple(component.nodes.values()),
         tuple(component.links.values()),
         frozenset(component.denied),
+        now=now,
     )
 
 

@@ -80,6 +80,12 @@ class UnlinkBody(Struct, frozen=True, kw_only=True, tag="unlink"):
     identifiers: tuple[Identifier, ...]
 
 
+class ExpiryBody(Struct, frozen=True, kw_only=True, tag="expiry"):
+    """Time ended links around an identifier: from here on those that are over join nobody."""
+
+    identifiers: tuple[Identifier, ...]
+
+
 class StatedBody(Struct, frozen=True, kw_only=True, tag="statement", omit_defaults=True):
     """What somebody stated about one purpose: the subject first, then the address it hangs on, if any."""
 
@@ -189,6 +195,7 @@ Body = (
     EventBody
     | LinkBody
     | UnlinkBody
+    | ExpiryBody
     | StatedBody
     | PolicyBody
     | AudienceBody
@@ -203,6 +210,7 @@ KINDS: Mapping[type, EntryKind] = {
     EventBody: EntryKind.EVENT,
     LinkBody: EntryKind.LINK,
     UnlinkBody: EntryKind.LINK,
+    ExpiryBody: EntryKind.LINK,
     StatedBody: EntryKind.STATEMENT,
     PolicyBody: EntryKind.POLICY,
     AudienceBody: EntryKind.AUDIENCE,

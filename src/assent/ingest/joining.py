@@ -11,7 +11,8 @@ import msgspec
 from assent.consent.statement import Statement
 from assent.core.ids import COMPONENTS, IDENTIFIERS_PER_ENTRY, EntryIndex, IdentifierId, ProfileId
 from assent.core.policy import ConflictRule, LinkKind, Policy
-from assent.core.time import HOUR, Instant
+from assent.core.time import FOREVER, HOUR, Instant
+from assent.identity.lifetime import ends_at, lifetimes
 from assent.identity.resolve import Link, Node
 from assent.ingest.component import Component, Derived, LinkKey, Pair, derive, union
 from assent.ledger.append import Ref
@@ -48,6 +49,7 @@ class Joined:
         self.index = index
         self._policy = policy
         self._now = now
+        self._lasting = lifetimes(policy)
         self.new_nodes: list[tuple[Ref, Node]] = []
         self.ids: list[IdentifierId] = []
         for position, (ref, known_id) in zip(positions or range(len(known)), known, strict=True):
@@ -84,12 +86,28 @@ class Joined:
             self.changed = True
             return
         timed = self._policy.conflict is not ConflictRule.AMBIGUOUS
-        if fresh.first_at < held.first_at or (timed and fresh.last_at > held.last_at):
+        ends = self._ends_at(held)
+        if (
+            fresh.first_at < held.first_at
+            or (timed and fresh.last_at > held.last_at)
+            or (ends <= self._now and fresh.last_at > held.last_at)  # seen again, it counts again
+        ):
             self.new_links[key] = fresh
             self.changed = True
-        elif fresh.last_at - held.last_at > (0 if kind is LinkKind.PROBABLE else HOUR):
-            # Within an hour the newest time says nothing that a rule would ask for, unless a model's.
+        elif fresh.last_at - held.last_at > (0 if kind is LinkKind.PROBABLE or ends < FOREVER else HOUR):
+            # Within an hour the newest time says nothing that a rule would ask for, unless a model's or
+            # one from which a lifetime is counted.
             self.new_links[key] = fresh
+
+    def _ends_at(self, link: Link) -> Instant:
+        if not self._lasting:
+            return FOREVER
+        nodes = self._base.nodes
+        return ends_at(self._lasting, nodes[link.low].namespace, nodes[link.high].namespace, link.last_at)
+
+    def expire(self) -> None:
+        """Look again at what time ended; whether that changes anything, what is derived says."""
+        self.changed = True
 
     def retract(self, one: IdentifierId, other: IdentifierId) -> None:
         """Take back what was stated about two identifiers, yes or no; what was observed stands."""
@@ -165,6 +183,16 @@ class Joined:
         if not self.changed:
             return self.before
         return derive(self.component(), self._policy, self._now)
+
+
+def is_moved(before: Derived, after: Derived, now: Instant) -> bool:
+    """Whether time alone made something else of a component than what stands; a permit's own end aside."""
+    if before.profiles != after.profiles:
+        return True
+    return any(
+        [one for one in held if one.until > now] != [*after.permits[who]]
+        for who, held in before.permits.items()
+    )
 
 
 def split(component: Component, after: Derived) -> Sequence[Component]:

@@ -138,7 +138,7 @@ def person_of(
     """Return the person whom the first of `asked` names, in the one resolution."""
     members = derived.members(RESOLUTION, asked[0])
     inside = frozenset(members)
-    kept = resolution_of(component, policy).kept
+    kept = resolution_of(component, policy, now).kept
     bonds: tuple[Bond, ...] = tuple(bond for bond in bonds_of(kept) if bond.low in inside)
     groups = cut(members, [link for link in kept if link.low in inside], _FIRM, frozenset(), frozenset())
     return Person(

@@ -11,6 +11,7 @@ from assent.core.ids import EntryIndex
 from assent.core.policy import LinkKind
 from assent.ingest.board_parts import Taken
 from assent.ingest.facts import IMPORTED, LinkBody, RestBody
+from assent.ingest.joining import is_moved
 from assent.ledger.append import Fact
 
 if TYPE_CHECKING:
@@ -52,4 +53,17 @@ def remain(board: "Board", index: EntryIndex, fact: Fact, body: RestBody) -> Tak
         for one, other in combinations(joined.ids, 2):
             joined.link(one, other, body.link, min(body.at, board.now))
     board.accept(joined, joined.derived())
+    return Taken(identifier=joined.ids[0])
+
+
+def expire(board: "Board", index: EntryIndex, fact: Fact, *, replaying: bool) -> Taken | None:
+    """Let links that are over join nobody; nothing is kept where another fact has done so already."""
+    if any(ref not in board.identifiers for ref in fact.refs):
+        return None  # erased since
+    joined = board.join(index, fact)
+    joined.expire()
+    after = joined.derived()
+    if not replaying and not is_moved(joined.before, after, board.now):
+        return None
+    board.accept(joined, after)
     return Taken(identifier=joined.ids[0])

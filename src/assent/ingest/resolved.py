@@ -9,7 +9,7 @@ Raises nothing of its own.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from assent.core.ids import (
     ViewId,
 )
 from assent.core.policy import LinkKind, Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity.bulk import Clusters, Ids, Links, connected, resolve_bulk
+from assent.identity.lifetime import Lifetimes, ends_at, lifetimes
 from assent.identity.resolve import Link, Node
 
 _SQL = load("rebuild")
@@ -42,6 +43,7 @@ async def prove_clusters(
     The caller's transaction sees one moment, and its search path says of which fold.
     """
     evidence = await _read(connection, controller_id)
+    evidence.since, evidence.now = await connection.fetchrow(_SQL.expired_until, controller_id)
     ids, low, high = evidence.ids, evidence.links.low, evidence.links.high
     if not np.isin(np.concatenate((low, high)), ids).all():
         return (f"controller {controller_id}, links: one names an identifier that there is not",)
@@ -51,7 +53,8 @@ async def prove_clusters(
     }
     faults = []
     for view, profiles in expected.items():
-        wrong = await _astray(connection, controller_id, view, ids, profiles)
+        spared = evidence.unsettled if view == RESOLUTION else frozenset[int]()
+        wrong = await _astray(connection, controller_id, view, ids, profiles, spared)
         if wrong:
             what = "what evidence connects" if view == COMPONENTS else "the resolution"
             where = f"controller {controller_id}, clusters: {wrong} identifiers stand elsewhere"
@@ -67,6 +70,11 @@ class _Evidence:
         self._low, self._high, self._kind = array("q"), array("q"), array("b")
         self._first, self._last, self._weight = array("q"), array("q"), array("i")
         self.denied: list[tuple[IdentifierId, IdentifierId]] = []
+        self.since, self.now = BEGINNING, BEGINNING
+        """Until when links that are over were looked for, and the time of the newest entry."""
+        self._lasting: Lifetimes = {}
+        self.unsettled: set[int] = set()
+        """Whom a link ties that ended since: with or without it, both are right until an entry says so."""
 
     def add_node(self, one: int, namespace: int, key: bytes) -> None:
         self._ids.append(one)
@@ -94,12 +102,21 @@ class _Evidence:
         )
 
     def resolved(self, policy: Policy) -> Clusters:
+        self._lasting = lifetimes(policy)
         spaces = np.frombuffer(self._spaces, np.int16)
-        return resolve_bulk(policy, self.ids, spaces, self.links, self.denied, whole=self._whole)
+        return resolve_bulk(
+            policy, self.ids, spaces, self.links, self.denied, whole=self._whole, now=self.now
+        )
 
     def _whole(self, members: Ids, places: Ids) -> tuple[Sequence[Node], Sequence[Link]]:
         rows = np.searchsorted(self.ids, members).tolist()
-        return [self._node(row) for row in rows], [self._link(place) for place in places.tolist()]
+        nodes = {int(one): self._node(row) for one, row in zip(members, rows, strict=True)}
+        links = [self._link(place) for place in places.tolist()]
+        for link in links if self._lasting else ():
+            low, high = nodes[link.low].namespace, nodes[link.high].namespace
+            if self.since < ends_at(self._lasting, low, high, link.last_at) <= self.now:
+                self.unsettled.update(nodes)
+        return list(nodes.values()), links
 
     def _node(self, row: int) -> Node:
         return Node(
@@ -135,9 +152,14 @@ async def _read(connection: Connection, controller_id: ControllerId) -> _Evidenc
 
 
 async def _astray(
-    connection: Connection, controller_id: ControllerId, view: ViewId, ids: Ids, profiles: Ids
+    connection: Connection,
+    controller_id: ControllerId,
+    view: ViewId,
+    ids: Ids,
+    profiles: Ids,
+    spared: Set[int],
 ) -> int:
-    """Return how many identifiers stand elsewhere; one without a row is a profile of its own."""
+    """Return how many identifiers, but for who is spared, stand elsewhere; without a row one is alone."""
     placed, standing = array("q"), array("q")
     cursor = connection.cursor(_SQL.clusters_in_order, controller_id, view, prefetch=_PREFETCH)
     async for one, profile in cursor:
@@ -149,4 +171,4 @@ async def _astray(
     if np.array_equal(expected, found):
         return 0
     unlike = set(map(tuple, expected.T.tolist())) ^ set(map(tuple, found.T.tolist()))
-    return len({one for one, _ in unlike})
+    return len({one for one, _ in unlike} - spared)

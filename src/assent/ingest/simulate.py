@@ -7,7 +7,7 @@ is seen as they are when their turn comes.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from assent.audiences.check import check
 from assent.audiences.rule import Rule
 from assent.audiences.shelf import Audience, Rules
 from assent.core.errors import Refused
-from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId, PurposeMask
 from assent.core.policy import Policy, Purpose
 from assent.core.time import Instant
 from assent.database.types import Connection
@@ -59,8 +59,8 @@ class _Pages:
         self._old = in_force
         self._new = policy
         self._now = now
-        self._rules_old = _rules(audiences, in_force)
-        self._rules_new = _rules(audiences, policy)
+        self._rules_old = rules_of(audiences, in_force)
+        self._rules_new = rules_of(audiences, policy)
         self._redefined = in_force.feature_ids != policy.feature_ids
         self.found = Forecast()
 
@@ -86,8 +86,10 @@ class _Pages:
         self, purpose: PurposeId, sides: Collection[tuple[Side, Side]], loaded: Loaded
     ) -> None:
         before, after = self._rules_old.get(purpose, _NO_RULES), self._rules_new.get(purpose, _NO_RULES)
-        old, old_of = await self._members(self._old, purpose, before, (one for one, _ in sides), loaded)
-        new, new_of = await self._members(self._new, purpose, after, (one for _, one in sides), loaded)
+        where = self._connection, self._controller_id, purpose
+        seen_by, now = loaded.seen_by, self._now
+        old, old_of = await members_as_if(*where, before, [one for one, _ in sides], seen_by, now)
+        new, new_of = await members_as_if(*where, after, [one for _, one in sides], seen_by, now)
         name = (self._new.purposes.get(purpose) or self._old.purposes[purpose]).name
         for audience in sorted({one.id for one in (*before.asked, *after.asked)}):
             was, is_now = old.get(audience, set()), new.get(audience, set())
@@ -101,25 +103,39 @@ class _Pages:
                 loses=held.loses + len(was - stayed_old),
             )
 
-    async def _members(
-        self, policy: Policy, number: PurposeId, rules: Rules, sides: Iterable[Side], loaded: Loaded
-    ) -> tuple[Membership, dict[IdentifierId, ProfileId]]:
-        members: dict[str, set[ProfileId]] = {one.id: set() for one in rules.asked}
-        purpose = policy.purposes.get(number)
-        if purpose is None:
-            return members, {}
-        permits = [one for side in sides for one in self._as_if(side, purpose, loaded)]
-        seen = await foresee(self._connection, self._controller_id, policy, purpose, permits, self._now)
-        for profile in seen:
-            for name in rules.of(policy, profile, self._now):
-                members[name].add(profile.id)
-        return members, {one.identifier: one.profile for one in permits}
 
-    def _as_if(self, side: Side, purpose: Purpose, loaded: Loaded) -> Iterable[AsIf]:
-        for one, spans in side.shown(purpose, loaded.seen_by).items():
-            for categories, since, until in spans:
-                if until > self._now:
-                    yield AsIf(side.derived.profile(purpose.view, one), one, categories, since, until)
+async def members_as_if(
+    connection: Connection,
+    controller_id: ControllerId,
+    number: PurposeId,
+    rules: Rules,
+    sides: Sequence[Side],
+    seen_by: Mapping[IdentifierId, PurposeMask],
+    now: Instant,
+) -> tuple[Membership, dict[IdentifierId, ProfileId]]:
+    """Return whose rules would be true for a purpose, and the profile of everybody whom the gate would show.
+
+    The sides are of one policy, each another component.
+    """
+    members: dict[str, set[ProfileId]] = {one.id: set() for one in rules.asked}
+    policy = sides[0].policy
+    purpose = policy.purposes.get(number)
+    if purpose is None:
+        return members, {}
+    permits = [one for side in sides for one in _as_if(side, purpose, seen_by, now)]
+    for profile in await foresee(connection, controller_id, policy, purpose, permits, now):
+        for name in rules.of(policy, profile, now):
+            members[name].add(profile.id)
+    return members, {one.identifier: one.profile for one in permits}
+
+
+def _as_if(
+    side: Side, purpose: Purpose, seen_by: Mapping[IdentifierId, PurposeMask], now: Instant
+) -> Iterable[AsIf]:
+    for one, spans in side.shown(purpose, seen_by).items():
+        for categories, since, until in spans:
+            if until > now:
+                yield AsIf(side.derived.profile(purpose.view, one), one, categories, since, until)
 
 
 async def simulate(
@@ -151,7 +167,7 @@ async def simulate(
 _NO_RULES = Rules(asked=(), known={})
 
 
-def _rules(audiences: Collection[Audience], policy: Policy) -> dict[PurposeId, Rules]:
+def rules_of(audiences: Collection[Audience], policy: Policy) -> dict[PurposeId, Rules]:
     """Return the audiences each purpose may ask for; nobody is a member of one that the policy breaks."""
     found = {}
     for purpose in policy.purposes.values():

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
 from assent.core.policy import LinkKind, Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Instant
 from assent.identity.bulk import Clusters, Ids, Links, resolve_bulk
 from assent.identity.resolve import Link, Node
 from assent.ingest.facts import Draft, LinkBody
@@ -89,7 +89,8 @@ class Together:
             nodes = [_node(*one) for one in zip(members.tolist(), namespaces.tolist(), strict=True)]
             return nodes, self._links(places)
 
-        return self._counted(resolve_bulk(self._policy, ids, spaces, links, (), whole=whole))
+        # Told before anything is in: none of it is over yet, whatever it will be when it comes in.
+        return self._counted(resolve_bulk(self._policy, ids, spaces, links, (), whole=whole, now=BEGINNING))
 
     def _links(self, places: Ids) -> Sequence[Link]:
         """Return the links at these places; what was said of a pair twice is one link."""

@@ -1,13 +1,14 @@
 """Delete in time: what lapsed, what its category or the law keeps no longer, old message keys.
 
-For each controller, one worker at a time over all processes (a lease): (1) what only permits that time ended
+For each controller, one worker at a time over all processes (a lease): (0) links that are over join nobody
+any more, which an entry says (`expiring`); (1) what only permits that time ended
 carried goes, as a withdrawal takes it; (2) content older than its category's `retention`, with the items and
 states made of it; (3) what Art. 17(3) kept; (4) message keys beyond their window. Chunk by chunk, each a
 transaction of its own that holds the head: a worker that is killed leaves whole chunks, and whoever is next
 finds what is left. Nothing of a person whose data is restricted is touched.
 
-No entry says so, because none is needed: what is deleted follows from entries, policy and time, and a rebuild
-folds the content that is left, carried by no more purposes than it is carried by.
+No entry says the rest, because none is needed: what is deleted follows from entries, policy and time, and a
+rebuild folds the content that is left, carried by no more purposes than it is carried by.
 """
 
 import asyncio
@@ -20,15 +21,18 @@ import asyncpg
 import structlog
 
 from assent.consent.store import load_policy
+from assent.core.errors import OverCapacity, Unavailable
 from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId
-from assent.core.time import MINUTE, Instant, shifted
+from assent.core.time import BEGINNING, MINUTE, Instant, shifted
 from assent.database.lost import LOST
 from assent.database.statements import load
 from assent.database.types import Connection, Pool
+from assent.identity.lifetime import lifetimes
 from assent.identity.store import known_by_id
 from assent.ingest.batch import save_changes, save_contents
 from assent.ingest.board import Board
 from assent.ingest.component import Closing, closings, derive
+from assent.ingest.expiring import Expiry
 from assent.ingest.fold import load_components, save, states_of
 from assent.ingest.lapsing import narrow_seen, remake, spared
 from assent.ingest.refold import refold
@@ -58,7 +62,7 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def keeping_up(
-    pool: Pool, ring: KeyRing, clock: Callable[[], Instant], count: Count
+    pool: Pool, ring: KeyRing, clock: Callable[[], Instant], count: Count, expiry: Expiry
 ) -> AsyncIterator[None]:
     """Delete in time while the context is open; the chunk under way is finished when it closes."""
     closing = asyncio.Event()
@@ -70,9 +74,9 @@ async def keeping_up(
             if closing.is_set():
                 return
             try:
-                for kind, number in (await keep_up(pool, ring, clock, closing)).items():
+                for kind, number in (await keep_up(pool, ring, clock, closing, expiry)).items():
                     count(kind, number)
-            except (*LOST, asyncpg.PostgresError) as error:
+            except (*LOST, asyncpg.PostgresError, OverCapacity, Unavailable) as error:
                 _log.warning("deleting waits", error=type(error).__name__)
 
     task = asyncio.create_task(work(), name="upkeep")
@@ -84,13 +88,20 @@ async def keeping_up(
 
 
 async def keep_up(
-    pool: Pool, ring: KeyRing, clock: Callable[[], Instant], closing: asyncio.Event | None = None
+    pool: Pool,
+    ring: KeyRing,
+    clock: Callable[[], Instant],
+    closing: asyncio.Event | None = None,
+    expiry: Expiry | None = None,
 ) -> Counter[str]:
-    """Delete everything that is due now, of every controller; return how much of each kind."""
+    """Delete everything that is due now, of every controller; return how much of each kind.
+
+    Without `expiry`, who cannot append, links that are over are left to who can.
+    """
     done = Counter[str]()
     async with pool.acquire() as connection:
         for (controller_id,) in await connection.fetch(_SQL.controllers):
-            upkeep = Upkeep(connection, ring, controller_id, clock, closing or asyncio.Event())
+            upkeep = Upkeep(connection, ring, controller_id, clock, closing or asyncio.Event(), expiry)
             done += await upkeep.run()
     return done
 
@@ -105,12 +116,14 @@ class Upkeep:
         controller_id: ControllerId,
         clock: Callable[[], Instant],
         closing: asyncio.Event,
+        expiry: Expiry | None = None,
     ) -> None:
         self._connection = connection
         self._ring = ring
         self._controller_id = controller_id
         self._clock = clock
         self._closing = closing
+        self._expiry = expiry
         self.done = Counter[str]()
 
     async def run(self) -> Counter[str]:
@@ -120,6 +133,7 @@ class Upkeep:
         if taken is None:
             return self.done
         try:
+            await self._expires()
             await self._lapses()
             await self._retention()
             await self._retained()
@@ -153,6 +167,21 @@ class Upkeep:
                 await save_contents(self._connection, self._controller_id, board)
                 await save_changes(self._connection, self._controller_id, board)
             await self._connection.execute(_SQL.move_time, self._controller_id, now)
+
+    # (0) links that are over
+
+    async def _expires(self) -> None:
+        version = await self._version()
+        policy, _ = await load_policy(self._connection, self._controller_id, version)
+        if self._expiry is None or not lifetimes(policy):
+            return
+        # Of another version of the policy nothing was looked at: lifetimes may be new.
+        task, until = f"expiry:{version}", self._clock()
+        since = await self._connection.fetchval(_SQL.progress, self._controller_id, task)
+        self.done["expired"] += await self._expiry.expire(
+            self._connection, self._controller_id, policy, since or BEGINNING, until
+        )
+        await self._progress(task, until)
 
     # (1) what time ended
 

@@ -170,7 +170,7 @@ def _within(view: ViewId) -> Callable[..., Any]:
         now: Instant,
     ) -> Any:  # noqa: ANN401
         said_here = [one for said in of.statements.values() for one in said]
-        kept = [link for link in component.resolution_of(of, rules).kept if link.low in members]
+        kept = [link for link in component.resolution_of(of, rules, NOW).kept if link.low in members]
         denies, agrees = stances(said_here, rules, now)
         for group in cut(members, kept, rules.views[view], denies, agrees):
             yield from whole(of, tuple(group), bonds, deniers, rules, now)

@@ -8,7 +8,7 @@ from assent.core.policy import Policy
 from assent.identity import bulk
 from assent.identity.bulk import Clusters, Ids, Links, resolve_bulk
 from assent.identity.resolve import Link, Node
-from tests.property.identity.worlds import LAWS, World, is_caught, run, sound, worlds
+from tests.property.identity.worlds import LAWS, NOW, World, is_caught, run, sound, worlds
 from tests.support.identities import identity_policy
 
 
@@ -32,6 +32,7 @@ def in_bulk(world: World) -> tuple[Clusters, list[int]]:
         ),
         [evidence.pair(*names) for names in world.denied],
         whole=whole,
+        now=NOW,
     )
     return found, ids.tolist()
 
@@ -63,5 +64,5 @@ def test_evidence_about_nobody_is_refused() -> None:
     spaces = np.array([1, 1], np.int16)
     with pytest.raises(ValueError, match="not among those given"):
         resolve_bulk(
-            identity_policy("user!1"), np.array([1, 2]), spaces, links, [], whole=lambda *_: ([], [])
+            identity_policy("user!1"), np.array([1, 2]), spaces, links, [], whole=lambda *_: ([], []), now=NOW
         )

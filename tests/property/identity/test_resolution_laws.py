@@ -1,6 +1,5 @@
 """Laws of the one resolution. Each law is a function of a resolver; its canary breaks it on purpose."""
 
-from collections import Counter
 from itertools import combinations
 
 import networkx as nx
@@ -114,10 +113,17 @@ def test_a_resolver_that_remembers_a_denied_link_is_caught() -> None:
 def is_within_limits(resolver: Resolver, world: World) -> bool:
     resolution, evidence = run(resolver, world)
     space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
+    since: dict[IdentifierId, int] = {}
+    for link in resolution.kept:
+        for one in (link.low, link.high):
+            since[one] = min(since.get(one, 99), link.first_at)
     for group in resolution.clusters:
-        held = Counter(space_of[one].name for one in group)
-        if any(held[space.name] > (space.limit or 99) for space in world.policy.namespaces.values()):
-            return False
+        for space in world.policy.namespaces.values():
+            times = sorted(since[one] for one in group if space_of[one] is space and one in since)
+            period = space.limit_period.microseconds if space.limit_period else 99
+            within = [sum(first <= at < first + period for at in times) for first in times]
+            if max(within, default=0) > (space.limit or 99):
+                return False
         if len(group) > world.policy.identifiers_per_profile:
             return False
     linked: dict[IdentifierId, set[IdentifierId]] = {}
@@ -302,7 +308,15 @@ def admitted(world: World) -> list[Pair]:
     ]
 
 
-AMBIGUOUS = worlds(caps=False).filter(lambda world: world.policy.conflict is ConflictRule.AMBIGUOUS)
+def is_timeless(world: World) -> bool:
+    return not any(one.limit_period or one.lifetime for one in world.policy.namespaces.values())
+
+
+AMBIGUOUS = (
+    worlds(caps=False)
+    .filter(lambda world: world.policy.conflict is ConflictRule.AMBIGUOUS)
+    .filter(is_timeless)
+)
 
 
 def says_who_is_shared(resolver: Resolver, world: World) -> bool:

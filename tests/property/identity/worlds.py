@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from assent.core.ids import IdentifierId
 from assent.core.policy import ConflictRule, LinkKind, Policy
+from assent.core.time import Instant
 from assent.identity.components import Pair
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from tests.support.identities import Evidence, Sighting, gather, identity_policy
@@ -32,13 +33,22 @@ class World(NamedTuple):
     denied: tuple[tuple[str, str], ...] = ()
 
 
+NOW = Instant(4)
+"""After every sighting, and two later than some."""
+
 SPACES = ("user", "email", "phone", "device", "cookie")
 
 
 def policies(caps: bool = True) -> st.SearchStrategy[Policy]:
     return st.builds(
         identity_policy,
-        st.sampled_from(["user!1 email!1 phone device cookie", "user!1 email!2 phone device cookie!3"]),
+        st.sampled_from(
+            [
+                "user!1 email!1 phone device cookie",
+                "user!1 email!2 phone device cookie!3",
+                "user!1 email!1/2 phone device!1/3 cookie~2",
+            ]
+        ),
         st.sampled_from(ConflictRule),
         identifiers_per_profile=st.sampled_from([3, 4, 100] if caps else [100]),
         links_per_identifier=st.sampled_from([3, 5, 200] if caps else [200]),
@@ -97,4 +107,8 @@ def is_caught(cases: st.SearchStrategy[Case], holds: Callable[[Case], bool]) -> 
     return not holds(find(cases, lambda case: not holds(case), settings=_CANARY))
 
 
-sound: Resolver = resolve
+def sound(
+    policy: Policy, nodes: tuple[Node, ...], links: tuple[Link, ...], denied: frozenset[Pair]
+) -> Resolution:
+    """Resolve as it is."""
+    return resolve(policy, nodes, links, denied, now=NOW)
