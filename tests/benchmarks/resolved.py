@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
 from assent.core.policy import LinkKind
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Instant
 from assent.identity.bulk import Ids, Links, resolve_bulk
 from assent.identity.resolve import Link, Node, resolve
 from tests.support.identities import identity_policy
@@ -54,7 +54,11 @@ def ours(number: int) -> Callable[[], int]:
         )
 
     # As many profiles as identifiers that are the lowest of theirs.
-    return lambda: int((resolve_bulk(_POLICY, ids, spaces, links, (), whole=whole).profiles == ids).sum())
+    def resolved() -> int:
+        found = resolve_bulk(_POLICY, ids, spaces, links, (), whole=whole, now=BEGINNING)
+        return int((found.profiles == ids).sum())
+
+    return resolved
 
 
 def scipy_alone(number: int) -> Callable[[], int]:

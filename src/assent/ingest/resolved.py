@@ -9,7 +9,8 @@ Raises nothing of its own.
 """
 
 from array import array
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -43,7 +44,8 @@ async def prove_clusters(
     The caller's transaction sees one moment, and its search path says of which fold.
     """
     evidence = await _read(connection, controller_id)
-    evidence.since, evidence.now = await connection.fetchrow(_SQL.expired_until, controller_id)
+    (moment,) = await connection.fetch(_SQL.expired_until, controller_id)
+    evidence.since, evidence.now = moment["since"], moment["now"]
     ids, low, high = evidence.ids, evidence.links.low, evidence.links.high
     if not np.isin(np.concatenate((low, high)), ids).all():
         return (f"controller {controller_id}, links: one names an identifier that there is not",)
@@ -157,7 +159,7 @@ async def _astray(
     view: ViewId,
     ids: Ids,
     profiles: Ids,
-    spared: Set[int],
+    spared: AbstractSet[int],
 ) -> int:
     """Return how many identifiers, but for who is spared, stand elsewhere; without a row one is alone."""
     placed, standing = array("q"), array("q")
