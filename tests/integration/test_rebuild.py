@@ -9,6 +9,7 @@ import pytest
 
 from assent.app import ring_path
 from assent.core.policy import Policy
+from assent.core.time import Instant
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.ingest import component
 from assent.ingest.rebuild import rebuild
@@ -117,8 +118,10 @@ async def test_clusters_that_were_moved_are_not_what_all_links_say(
 async def test_a_fold_that_is_wrong_twice_alike_is_found(
     fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deaf(policy: Policy, nodes: Sequence[Node], links: Sequence[Link], _: object = None) -> Resolution:
-        return resolve(policy, nodes, links)
+    def deaf(
+        policy: Policy, nodes: Sequence[Node], links: Sequence[Link], _: object, *, now: Instant
+    ) -> Resolution:
+        return resolve(policy, nodes, links, now=now)
 
     monkeypatch.setattr(component, "resolve", deaf)  # to denials, live and in the rebuild
     async with open_bench(fresh_database, folder, documents()) as bench:
