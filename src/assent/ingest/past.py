@@ -47,7 +47,7 @@ async def past_of(
         denied={pair: since for pair, since in whole.denied.items() if since <= min(at, known_at)},
         statements=whole.statements,
     )
-    resolution = resolution_of(then, policy)
+    resolution = resolution_of(then, policy, at)
     members = next(cluster for cluster in resolution.clusters if asked in cluster)
     inside = frozenset(members)
     return Past(
