@@ -1,16 +1,19 @@
 """Two worlds: the same requests at the same instants; in one, things between that a purpose may not use."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import msgspec
 from msgspec import Struct
 
 from assent.app import ORIGIN, ring_path
+from assent.audiences.following import Following
 from assent.core.time import MINUTE, SECOND
 from assent.ledger.keyring import create_ring
 from tests.support.database import TestDatabase
@@ -90,8 +93,10 @@ async def world(database: TestDatabase, folder: Path, ring: Path) -> AsyncIterat
     """Yield a service on a database, with a copy of the ring that both worlds share."""
     settings = settings_for(folder, database.dsn())
     share(ring, ring_path(settings))
-    async with in_process(settings, SteppedClock()) as service:
-        yield service
+    # Feeds move when they are read: the second at which a worker looks by itself is nobody's choice.
+    with patch.object(Following, "follow_all", lambda _: asyncio.sleep(0)):
+        async with in_process(settings, SteppedClock()) as service:
+            yield service
 
 
 def share(ring: Path, place: Path) -> None:
@@ -133,6 +138,10 @@ async def _asked(service: InProcess, purpose: str) -> list[Answer]:
     for name in (*AUDIENCES, "hot", "unheard_of"):
         await ask(f"/v1/audiences/{name}/count")
         await ask(f"/v1/audiences/{name}/members")
+        params = {"purpose": purpose}
+        answers.append(
+            await service.http.get(f"/v1/audiences/{name}/changes", params=params, headers=headers)
+        )
     await ask("/v1/decisions", subjects=[subject(PEOPLE[0])], audiences=["hot"])
     await ask("/v1/audiences/overlap", audiences=["buyers", "big"])
     await ask("/v1/audiences/preview", rule={"op": "known", "feature": "order_mean"})

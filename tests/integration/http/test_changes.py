@@ -7,6 +7,7 @@ import pytest
 
 from assent.audiences import following
 from assent.audiences.feed import replayed
+from assent.audiences.lease import LEASE, Feeds, LeaseLost
 from assent.core.time import DAY
 from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
@@ -146,3 +147,35 @@ async def test_a_deleted_audience_leaves_nobody_in_it(shop: Shop) -> None:
     assert told(await read(shop)) == [(1, "entered")]
     await shop.ask("DELETE", "/v1/audiences/buyers")
     refused(await ask(shop), 404, "unknown_audience")
+
+
+async def test_one_worker_writes_a_feed_and_another_goes_on_where_a_killed_one_stopped(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(1))
+    first = await read(shop)
+    pool, clock = shop.service.database.writer, shop.service.clock
+    (feed,) = [
+        one for one in await Feeds(pool, clock, "-").every() if one.controller_id == shop.controller_id
+    ]
+    another, third = Feeds(pool, clock, "another"), Feeds(pool, clock, "third")
+    with pytest.raises(LeaseLost):
+        await another.take(feed)
+    shop.clock.step(LEASE)
+    commits = await another.take(feed)
+    with pytest.raises(LeaseLost):
+        await third.take(feed)
+    # Held by a worker that says nothing more, the feed is read as it stands, as long as nothing is narrower.
+    assert await read(shop) == first
+    await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
+    refused(await ask(shop), 503, "unavailable")
+    shop.clock.step(LEASE)
+    assert told(await read(shop)) == [(2, "stop")]
+    # Who wakes up late writes nothing, and neither does who holds it but does not know its newest commit.
+    with pytest.raises(LeaseLost):
+        await another.write(feed, commits, [], 1 << 40, clock())
+    shop.clock.step(LEASE)
+    assert await another.take(feed) > commits
+    with pytest.raises(LeaseLost):
+        await another.write(feed, commits, [], 1 << 40, clock())
+    await another.give_back()
+    assert told(await read(shop)) == [(2, "stop")]
