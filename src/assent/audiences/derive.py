@@ -5,7 +5,8 @@ becomes a comparison with a derived feature (`core/derived`), which the write pa
 Raises UnknownFeature where no category keeps such an event, WrongType and EmptyGroup with a pointer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final, assert_never
 
 import msgspec
@@ -32,7 +33,7 @@ from assent.audiences.rule import (
     unparse,
 )
 from assent.core import derived
-from assent.core.errors import UnknownFeature, WrongType
+from assent.core.errors import Refused, UnknownFeature, WrongType
 from assent.core.ids import CategoryId, FeatureId
 from assent.core.policy import Aggregate, Feature, Leaf, Policy, Step, ValueType
 from assent.core.time import Duration, Instant, parse_duration, parse_time
@@ -111,6 +112,15 @@ def needed(rule: Rule, policy: Policy) -> dict[str, Feature]:
                 waiting.append(inner)
             case _:
                 pass
+    return found
+
+
+def needed_by_all(rules: Iterable[Rule], policy: Policy) -> dict[str, Feature]:
+    """Return the derived features of rules; one that the policy no longer admits needs none."""
+    found: dict[str, Feature] = {}
+    for rule in rules:
+        with suppress(Refused):
+            found |= needed(rule, policy)
     return found
 
 

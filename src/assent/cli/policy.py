@@ -131,6 +131,7 @@ def activate(controller: str, folder: Path | None) -> None:
                 wired.means, controller_id, documents, role=Role.ADMIN.value, progress=progress
             )
         now = await wired.policies.refreshed(controller_id)
+        await wired.keep_what_rules_ask(controller_id, now, Role.ADMIN.value)
         return f"version {now.version} is in force since revision {revision}"
 
     click.echo(with_controller(controller, activated))

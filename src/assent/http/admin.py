@@ -135,6 +135,7 @@ async def _set_policy(who: Caller, body: PolicyRequest, wired: Service) -> Respo
         return answer(document, headers=at_revision(revision))
     revision = await activate(wired.means, who.controller_id, body.documents, who.role.value)
     policy = await wired.policies.refreshed(who.controller_id)
+    await wired.keep_what_rules_ask(who.controller_id, policy, who.role.value)
     document |= {"activated": True, "version": policy.version, "revision": revision}
     return answer(document, headers=at_revision(revision))
 

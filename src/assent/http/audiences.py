@@ -1,6 +1,5 @@
 """Audiences: saved rules, how many people they are true for, and who."""
 
-import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from msgspec import Meta, Raw, Struct
 
 from assent.audiences.answers import Asking, Count, Members
 from assent.audiences.check import Needs, check
-from assent.audiences.derive import needed
+from assent.audiences.derive import needed, needed_by_all
 from assent.audiences.rule import Rule, to_json, unparse
 from assent.audiences.shelf import Audience
 from assent.audiences.text import write
@@ -22,7 +21,6 @@ from assent.core.errors import (
     FactRejected,
     Forbidden,
     NotPermittedForPurpose,
-    Refused,
     UnknownAudience,
     UnknownPurpose,
     UnreadableBody,
@@ -165,10 +163,8 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
 
 async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
     """Drop what no audience in force asks of events any more."""
-    names: set[str] = set()
-    for one in (await wired.audiences.shelf.all(who.controller_id)).values():
-        with contextlib.suppress(Refused):  # a rule that the policy in force no longer admits needs nothing
-            names |= needed(one.rule, policy).keys()
+    saved = await wired.audiences.shelf.all(who.controller_id)
+    names = needed_by_all([one.rule for one in saved.values()], policy)
     await wired.derivations.drop_unneeded(who.controller_id, names, who.role.value)
 
 

@@ -7,9 +7,12 @@ from litestar import Request
 from msgspec import Struct
 
 from assent.audiences.answers import Audiences
+from assent.audiences.derive import needed_by_all
 from assent.audiences.following import Following
 from assent.config import Settings
 from assent.consent.shelf import PolicyShelf
+from assent.core.ids import ControllerId
+from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.database.pool import Database
 from assent.database.pulse import Pulse
@@ -51,6 +54,12 @@ class Service(Struct, frozen=True, kw_only=True):
     pinger: Pinger
     answers: Answers
     metrics: Metrics
+
+    async def keep_what_rules_ask(self, controller_id: ControllerId, policy: Policy, role: str) -> None:
+        """Keep what the rules in force ask of events under a policy: another may claim events otherwise."""
+        saved = await self.audiences.shelf.all(controller_id)
+        names = needed_by_all([one.rule for one in saved.values()], policy)
+        await self.derivations.ensure(controller_id, names, role)
 
     @property
     def means(self) -> Means:
