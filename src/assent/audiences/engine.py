@@ -1,37 +1,56 @@
 """Everyone whom a purpose may see, in memory, and the count and members of a rule among them.
 
 Fed by the gate alone: what is held here was released for this purpose. `Population` belongs to one thread,
-the event loop. `ask` takes what a question needs at one instant, in a millisecond or so; the `Question` then
-counts in any thread while the population goes on changing, because an array that was handed out is never
-written again: the next change to its block of 65,536 slots copies the array first (copy on write). So a
-question sees one moment, whole.
+the event loop. `ask` takes what a question needs of this moment, in well under a millisecond; the `Question`
+then counts in any thread while the population goes on changing.
+
+People stand in segments, which are never written: who changes leaves a segment (one bit) and waits, with
+others that changed, to become a segment in turn. Segments of one size are joined, eight at a time, and one
+that many have left is made anew: a change costs three such moves in all. So a question sees one moment,
+whole. What somebody left behind in a segment is out of reach at once, and out of memory when the segment is
+next made anew: `tidy` does that.
 
 Nobody is seen whose permit is not open, nor from `Shown.valid_until` on: ask `stale` first, and the gate for
 those.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.block import INTEGER_TYPES, Block
-from assent.audiences.columns import Bits, Codebook
+from assent.audiences.bits import Scratch, Words
+from assent.audiences.codebook import Codebook
 from assent.audiences.derive import expanded
-from assent.audiences.plan import Plan, View, matching
+from assent.audiences.filling import Batch, batch
+from assent.audiences.plan import Plan
 from assent.audiences.planner import Planner
+from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, joined, known
 from assent.audiences.rule import Rule
 from assent.audiences.seen import Opening, Shown
+from assent.audiences.segment import Segment
+from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
-from assent.core.ids import CategoryMask, ProfileId, PurposeId
-from assent.core.policy import Policy
+from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
+from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
+from assent.features.catalogue import Value
 
-BLOCK: Final = 65_536
-"""Slots a block. One column's part of a block fits a processor's cache."""
+MOST: Final = 262_144
+"""Slots a segment at most. A bitmap of one fits a processor's nearest cache."""
 
-NO_KEYS: Final = np.zeros(0, np.uint64)
+WAITING: Final = 128
+"""Who changed becomes a segment when so many others have."""
+
+WASTE: Final = 0.25
+"""A segment is made anew when more of it than this have left."""
+
+_JOINED: Final = 8
+"""So many segments of about one size become one."""
+
 
 NO_IDS: Final[Mapping[str, ProfileId]] = {}
 
@@ -39,81 +58,121 @@ NO_IDS: Final[Mapping[str, ProfileId]] = {}
 class Population:
     """The profiles of one purpose under one policy; another policy is another population."""
 
-    def __init__(self, policy: Policy, purpose: PurposeId, *, block: int = BLOCK) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        purpose: PurposeId,
+        *,
+        most: int = MOST,
+        waiting: int = WAITING,
+        waste: float = WASTE,
+    ) -> None:
         """Hold nobody. Raises UnknownPurpose."""
         declared = policy.purposes.get(purpose)
         if declared is None:
             raise UnknownPurpose
         self._policy = policy
-        self._size = block
+        self._most = most
+        self._room = waiting
+        self._waste = waste
         self._categories = declared.categories
         self._features = [f for f in policy.features.values() if declared.categories >> f.category & 1]
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
-        self._blocks: list[Block] = []
-        self._slots: dict[ProfileId, int] = {}
-        self._free: list[int] = []
+        self._segments: list[Segment] = []
+        self._waiting: dict[ProfileId, Shown] = {}
+        self._young: list[Segment] | None = []
+        """Those who wait, as a segment, if no more have changed since a question asked."""
 
     def __len__(self) -> int:
         """Return how many profiles are held, visible now or not."""
-        return len(self._slots)
+        return len(self._waiting) + sum(segment.alive for segment in self._segments)
 
     def __contains__(self, profile: ProfileId) -> bool:
-        return profile in self._slots
+        return profile in self._waiting or self._place(profile) is not None
 
     def put(self, shown: Shown) -> None:
         """Hold a profile as the gate shows it, in place of what was held of it."""
-        known = self._known(shown.permits)
-        if not known:
-            self.drop(shown.profile)
-            return
-        slot = self._slots.get(shown.profile)
-        if slot is None:
-            slot = self._slots[shown.profile] = self._free.pop() if self._free else self._grow()
-        self._blocks[slot // self._size].put(slot % self._size, shown, known)
+        self.drop(shown.profile)
+        if any(_shows(each, self._categories) for each in shown.permits):
+            self._forget_young()
+            self._waiting[shown.profile] = shown
+            if len(self._waiting) >= self._room:
+                self._settle()
 
     def put_all(self, shown: Iterable[Shown]) -> None:
         """Hold many profiles."""
-        for each in shown:
-            self.put(each)
+        people = {each.profile: each for each in shown}
+        if len(people) < self._room:
+            for each in people.values():
+                self.put(each)
+        else:
+            self.fill(batch(self._features, list(people.values())))
+
+    def fill(self, many: Batch) -> None:
+        """Hold many profiles at once, in place of what was held of them: what `put` of each comes to."""
+        self._drop(np.sort(many.rows.profiles))
+        self._segments += self._made(many)
+        self._compact()
 
     def drop(self, profile: ProfileId) -> None:
         """Hold nothing of a profile any more; nothing happens if nothing was."""
-        slot = self._slots.pop(profile, None)
-        if slot is not None:
-            self._blocks[slot // self._size].clear(slot % self._size)
-            self._free.append(slot)
+        if self._waiting.pop(profile, None) is not None:
+            self._forget_young()
+        elif (place := self._place(profile)) is not None:
+            segment, slot = place
+            segment.remove([slot])
+            if segment.alive < (1 - self._waste) * len(segment):
+                self._compact()
 
     def drop_all(self, profiles: Iterable[ProfileId]) -> None:
         """Hold nothing of many profiles."""
-        for profile in profiles:
-            self.drop(profile)
+        self._drop(np.array(sorted(profiles), np.int64))
+        self._compact()
+
+    def tidy(self) -> None:
+        """Leave nothing in memory of who was dropped or changed."""
+        self._compact(waste=0.0)
+
+    def shown(self, profile: ProfileId) -> Shown | None:
+        """Return a profile as the gate showed it, cut to what the purpose may ever see; None if not held."""
+        if profile in self._waiting:
+            return self._waiting[profile]
+        place = self._place(profile)
+        if place is None:
+            return None
+        segment, slot = place
+        values = {feature.id: self._value(segment, feature, slot) for feature in self._features}
+        return Shown(
+            profile=profile,
+            subject=segment.subject_of(slot),
+            values={feature: value for feature, value in values.items() if value is not None},
+            permits=segment.permits_of(slot),
+            valid_until=segment.valid_until_of(slot),
+        )
 
     def profiles(self) -> npt.NDArray[np.int64]:
         """Return everyone who is held, in no order."""
-        return np.fromiter(self._slots, np.int64, len(self._slots))
+        held = [segment.profiles[segment.there()] for segment in self._asked()]
+        return np.concatenate(held) if held else np.zeros(0, np.int64)
 
     def stale(self, now: Instant) -> npt.NDArray[np.int64]:
         """Return the profiles to ask the gate about: time has changed a value, or closed a permit."""
-        found = [block.stale(now) for block in self._blocks]
+        found = [segment.stale(now) for segment in self._asked()]
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     def ask(
         self, rule: Rule, now: Instant, audiences: Mapping[str, Rule], ids: Mapping[str, ProfileId] = NO_IDS
     ) -> "Question":
         """Return the question as of this moment. `ids` says which profile a value of an `ids` list names."""
+        # First, since it numbers the values of those who wait, which the plan looks up.
+        people = [(segment, segment.here()) for segment in self._asked()]
         planner = Planner(self._policy, self._categories, self._books, now, audiences)
         plan = planner.plan(expanded(rule, self._policy))
         lists = [
-            {self._slots[ids[value]] for value in values if ids.get(value) in self._slots}
+            np.array(sorted({ids[value] for value in values if value in ids}), np.int64)
             for values in planner.lists
         ]
-        views, profiles = [], []
-        for number, block in enumerate(self._blocks):
-            block.open_at(now)
-            listed = tuple(self._marked(number, slots) for slots in lists)
-            views.append(_view(block, planner, now, listed))
-            profiles.append(block.profiles.share())
-        return Question(plan, views, profiles)
+        return Question(plan, people, now, dict(planner.windows), lists)
 
     def count(
         self, rule: Rule, now: Instant, audiences: Mapping[str, Rule], ids: Mapping[str, ProfileId] = NO_IDS
@@ -129,63 +188,152 @@ class Population:
 
     def memory_bytes(self) -> int:
         """Return how much memory is held: arrays exactly, Python's structures by their usual size."""
-        # 168: a dict's entry at its usual fill, and two integers.
-        around = 168 * len(self._slots) + 40 * len(self._free)
+        # 4,096: one profile as the gate shows it, with its values and permits.
         books = sum(book.nbytes for book in self._books.values())
-        return around + books + sum(block.nbytes for block in self._blocks)
+        return 4_096 * len(self._waiting) + books + sum(segment.nbytes for segment in self._segments)
 
-    def _known(self, permits: Iterable[Opening]) -> tuple[Opening, ...]:
-        """Return the permits cut to the purpose's categories, those that show nothing left out."""
-        cut = (
-            Opening(CategoryMask(each.categories & self._categories), each.since, each.until)
-            for each in permits
-        )
-        return tuple(each for each in cut if each.categories and each.since < each.until)
+    def _asked(self) -> list[Segment]:
+        """Return every segment; who waits stands in the last."""
+        if self._young is None:
+            self._young = self._made(batch(self._features, list(self._waiting.values())))
+        return self._segments + self._young
 
-    def _grow(self) -> int:
-        first = len(self._blocks) * self._size
-        categories = {feature.category for feature in self._features}
-        self._blocks.append(Block(self._size, self._features, sorted(categories), self._books))
-        self._free.extend(range(first + self._size - 1, first, -1))  # lowest slot first
-        return first
+    def _settle(self) -> None:
+        """Let those who wait become a segment."""
+        self._segments = self._asked()
+        self._young = []
+        self._waiting.clear()
+        self._compact()
 
-    def _marked(self, block: int, slots: Iterable[int]) -> Bits:
-        bits = np.zeros(self._size, np.bool_)
-        bits[[slot % self._size for slot in slots if slot // self._size == block]] = True
-        return bits
+    def _forget_young(self) -> None:
+        for segment in self._young or ():
+            self._release(segment)
+        self._young = None
+
+    def _place(self, profile: ProfileId) -> tuple[Segment, int] | None:
+        for segment in self._segments:
+            if segment.least <= profile <= segment.most:
+                slot = segment.slot(profile)
+                if slot is not None:
+                    return segment, slot
+        return None
+
+    def _drop(self, profiles: Ints) -> None:
+        """Let none of these be held any more. Expects the lowest first."""
+        for profile in self._waiting.keys() & set(profiles.tolist()) if self._waiting else ():
+            del self._waiting[profile]
+            self._forget_young()
+        for segment in self._segments:
+            near = profiles[
+                profiles.searchsorted(segment.least) : profiles.searchsorted(segment.most, "right")
+            ]
+            if len(near):
+                segment.remove(segment.slots(near).tolist())
+
+    def _made(self, many: Batch) -> list[Segment]:
+        rows = known(many.rows, self._categories, self._features)
+        values = {feature: self._numbered(feature, raw, many.names) for feature, raw in rows.values.items()}
+        return self._cut(msgspec.structs.replace(rows, values=values))
+
+    def _numbered(self, feature: FeatureId, raw: Raw, names: Mapping[FeatureId, Sequence[Value]]) -> Raw:
+        """Return the values in the numbers of this population's book."""
+        if feature not in self._books:
+            return raw
+        codes = raw.flat[0] if isinstance(raw, Ragged) else raw
+        used = np.unique(codes)
+        table = np.zeros(len(names[feature]) + 1, np.int64)
+        used = used[used != 0]
+        table[used] = self._books[feature].number(names[feature][code - 1] for code in used.tolist())
+        return Ragged(raw.starts, (table[codes],)) if isinstance(raw, Ragged) else table[codes]
+
+    def _cut(self, rows: Rows) -> list[Segment]:
+        made = [Segment(part, self._features) for part in rows.cut(self._most)]
+        for segment in made:
+            for feature, book in self._books.items():
+                book.use(segment.codes(feature))
+        return made
+
+    def _release(self, segment: Segment) -> None:
+        for feature, book in self._books.items():
+            book.release(segment.codes(feature))
+
+    def _compact(self, waste: float | None = None) -> None:
+        """Make segments anew that many have left, and join those of about one size."""
+        kept = 1 - (self._waste if waste is None else waste)
+        for segment in [one for one in self._segments if one.alive < kept * len(one)]:
+            self._replace([segment])
+        sizes: dict[int, list[Segment]] = {}
+        for segment in self._segments:
+            if len(segment) < self._most:
+                sizes.setdefault(_size(segment.alive, self._room), []).append(segment)
+        for alike in sizes.values():
+            if len(alike) >= _JOINED:
+                self._replace(alike)
+                self._compact(waste)
+                return
+
+    def _replace(self, segments: list[Segment]) -> None:
+        made = self._cut(joined([segment.rows() for segment in segments]))
+        for segment in segments:
+            self._segments.remove(segment)
+            self._release(segment)
+        self._segments += made
+
+    def _value(self, segment: Segment, feature: Feature, slot: int) -> Value | None:
+        found = segment.columns[feature.id].value(slot)
+        if feature.id not in self._books:
+            return found if isinstance(found, int) else None
+        book = self._books[feature.id]
+        if isinstance(found, int):
+            return book.value(found)
+        return frozenset(str(book.value(code)) for code in found) or None if found else None
 
 
 class Question:
     """A rule over one moment of a population. Immutable, and any thread's."""
 
-    def __init__(self, plan: Plan, views: list[View], profiles: list[npt.NDArray[np.int64]]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        people: list[tuple[Segment, Words | None]],
+        now: Instant,
+        windows: Mapping[FeatureId, Instant],
+        lists: Sequence[Ints],
+    ) -> None:
         self._plan = plan
-        self._views = views
-        self._profiles = profiles
+        self._people = people
+        self._now = now
+        self._windows = windows
+        self._lists = lists
 
     def count(self) -> int:
         """Return for how many profiles the rule is true."""
-        return sum(int(np.count_nonzero(matching(self._plan, view))) for view in self._views)
+        return sum(view.count(self._plan) for view in self._views())
 
     def members(self) -> npt.NDArray[np.int64]:
         """Return for which profiles the rule is true, lowest id first."""
-        found = [
-            profiles[matching(self._plan, view)]
-            for view, profiles in zip(self._views, self._profiles, strict=True)
-        ]
-        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        found = [members for members in (view.members(self._plan) for view in self._views()) if len(members)]
+        if not found:
+            return np.zeros(0, np.int64)
+        # Segments filled in order follow one another; only others need sorting.
+        found.sort(key=lambda members: int(members[0]))
+        everybody = np.concatenate(found)
+        in_order = all(one[-1] < other[0] for one, other in pairwise(found))
+        return everybody if in_order else np.sort(everybody)
+
+    def _views(self) -> Iterable[Whole]:
+        scratch = Scratch()
+        for segment, here in self._people:
+            yield Whole(segment, here, self._now, self._windows, self._lists, scratch)
 
 
-def _view(block: Block, planner: Planner, now: Instant, listed: tuple[Bits, ...]) -> View:
-    return View(
-        anybody=block.anybody(),
-        visible={f.category: block.visible(f.category) for f in planner.features.values()},
-        columns={number: block.columns[number].share() for number in planner.features},
-        covered={
-            number: block.covers(planner.features[number].category, begin, now)
-            for number, begin in planner.windows.items()
-        },
-        listed=listed,
-        keys=block.keys.share() if planner.draws else NO_KEYS,
-        answered={},
-    )
+def _shows(permit: Opening, categories: CategoryMask) -> bool:
+    return bool(permit.categories & categories) and permit.since < permit.until
+
+
+def _size(alive: int, least: int) -> int:
+    """Return the class of size: 0 up to `least`, then one more each time it grows eightfold."""
+    size = 0
+    while alive > least:
+        alive, size = alive // _JOINED, size + 1
+    return size

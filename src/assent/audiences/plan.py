@@ -1,36 +1,28 @@
-"""A rule made ready for blocks of slots: what is true, and what is false, as plain bit algebra.
+"""A rule made ready for segments: what is true, and what is false, as plain bit algebra.
 
 With hidden never true and never false, the true set of `not leaf` is what is visible without the true set of
 the leaf; so a negation is pushed inwards and only asks the other way. Everything a plan needs of the moment
 (literals, codes, windows' beginnings, slots of listed profiles) is in it, so it runs beside later changes.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import assert_never
+from collections.abc import Sequence
+from typing import Any, Protocol, assert_never
 
-import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
-from assent.audiences.columns import Bits, Chosen, Codes, IntegerView
+from assent.audiences.codebook import Chosen
 from assent.audiences.leaf import Range
 from assent.audiences.seen import Bound
-from assent.audiences.share import Keys, Span
+from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
 
+Sight = npt.NDArray[Any]
+"""Some of the people of a view: words of 64 bits, or a truth for each. Bits of nobody are never set.
 
-class View(Struct, frozen=True, kw_only=True):
-    """One block at one instant, for keeping."""
-
-    anybody: Bits
-    visible: Mapping[CategoryId, Bits]
-    columns: Mapping[FeatureId, IntegerView | Codes]
-    covered: Mapping[FeatureId, Bits]
-    """Of windowed features: whose permit covers the whole window."""
-    listed: tuple[Bits, ...]
-    keys: Keys
-    """By which people are drawn into shares; none where the plan draws nobody."""
-    answered: dict[tuple[int, bool], Bits]
-    """Of references, by number: an audience referred to many times is asked once."""
+What a view answers of values alone (`present`, `within`, `holding`, `listed`) may say anything of who shows
+nothing: it is only used cut to who shows the category.
+"""
 
 
 class Everybody(Struct, frozen=True):
@@ -117,8 +109,45 @@ Leaf = Presence | Ranges | Choice | Drawn
 Plan = Everybody | Nobody | Listed | Share | Every | Some | Opposite | Reference | Leaf
 
 
-def matching(plan: Plan, view: View, *, true: bool = True) -> Bits:
-    """Return for which slots the plan is true, or (`true=False`) false. Not to be written into."""
+class View(Protocol):
+    """People at one instant, as arrays of one shape: bitmaps of a segment, or truths of some of its slots."""
+
+    answered: dict[tuple[int, bool], Sight]
+    """Of references, by number: an audience referred to many times is asked once."""
+
+    def nobody(self) -> Sight:
+        """Return who is in nothing."""
+
+    def anybody(self) -> Sight:
+        """Return who shows anything at all."""
+
+    def visible(self, category: CategoryId) -> Sight:
+        """Return who shows the category."""
+
+    def covered(self, leaf: Leaf) -> Sight | None:
+        """Return, for a windowed feature, whose permit covers the whole window; None if everybody's does."""
+
+    def present(self, feature: FeatureId) -> Sight:
+        """Return who has a value."""
+
+    def within(self, feature: FeatureId, asked: Range) -> Sight:
+        """Return who has an integer in the range."""
+
+    def holding(self, feature: FeatureId, chosen: Chosen) -> Sight:
+        """Return who has one of the values."""
+
+    def drawn(self, feature: FeatureId, span: Span) -> Sight:
+        """Return whose integer is drawn into a share."""
+
+    def listed(self, number: int) -> Sight:
+        """Return who is on the list of this number."""
+
+    def shared(self, span: Span) -> Sight:
+        """Return who is drawn into a share."""
+
+
+def matching(plan: Plan, view: View, *, true: bool = True) -> Sight:
+    """Return for whom the plan is true, or (`true=False`) false. Not to be written into."""
     match plan:
         case Every(of=of):
             return _all(of, view, true=True) if true else _any(of, view, true=False)
@@ -132,107 +161,103 @@ def matching(plan: Plan, view: View, *, true: bool = True) -> Bits:
         case Reference():
             return _referred(plan, view, true=true)
         case Everybody():
-            return view.anybody if true else np.zeros_like(view.anybody)
+            return view.anybody() if true else view.nobody()
         case Nobody():
-            return np.zeros_like(view.anybody)
-        case Listed() | Share():
-            bits = view.listed[plan.number] if isinstance(plan, Listed) else plan.span.among(view.keys)
-            return view.anybody & (bits if true else ~bits)
+            return view.nobody()
+        case Listed(number=number):
+            return view.anybody() & (view.listed(number) if true else ~view.listed(number))
+        case Share(span=span):
+            return view.anybody() & (view.shared(span) if true else ~view.shared(span))
         case Presence() | Ranges() | Choice() | Drawn():
             return _leaf(plan, view, true=true)
         case _:
             assert_never(plan)
 
 
-def _referred(plan: Reference, view: View, *, true: bool) -> Bits:
+def _referred(plan: Reference, view: View, *, true: bool) -> Sight:
     asked = plan.number, true
     if asked not in view.answered:
         view.answered[asked] = matching(plan.of, view, true=true)
     return view.answered[asked]
 
 
-def _all(of: Iterable[Plan], view: View, *, true: bool) -> Bits:
-    bits = view.anybody.copy()
+def _all(of: Sequence[Plan], view: View, *, true: bool) -> Sight:
+    found = matching(of[0], view, true=true)
+    for part in of[1:]:
+        found = found & matching(part, view, true=true)
+    return found
+
+
+def _any(of: Sequence[Plan], view: View, *, true: bool) -> Sight:
+    found = matching(of[0], view, true=true)
+    for part in of[1:]:
+        found = found | matching(part, view, true=true)
+    return found
+
+
+def _counted(of: Sequence[Plan], view: View, count: int, *, true: bool) -> Sight:
+    # reached[n]: for whom n + 1 of the parts so far hold.
+    reached = [view.nobody() for _ in range(count)]
     for part in of:
-        bits &= matching(part, view, true=true)
-    return bits
+        holds = matching(part, view, true=true)
+        for number in range(count - 1, 0, -1):
+            reached[number] = reached[number] | (reached[number - 1] & holds)
+        reached[0] = reached[0] | holds
+    return reached[-1]
 
 
-def _any(of: Iterable[Plan], view: View, *, true: bool) -> Bits:
-    bits = np.zeros_like(view.anybody)
-    for part in of:
-        bits |= matching(part, view, true=true)
-    return bits
-
-
-def _counted(of: Iterable[Plan], view: View, count: int, *, true: bool) -> Bits:
-    found = np.zeros(len(view.anybody), np.int16)
-    for part in of:
-        found += matching(part, view, true=true)
-    return view.anybody & (found >= count)
-
-
-def _leaf(leaf: Leaf, view: View, *, true: bool) -> Bits:
-    visible = view.visible[leaf.category]
-    column = view.columns[leaf.feature]
-    holds = visible & _holds(leaf, column)
-    covered = view.covered.get(leaf.feature)
+def _leaf(leaf: Leaf, view: View, *, true: bool) -> Sight:
+    visible = view.visible(leaf.category)
+    holds = visible & _holds(leaf, view)
+    covered = view.covered(leaf)
     if covered is None:
         return holds if true else visible ^ holds
-    proven = visible & ~covered & _proven(leaf, column, true=true)
+    proven = visible & ~covered & _proven(leaf, view, true=true)
     return ((holds if true else visible ^ holds) & covered) | proven
 
 
-def _holds(leaf: Leaf, column: IntegerView | Codes) -> Bits:
+def _holds(leaf: Leaf, view: View) -> Sight:
     """Return where the leaf holds for a value that is the whole value."""
     match leaf:
-        case Presence():
-            return _present(column)
-        case Ranges(ranges=ranges) if isinstance(column, IntegerView):
-            return _within(column, ranges)
-        case Drawn(span=span) if isinstance(column, IntegerView):
-            return column.present() & span.among(column.integers().astype(np.uint64))
-        case Choice(chosen=chosen) if not isinstance(column, IntegerView):
-            return chosen.among(column)
+        case Presence(feature=feature):
+            return view.present(feature)
+        case Choice(feature=feature, chosen=chosen):
+            return view.holding(feature, chosen)
+        case Drawn(feature=feature, span=span):
+            return view.present(feature) & view.drawn(feature, span)
+        case Ranges(feature=feature, ranges=(first, *others)):
+            found = view.within(feature, first)
+            for asked in others:
+                found = found | view.within(feature, asked)
+            return found
         case _:
-            message = "a leaf was planned for another type of column"
-            raise TypeError(message)
+            return view.nobody()
 
 
-def _present(column: IntegerView | Codes) -> Bits:
-    return column.present() if isinstance(column, IntegerView) else column != 0
-
-
-def _within(column: IntegerView, ranges: tuple[Range, ...]) -> Bits:
-    if len(ranges) == 1:
-        return column.within(*ranges[0])
-    return column.among([least for least, _ in ranges if least is not None])
-
-
-def _proven(leaf: Leaf, column: IntegerView | Codes, *, true: bool) -> Bits:
+def _proven(leaf: Leaf, view: View, *, true: bool) -> Sight:
     """Return where a value over the later part of a window proves the leaf true (or false) of the whole."""
-    present = _present(column)
     if isinstance(leaf, Presence):
-        return present if true else np.zeros_like(present)
+        return view.present(leaf.feature) if true else view.nobody()
     if leaf.bound is Bound.ITSELF:
-        holds = _holds(leaf, column)
-        return holds if true else present & ~holds
+        holds = _holds(leaf, view)
+        return holds if true else view.present(leaf.feature) & ~holds
     if isinstance(leaf, Choice):
         grows = true and leaf.bound is Bound.AT_LEAST  # a set: what the part holds the whole holds
-        return _holds(leaf, column) if grows else np.zeros_like(present)
-    if isinstance(leaf, Drawn) or leaf.bound is Bound.NOTHING or not isinstance(column, IntegerView):
-        return np.zeros_like(present)
-    return _bounded(leaf.ranges, column, at_least=leaf.bound is Bound.AT_LEAST, true=true)
+        return _holds(leaf, view) if grows else view.nobody()
+    if isinstance(leaf, Drawn) or leaf.bound is Bound.NOTHING:
+        return view.nobody()
+    return _bounded(leaf, view, at_least=leaf.bound is Bound.AT_LEAST, true=true)
 
 
-def _bounded(ranges: tuple[Range, ...], column: IntegerView, *, at_least: bool, true: bool) -> Bits:
-    bits = np.zeros_like(column.present()) if true else column.present()
-    for least, most in ranges:
+def _bounded(leaf: Ranges, view: View, *, at_least: bool, true: bool) -> Sight:
+    found = view.nobody() if true else view.present(leaf.feature)
+    for least, most in leaf.ranges:
         end = most if at_least else least  # the end that the whole value may still reach
         if true and end is None:
-            bits |= column.within(least, most)
+            found = found | view.within(leaf.feature, (least, most))
         elif not true and end is not None:
-            bits &= column.within(end + 1, None) if at_least else column.within(None, end - 1)
+            beyond = (end + 1, None) if at_least else (None, end - 1)
+            found = found & view.within(leaf.feature, beyond)
         elif not true:
-            bits &= False
-    return bits
+            found = view.nobody()
+    return found

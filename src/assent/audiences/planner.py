@@ -7,8 +7,7 @@ all.
 from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
-from assent.audiences.columns import Chosen, Codebook
-from assent.audiences.derive import expanded
+from assent.audiences.codebook import Chosen, Codebook
 from assent.audiences.leaf import (
     Negative,
     Positive,
@@ -91,8 +90,6 @@ class Planner:
         """What the plan looks at."""
         self.windows: dict[FeatureId, Instant] = {}
         """Where the windows of windowed features begin."""
-        self.draws = False
-        """Whether the plan looks at people's shares."""
         self.lists: list[tuple[str, ...]] = []
         """The lists of `ids`, by number."""
 
@@ -139,7 +136,6 @@ class Planner:
     def _bucket(self, bucket: Bucket) -> Plan:
         span = span_of(bucket)
         if bucket.feature is None:
-            self.draws = True
             return Share(span)
         feature = feature_named(self._policy, bucket.feature)
         if feature.window is not None or not self._categories >> feature.category & 1:
@@ -190,7 +186,7 @@ class Planner:
 
     def _holding(self, feature: Feature, raws: Iterable[object]) -> Plan:
         members = [str(literal(ValueType.TEXT, raw)) for raw in raws]
-        return self._choice(feature, self._books[feature.id].holding(members))
+        return self._choice(feature, self._books[feature.id].equal(members))
 
     def _choice(self, feature: Feature, chosen: Chosen) -> Plan:
         return Choice(feature.id, feature.category, chosen, bound_of(feature))

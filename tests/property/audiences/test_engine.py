@@ -1,19 +1,26 @@
 """The engine says what the plain evaluator says of each person; every law is shown to catch a fault."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assent.audiences import columns as columns_module
+from assent.audiences import engine as engine_module
 from assent.audiences import plan as plan_module
-from assent.audiences.block import Block
+from assent.audiences import rows as rows_module
+from assent.audiences.bits import Words
+from assent.audiences.codebook import Codebook
 from assent.audiences.engine import Population
 from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.rows import Ragged, Rows
 from assent.audiences.rule import Not
 from assent.audiences.seen import Bound, Opening, Shown, seen_at
+from assent.audiences.segment import Segment
 from assent.core.ids import CategoryMask, ProfileId
+from assent.core.policy import Feature
 from assent.core.time import Instant
 from tests.property.audiences.worlds import ASKING, POLICY, Asked, asked, buckets, instants, shown
 
@@ -26,7 +33,7 @@ CANARY = settings(
     phases=[Phase.generate],
     report_multiple_bugs=False,
 )
-BLOCK = 3
+MOST = 5
 
 IDS = {str(n): ProfileId(n) for n in range(4)}
 
@@ -66,7 +73,7 @@ def expected(question: Asked, people: People, now: Instant) -> list[int]:
 
 def engine_equals_evaluator(some: Steps, asking: list[Asked], times: list[Instant]) -> None:
     """After every change, at any instants in any order, of a rule and of its opposite."""
-    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    population, people = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7), People()
     for place, step in enumerate(some):
         change(population, people, step)
         if place % 3 and place + 1 < len(some):
@@ -86,17 +93,27 @@ def test_the_engine_equals_the_evaluator(some: Steps, asking: list[Asked], times
 
 def changes_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> None:
     """Puts and drops leave what the last put of each, alone, would have left: answers and what is stale."""
-    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    population, people = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7), People()
     for step in some:
         change(population, people, step)
         population.count(question.rule, now, question.audiences, IDS)
-    fresh = Population(POLICY, ASKING, block=BLOCK)
+    fresh = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7)
     fresh.put_all(people.values())
     again = population.members(question.rule, now, question.audiences, IDS)
     assert again.tolist() == fresh.members(question.rule, now, question.audiences, IDS).tolist()
     assert population.stale(now).tolist() == fresh.stale(now).tolist()
     assert len(population) == len(fresh)
+    for profile, each in people.items():
+        assert evaluate(question.rule, POLICY, seen_at(each, now), now, question.audiences, "") is evaluate(
+            question.rule,
+            POLICY,
+            seen_at(population.shown(profile) or Shown(profile=profile, values={}, permits=()), now),
+            now,
+            question.audiences,
+            "",
+        )
     population.drop_all(list(people))
+    population.tidy()
     assert all(len(book) == 0 for book in population._books.values())
 
 
@@ -108,7 +125,7 @@ def test_changes_in_place_equal_a_fresh_start(some: Steps, question: Asked, now:
 
 def a_question_sees_one_moment(before: Steps, after: Steps, question: Asked, now: Instant) -> None:
     """A question asked and not yet counted says what was true when it was asked, whatever comes after."""
-    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    population, people = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7), People()
     for step in before:
         change(population, people, step)
     right = expected(question, people, now)
@@ -129,7 +146,7 @@ def test_a_question_sees_one_moment(before: Steps, after: Steps, question: Asked
 
 def withdrawal_never_adds(some: Steps, question: Asked, now: Instant, closed: int, whose: int) -> None:
     """Closing categories for some people adds no member, to a rule or to its opposite."""
-    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    population, people = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7), People()
     for step in some:
         change(population, people, step)
     rules = (question.rule, Not(of=question.rule))
@@ -153,7 +170,7 @@ def test_withdrawal_never_adds(some: Steps, question: Asked, now: Instant, close
 
 
 def stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
-    population, people = Population(POLICY, ASKING, block=BLOCK), People()
+    population, people = Population(POLICY, ASKING, most=MOST, waiting=2, waste=0.7), People()
     for step in some:
         change(population, people, step)
     right = [
@@ -175,8 +192,16 @@ def test_stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
 
 
 def first_permit_only(patch: pytest.MonkeyPatch) -> None:
-    real = Block.put
-    patch.setattr(Block, "put", lambda self, slot, one, permits: real(self, slot, one, permits[:1]))
+    real = rows_module.known
+
+    def known(rows: Rows, categories: CategoryMask, features: Iterable[Feature]) -> Rows:
+        kept = real(rows, categories, features)
+        first = Ragged(
+            np.arange(len(kept) + 1), tuple(a[kept.permits.starts[:-1]] for a in kept.permits.flat)
+        )
+        return Rows(profiles=kept.profiles, permits=first, valid_until=kept.valid_until, values=kept.values)
+
+    patch.setattr(engine_module, "known", known)
 
 
 def negation_takes_hidden_along(patch: pytest.MonkeyPatch) -> None:
@@ -193,32 +218,41 @@ def a_part_is_the_whole(patch: pytest.MonkeyPatch) -> None:
 
 
 def bounds_are_rounded_down(patch: pytest.MonkeyPatch) -> None:
-    real = columns_module.IntegerView.within
+    def ends(self: columns_module.IntegerColumn, least: int | None, most: int | None) -> tuple[int, int]:
+        low = self._lowest + 1 if least is None else max(self._lowest + 1, least // self._unit)
+        return low, self._highest if most is None else min(self._highest, most // self._unit)
 
-    def within(self: columns_module.IntegerView, least: int | None, most: int | None) -> columns_module.Bits:
-        return real(self, None if least is None else least // self._unit * self._unit, most)
-
-    patch.setattr(columns_module.IntegerView, "within", within)
+    patch.setattr(columns_module.IntegerColumn, "_ends", ends)
 
 
-def shared_arrays_are_written(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(columns_module.Shared, "write", lambda self: self._array)
+def whoever_is_seen_stays_seen(patch: pytest.MonkeyPatch) -> None:
+    """One who leaves is taken from the bitmap that a question holds."""
+
+    def here(self: Segment) -> Words | None:
+        return self._here
+
+    patch.setattr(Segment, "here", here)
+
+
+def who_left_is_still_there(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Segment, "here", lambda _self: None)
 
 
 def values_outlive_their_people(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(columns_module.Codebook, "release", lambda _self, _code: None)
+    patch.setattr(Codebook, "release", lambda _self, _codes: None)
 
 
-def cached_bits_stay(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Block, "_changed", lambda _self, _slot: None)
+def what_is_visible_stays(patch: pytest.MonkeyPatch) -> None:
+    real = Segment.visible
+    patch.setattr(Segment, "visible", lambda self, now: self._visible or real(self, now))
 
 
 def shares_of_people_are_all_alike(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("assent.audiences.block.key_of_subject", lambda _subject: 0)
+    patch.setattr("assent.audiences.filling.key_of_subject", lambda _subject: 0)
 
 
 def shares_of_values_forget_the_unit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(columns_module.IntegerView, "integers", lambda self: self._array.astype("int64"))
+    patch.setattr(columns_module.IntegerColumn, "raw", lambda self: self._held.astype(np.int64))
 
 
 EQUALS = CANARY(given(steps, questions, moments)(engine_equals_evaluator))
@@ -243,12 +277,12 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (negation_takes_hidden_along, ADDS),
         (a_part_is_the_whole, EQUALS),
         (bounds_are_rounded_down, EQUALS),
-        (cached_bits_stay, EQUALS),
         (shares_of_people_are_all_alike, SHARES),
         (shares_of_values_forget_the_unit, SHARES),
-        (cached_bits_stay, FRESH),
+        (what_is_visible_stays, EQUALS),
+        (who_left_is_still_there, EQUALS),
         (values_outlive_their_people, FRESH),
-        (shared_arrays_are_written, MOMENT),
+        (whoever_is_seen_stays_seen, MOMENT),
         (first_permit_only, STALE),
     ],
 )

@@ -5,8 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from assent.audiences.columns import Codebook, CodeColumn, IntegerColumn
+from assent.audiences.bits import Scratch, counted, places
+from assent.audiences.codebook import Codebook
+from assent.audiences.columns import CodeColumn, IntegerColumn
 from assent.audiences.engine import Population
+from assent.audiences.filling import batch
+from assent.audiences.rows import ABSENT
 from assent.audiences.rule import All, Audience, Contains, Eq, Ids, Rule, parse
 from assent.audiences.seen import Opening, Shown
 from assent.core.errors import UnknownPurpose
@@ -29,55 +33,103 @@ def person(number: int, valid_until: Instant = FOREVER, **values: Value) -> Show
 
 
 def test_a_column_is_as_narrow_as_its_values_and_exact_at_every_width() -> None:
-    column = IntegerColumn(8)
-    held: list[int | None] = [None] * 8
+    values = [5_000_000, 300_000_000, 12_340_000, 10**13, 7, INT64_MOST, INT64_LEAST]
     widths = []
-    for slot, value in enumerate([5_000_000, 300_000_000, 12_340_000, 10**13, 7, INT64_MOST, INT64_LEAST]):
-        before = column.share()
-        column.set(slot, value)
-        held[slot] = value
+    for held in range(1, len(values) + 1):
+        slots = np.full(8, ABSENT)
+        slots[:held] = values[:held]
+        column, scratch = IntegerColumn(slots), Scratch()
         widths.append(column.nbytes // 8)
-        view = column.share()
-        for place, number in enumerate(held):
-            if number is not None:
-                assert np.flatnonzero(view.within(number, number)).tolist() == [place]
-                assert not view.within(number + 1, number).any()
-        assert view.present().sum() == slot + 1
-        assert before.present().sum() == slot
+        assert column.raw().tolist() == slots.tolist()
+        for place, number in enumerate(values[:held]):
+            assert places(column.within(number, number, scratch), 8).tolist() == [place]
+            assert not counted(column.within(number + 1, number, scratch))
+        assert counted(column.present(scratch)) == held
     assert widths == [1, 2, 2, 4, 8, 8, 8]
 
 
+@pytest.mark.parametrize("different", [5, 40, 1_000])
+def test_a_ladder_says_of_every_range_what_a_scan_says(different: int) -> None:
+    draw, scratch = np.random.default_rng(different), Scratch()
+    values = (draw.integers(0, different, 700) ** 2).astype(np.int64)
+    values[draw.random(700) < 0.2] = ABSENT
+    column = IntegerColumn(values)
+    for low, high in draw.integers(-2, different**2 + 2, (200, 2)).tolist():
+        right = np.flatnonzero((values >= low) & (values <= high) & (values != ABSENT)).tolist()
+        assert places(column.within(low, high, scratch), 700).tolist() == right
+        few = column.few(low, high, 700, scratch)
+        assert few is None or sorted(few.tolist()) == right
+
+
 def test_codes_widen_and_are_given_again_when_nobody_has_them() -> None:
-    book = Codebook()
-    column = CodeColumn(70_000, book)
-    for slot in range(70_000):
-        column.set(slot, f"t{slot}")
+    book, scratch = Codebook(), Scratch()
+    codes = book.number(f"t{slot}" for slot in range(70_000))
+    column = CodeColumn(codes)
+    book.use(column.codes())
     assert column.nbytes == 4 * 70_000
-    assert book.equal(["t69999"]).among(column.share()).nonzero()[0].tolist() == [69_999]
-    assert book.where(lambda text: str(text).endswith("999")).among(column.share()).sum() == 70
+    assert places(column.holding(book.equal(["t69999"]), scratch), 70_000).tolist() == [69_999]
+    assert counted(column.holding(book.where(lambda text: str(text).endswith("999")), scratch)) == 70
     size = book.nbytes
-    for slot in range(70_000):
-        column.set(slot, "same")
+    book.release(column.codes())
+    assert len(book) == 0
+    book.use(np.unique(book.number(["same"] * 9)))
     assert len(book) == 1
     assert book.nbytes <= size
 
 
 def test_who_is_dropped_leaves_nothing_behind() -> None:
-    population = Population(POLICY, ASKING, block=4)
+    population = Population(POLICY, ASKING, most=4, waiting=2)
     population.put_all(person(n, country="IT", tags=frozenset({"x"}), age=n) for n in range(6))
     population.drop_all([ProfileId(n) for n in range(6)])
     population.drop(ProfileId(99))
     assert len(population) == 0
     assert ProfileId(1) not in population
+    assert population.shown(ProfileId(1)) is None
     assert population.count(EVERYBODY, NOW, {}) == 0
-    for block in population._blocks:
-        assert (block.profiles.read() == -1).all()
-        for column in block.columns.values():
-            view = column.share()
-            assert not (view if isinstance(view, np.ndarray) else view.present()).any()
+    assert population._segments == []
     population.put_all(person(n) for n in range(10, 18))
-    assert len(population._blocks) == 2
     assert population.members(EVERYBODY, NOW, {}).tolist() == list(range(10, 18))
+
+
+def test_what_one_left_behind_is_gone_when_tidied() -> None:
+    population = Population(POLICY, ASKING, waiting=2)
+    population.put_all(person(n, country="IT" if n else "FR") for n in range(100))
+    population.drop(ProfileId(0))
+    assert len(population._books[FEATURES["country"].id]) == 2
+    population.tidy()
+    assert len(population._books[FEATURES["country"].id]) == 1
+    assert len(population._segments[0]) == 99
+
+
+def test_what_was_filled_in_bulk_is_what_was_put_one_by_one() -> None:
+    draw = np.random.default_rng(1)
+    people = [
+        person(
+            n, country=f"c{n % 7}", age=n * 10_000, tags=frozenset({f"t{n % 3}", f"t{n % 5}"}), orders_7d=n
+        )
+        for n in draw.permutation(500).tolist()
+    ]
+    by_one, filled = (Population(POLICY, ASKING, most=1_000, waiting=3) for _ in range(2))
+    for each in people:
+        by_one.put(each)
+    by_one._settle()
+    by_one._replace(list(by_one._segments))
+    filled.fill(batch(filled._features, people))
+    (one,), (other,) = by_one._segments, filled._segments
+    assert one.profiles.tolist() == other.profiles.tolist()
+    assert {name: type(column) for name, column in one.columns.items()} == {
+        name: type(column) for name, column in other.columns.items()
+    }
+    assert one.nbytes == other.nbytes
+    for each in people:
+        assert by_one.shown(each.profile) == filled.shown(each.profile)
+        assert filled.shown(each.profile) == with_zeros(each)
+
+
+def with_zeros(each: Shown) -> Shown:
+    """Return a profile with what counts and was not given, as it is held."""
+    zeros = {FEATURES[name].id: 0 for name in ("orders", "orders_7d")}
+    return Shown(profile=each.profile, values=zeros | dict(each.values), permits=each.permits)
 
 
 def test_categories_of_other_purposes_are_not_kept() -> None:
@@ -95,7 +147,7 @@ def test_categories_of_other_purposes_are_not_kept() -> None:
 
 
 def test_what_no_permit_shows_is_not_kept() -> None:
-    population = Population(POLICY, ASKING, block=2)
+    population = Population(POLICY, ASKING, most=2, waiting=2)
     population.put(
         Shown(
             profile=ProfileId(1),
@@ -108,7 +160,7 @@ def test_what_no_permit_shows_is_not_kept() -> None:
 
 
 def test_lists_name_profiles_through_what_the_asker_calls_them() -> None:
-    population = Population(POLICY, ASKING, block=2)
+    population = Population(POLICY, ASKING, most=2, waiting=2)
     population.put_all(person(n) for n in range(5))
     rule = Ids(values=("k1", "k4", "k9", "nobody"))
     ids = {"k1": ProfileId(1), "k4": ProfileId(4), "k9": ProfileId(9)}
@@ -117,7 +169,7 @@ def test_lists_name_profiles_through_what_the_asker_calls_them() -> None:
 
 
 def test_audiences_referred_to_many_times_are_asked_once() -> None:
-    population = Population(POLICY, ASKING, block=2)
+    population = Population(POLICY, ASKING, most=2, waiting=2)
     population.put_all(person(n, country="IT" if n % 2 else "FR") for n in range(6))
     audiences: dict[str, Rule] = {"a0": Contains(feature="country", value="i")}
     for number in range(1, 9):
@@ -129,7 +181,7 @@ def test_audiences_referred_to_many_times_are_asked_once() -> None:
 
 
 def test_a_thread_counts_one_moment_while_people_come_and_go() -> None:
-    population = Population(POLICY, ASKING, block=256)
+    population = Population(POLICY, ASKING, most=256, waiting=16)
     population.put_all(person(n, country="IT" if n % 2 else "FR") for n in range(1000))
     rule = Eq(feature="country", value="IT")
     with ThreadPoolExecutor(1) as pool:
@@ -144,7 +196,7 @@ def test_a_thread_counts_one_moment_while_people_come_and_go() -> None:
 
 
 def test_time_alone_makes_a_profile_stale() -> None:
-    population = Population(POLICY, ASKING, block=2)
+    population = Population(POLICY, ASKING, most=2, waiting=2)
     population.put_all([person(1), person(2, Instant(NOW + 5)), person(3, Instant(NOW + 7))])
     assert population.stale(Instant(NOW + 4)).tolist() == []
     assert population.stale(Instant(NOW + 5)).tolist() == [2]
@@ -155,10 +207,10 @@ def test_time_alone_makes_a_profile_stale() -> None:
 
 
 def test_memory_grows_with_people_and_is_told() -> None:
-    population = Population(POLICY, ASKING, block=1024)
+    population = Population(POLICY, ASKING)
     empty = population.memory_bytes()
     population.put_all(person(n, country="IT") for n in range(2000))
-    assert empty < 1000 < population.memory_bytes() < 2048 * 400
+    assert empty < 4_096 < population.memory_bytes() < 2048 * 400
 
 
 def test_an_unknown_purpose_has_no_population() -> None:

@@ -1,0 +1,210 @@
+"""A segment of the engine: some profiles by slot, what is permitted when, and their columns.
+
+Never written after it was made, but for who is still there: a profile that changes leaves its segment and
+comes back in another. Time alone opens and closes: which slots show which category is computed for the
+instant asked, in the thread that counts, and kept until the next instant at which some permit of this segment
+begins or ends.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from assent.audiences.bits import Bits, Words, at, packed, unpacked
+from assent.audiences.columns import Column, IntegerColumn, column_of
+from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
+from assent.audiences.seen import Opening
+from assent.core.ids import CategoryId, FeatureId, ProfileId
+from assent.core.policy import Feature
+from assent.core.time import BEGINNING, FOREVER, Instant
+
+
+class Visible(Struct, frozen=True, kw_only=True):
+    """Who shows what at every instant from `begin` to before `end`, whoever is still there."""
+
+    begin: Instant
+    end: Instant
+    anybody: Words
+    by_category: Mapping[CategoryId, Words]
+
+
+class Segment:
+    """So many slots, lowest profile first, at least one."""
+
+    def __init__(self, rows: Rows, features: Iterable[Feature]) -> None:
+        self.profiles = rows.profiles
+        self.keys = rows.keys
+        self.least, self.most = int(rows.profiles[0]), int(rows.profiles[-1])
+        self._features = tuple(features)
+        self._categories = sorted({feature.category for feature in self._features})
+        self.columns: dict[FeatureId, Column] = {
+            feature.id: column_of(rows.values[feature.id], integer=feature.type in INTEGER_TYPES)
+            for feature in self._features
+        }
+        masks, since, until = rows.permits.flat
+        self._starts = None if len(masks) == len(rows) else rows.permits.starts.astype(np.uint32)
+        """Where each slot's permits begin; None where every slot has one, and so they are by slot."""
+        self._masks = _narrowed(masks)
+        self._since, self._until = _narrowed(since), _narrowed(until)
+        self._valid_until = _narrowed(rows.valid_until)
+        self._latest = int(since.max(initial=BEGINNING))
+        self._here = packed(np.ones(len(rows), np.bool_))
+        self._shared = False
+        self.alive = len(rows)
+        self._stale_from = Instant(
+            int(min(until.min(initial=FOREVER), rows.valid_until.min(initial=FOREVER)))
+        )
+        self._visible: Visible | None = None
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def rows(self) -> Rows:
+        """Return whoever is still there, as they came."""
+        everyone = Rows(
+            profiles=self.profiles,
+            keys=self.keys,
+            permits=Ragged(
+                self._begins(),
+                tuple(np.asarray(array, np.int64) for array in (self._masks, self._since, self._until)),
+            ),
+            valid_until=np.asarray(self._valid_until, np.int64),
+            values={feature: column.raw() for feature, column in self.columns.items()},
+        )
+        return everyone if self.alive == len(self) else everyone.take(np.flatnonzero(self.there()))
+
+    def slots(self, profiles: Ints) -> npt.NDArray[np.intp]:
+        """Return the slots of those of `profiles` that are still there."""
+        found = np.minimum(self.profiles.searchsorted(profiles), len(self) - 1)
+        found = found[self.profiles[found] == profiles]
+        there: npt.NDArray[np.intp] = found[at(self._here, found)]
+        return there
+
+    def slot(self, profile: ProfileId) -> int | None:
+        """Return the slot of a profile that is still there."""
+        place = int(self.profiles.searchsorted(profile))
+        if place == len(self) or self.profiles[place] != profile:
+            return None
+        return place if int(self._here[place >> 6]) >> (place & 63) & 1 else None
+
+    def codes(self, feature: FeatureId) -> Ints:
+        """Return every number of the feature's book that some slot has, gone or not. Raises TypeError."""
+        column = self.columns[feature]
+        if isinstance(column, IntegerColumn):
+            message = "integers have no book"
+            raise TypeError(message)
+        return column.codes()
+
+    def remove(self, slots: Iterable[int]) -> None:
+        """Let nobody be at these slots any more. Whoever holds `here` keeps seeing them."""
+        if self._shared:
+            self._here, self._shared = self._here.copy(), False
+        for slot in slots:
+            self._here[slot >> 6] &= ~np.uint64(1 << (slot & 63))
+            self.alive -= 1
+
+    def here(self) -> Words | None:
+        """Return, for keeping, who is still there; None for everybody."""
+        if self.alive == len(self):
+            return None
+        self._shared = True
+        return self._here
+
+    def visible(self, now: Instant) -> Visible:
+        """Return who shows what at `now`."""
+        kept = self._visible
+        if kept is None or not kept.begin <= now < kept.end:
+            kept = self._visible = self._computed(now)
+        return kept
+
+    def covered(self, category: CategoryId, begin: Instant, now: Instant) -> Words | None:
+        """Return who, showing the category at `now`, has shown it since `begin`; None for everybody."""
+        if self._latest <= begin:
+            return None
+        late = (self._since > begin) & (self._since <= now) & (now < self._until)
+        late &= (self._masks >> category & 1).astype(np.bool_)
+        return ~packed(self._by_slot(late))
+
+    def stale(self, now: Instant) -> Ints:
+        """Return the profiles still there of which time has changed or closed something."""
+        if now < self._stale_from:
+            return np.zeros(0, np.int64)
+        ends = self._until if self._starts is None else np.minimum.reduceat(self._until, self._begins()[:-1])
+        ends = np.minimum(ends, self._valid_until)[self.there()]
+        self._stale_from = Instant(int(ends.min(initial=FOREVER)))
+        return self.profiles[self.there()][ends <= now]
+
+    def permits_of(self, slot: int) -> tuple[Opening, ...]:
+        """Return the permits of a slot, in order."""
+        span = slice(slot, slot + 1)
+        if self._starts is not None:
+            span = slice(int(self._starts[slot]), int(self._starts[slot + 1]))
+        columns = (array[span].tolist() for array in (self._masks, self._since, self._until))
+        return tuple(Opening(*permit) for permit in zip(*columns, strict=True))
+
+    def subject_of(self, slot: int) -> bytes:
+        """Return as much of the keyed hash that stands for a profile as draws it into shares."""
+        return int(self.keys[slot]).to_bytes(8, "big")
+
+    def valid_until_of(self, slot: int) -> Instant:
+        """Return from when on nothing is shown of a slot."""
+        return Instant(int(self._valid_until[slot]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        arrays = (self._masks, self._since, self._until, self._valid_until)
+        own = sum(_bytes(array) for array in arrays) + self.profiles.nbytes + self.keys.nbytes + self._here.nbytes
+        own += 0 if self._starts is None else self._starts.nbytes
+        visible = 0 if self._visible is None else self._here.nbytes * (1 + len(self._categories))
+        return own + visible + sum(column.nbytes for column in self.columns.values())
+
+    def _begins(self) -> Ints:
+        return np.arange(len(self) + 1) if self._starts is None else self._starts.astype(np.int64)
+
+    def _there(self) -> Bits:
+        return unpacked(self._here, len(self))
+
+    def _by_slot(self, permits: Bits) -> Bits:
+        """Return whose permits include one that is set."""
+        if self._starts is None:
+            return permits
+        found: Bits = np.logical_or.reduceat(permits, self._begins()[:-1])
+        return found
+
+    def _computed(self, now: Instant) -> Visible:
+        opened = (self._since <= now) & (now < self._until)
+        valid = now < self._valid_until
+        shown: dict[CategoryId, Words] = {}
+        for category in self._categories:
+            shows = opened & (self._masks >> category & 1).astype(np.bool_)
+            shown[category] = packed(self._by_slot(shows) & valid)
+        turns = (self._since, self._until, self._valid_until)
+        return Visible(
+            begin=Instant(max(int(one.max(where=one <= now, initial=BEGINNING)) for one in turns)),
+            end=Instant(min(int(one.min(where=one > now, initial=FOREVER)) for one in turns)),
+            anybody=packed(self._by_slot(opened) & valid),
+            by_category=shown,
+        )
+
+
+def _narrowed(array: Ints) -> Ints:
+    """Return the array, in no memory of its own where every element is the same."""
+    if len(array) and (array[0] == array).all():
+        return np.broadcast_to(array[:1].copy(), array.shape)
+    least, most = int(array.min(initial=0)), int(array.max(initial=0))
+    width = next(
+        (
+            kind
+            for kind in (np.int8, np.int16, np.int32)
+            if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max
+        ),
+        np.int64,
+    )
+    return array.astype(width)
+
+
+def _bytes(array: Ints) -> int:
+    return array.itemsize if array.strides == (0,) else array.nbytes

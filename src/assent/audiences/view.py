@@ -1,0 +1,193 @@
+"""What a plan sees of a segment at one instant: all of it as bitmaps, or a few of its slots one by one.
+
+Belongs to the thread that counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, counted, packed, places
+from assent.audiences.codebook import Chosen
+from assent.audiences.columns import CodeColumn, IntegerColumn, SetColumn
+from assent.audiences.leaf import Range
+from assent.audiences.plan import Choice, Every, Leaf, Plan, Ranges, matching
+from assent.audiences.rows import Ints
+from assent.audiences.segment import Segment
+from assent.audiences.share import Span
+from assent.core.ids import CategoryId, FeatureId
+from assent.core.time import Instant
+
+_FEW: Final = 256
+"""Of slots that one leaf leaves no more than one in so many, the others are asked about slot by slot."""
+
+
+class Whole:
+    """All slots of a segment, as bitmaps."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        here: Words | None,
+        now: Instant,
+        windows: Mapping[FeatureId, Instant],
+        lists: Sequence[Ints],
+        scratch: Scratch,
+    ) -> None:
+        self.answered: dict[tuple[int, bool], Words] = {}
+        self.segment = segment
+        self.now = now
+        self.windows = windows
+        self.lists = lists
+        self.scratch = scratch
+        self._here = here
+        self._seen = segment.visible(now)
+        self._visible: dict[CategoryId, Words] = {}
+
+    def count(self, plan: Plan) -> int:
+        """Return for how many the plan is true."""
+        few = self._few(plan)
+        return counted(matching(plan, self)) if few is None else int(np.count_nonzero(matching(plan, few)))
+
+    def members(self, plan: Plan) -> Ints:
+        """Return for which profiles the plan is true, lowest first."""
+        few = self._few(plan)
+        if few is not None:
+            return self.segment.profiles[few.slots[matching(plan, few)]]
+        return self.segment.profiles[places(matching(plan, self), len(self.segment))]
+
+    def nobody(self) -> Words:
+        """Return who is in nothing."""
+        return np.zeros_like(self._seen.anybody)
+
+    def anybody(self) -> Words:
+        """Return who shows anything at all."""
+        return self._seen.anybody if self._here is None else self._seen.anybody & self._here
+
+    def visible(self, category: CategoryId) -> Words:
+        """Return who shows the category."""
+        if self._here is None:
+            return self._seen.by_category[category]
+        if category not in self._visible:
+            self._visible[category] = self._seen.by_category[category] & self._here
+        return self._visible[category]
+
+    def covered(self, leaf: Leaf) -> Words | None:
+        """Return whose permit covers the whole window; None if everybody's does."""
+        begin = self.windows.get(leaf.feature)
+        return None if begin is None else self.segment.covered(leaf.category, begin, self.now)
+
+    def present(self, feature: FeatureId) -> Words:
+        """Return who has a value."""
+        column = self.segment.columns[feature]
+        return column.present(self.scratch) if isinstance(column, IntegerColumn) else column.present
+
+    def within(self, feature: FeatureId, asked: Range) -> Words:
+        """Return who has an integer in the range."""
+        return self.integers(feature).within(*asked, self.scratch)
+
+    def holding(self, feature: FeatureId, chosen: Chosen) -> Words:
+        """Return who has one of the values."""
+        return self.codes(feature).holding(chosen, self.scratch)
+
+    def listed(self, number: int) -> Words:
+        """Return who is on the list of this number."""
+        return self.scratch.words(self.segment.slots(self.lists[number]), len(self.segment))
+
+    def drawn(self, feature: FeatureId, span: Span) -> Words:
+        """Return whose integer is drawn into a share."""
+        return packed(span.among(self.integers(feature).raw().view(np.uint64)))
+
+    def shared(self, span: Span) -> Words:
+        """Return who is drawn into a share."""
+        return packed(span.among(self.segment.keys))
+
+    def integers(self, feature: FeatureId) -> IntegerColumn:
+        """Return a column of numbers or times. Raises TypeError on another."""
+        column = self.segment.columns[feature]
+        if not isinstance(column, IntegerColumn):
+            raise TypeError(_OTHER)
+        return column
+
+    def codes(self, feature: FeatureId) -> CodeColumn | SetColumn:
+        """Return a column of texts, booleans or sets. Raises TypeError on another."""
+        column = self.segment.columns[feature]
+        if isinstance(column, IntegerColumn):
+            raise TypeError(_OTHER)
+        return column
+
+    def _few(self, plan: Plan) -> "Few | None":
+        """Return the slots that the narrowest part of the plan leaves, if they are few."""
+        if not isinstance(plan, Every):
+            return None
+        most = len(self.segment) // _FEW
+        found = [slots for slots in (self._listed(part, most) for part in plan.of) if slots is not None]
+        if not found:
+            return None
+        slots = min(found, key=len)
+        return Few(self, np.sort(slots).astype(np.intp))
+
+    def _listed(self, part: Plan, most: int) -> AnySlots | None:
+        """Return who may be in the part at most, as slots, if they are no more than `most` and listed."""
+        match part:
+            case Choice(feature=feature, chosen=chosen):
+                return self.codes(feature).few(chosen, most, self.scratch)
+            case Ranges(feature=feature, ranges=(asked,)) if feature not in self.windows:
+                return self.integers(feature).few(*asked, most, self.scratch)
+            case _:
+                return None
+
+
+_OTHER: Final = "a leaf was planned for another type of column"
+
+
+class Few:
+    """Some slots of a segment, each with its truth."""
+
+    def __init__(self, whole: Whole, slots: npt.NDArray[np.intp]) -> None:
+        self.answered: dict[tuple[int, bool], Bits] = {}
+        self.slots = slots
+        self._whole = whole
+
+    def nobody(self) -> Bits:
+        """Return who is in nothing."""
+        return np.zeros(len(self.slots), np.bool_)
+
+    def anybody(self) -> Bits:
+        """Return who shows anything at all."""
+        return at(self._whole.anybody(), self.slots)
+
+    def visible(self, category: CategoryId) -> Bits:
+        """Return who shows the category."""
+        return at(self._whole.visible(category), self.slots)
+
+    def covered(self, leaf: Leaf) -> Bits | None:
+        """Return whose permit covers the whole window; None if everybody's does."""
+        covered = self._whole.covered(leaf)
+        return None if covered is None else at(covered, self.slots)
+
+    def present(self, feature: FeatureId) -> Bits:
+        """Return who has a value."""
+        return self._whole.segment.columns[feature].present_at(self.slots)
+
+    def within(self, feature: FeatureId, asked: Range) -> Bits:
+        """Return who has an integer in the range."""
+        return self._whole.integers(feature).within_at(*asked, self.slots)
+
+    def holding(self, feature: FeatureId, chosen: Chosen) -> Bits:
+        """Return who has one of the values."""
+        return self._whole.codes(feature).holding_at(chosen, self.slots, self._whole.scratch)
+
+    def listed(self, number: int) -> Bits:
+        """Return who is on the list of this number."""
+        return np.isin(self.slots, self._whole.segment.slots(self._whole.lists[number]))
+
+    def drawn(self, feature: FeatureId, span: Span) -> Bits:
+        """Return whose integer is drawn into a share."""
+        return at(self._whole.drawn(feature, span), self.slots)
+
+    def shared(self, span: Span) -> Bits:
+        """Return who is drawn into a share."""
+        return span.among(self._whole.segment.keys[self.slots])
