@@ -10,6 +10,7 @@ import uvloop
 from rich.console import Console
 
 from tests.benchmarks import (
+    audience,
     batch,
     consenting,
     decision,
@@ -39,6 +40,7 @@ _BENCHMARKS = {
         policies,
         consenting,
         identity,
+        audience,
     )
 }
 
@@ -73,7 +75,9 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     if arguments.full:
-        plan = msgspec.structs.replace(plan, planned_identifiers=1_000_000, links=20_000_000)
+        plan = msgspec.structs.replace(
+            plan, planned_identifiers=1_000_000, links=20_000_000, audience_people=10_000_000
+        )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)

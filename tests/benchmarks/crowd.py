@@ -113,6 +113,7 @@ class Crowd(Struct, frozen=True, kw_only=True):
         shows = np.where(self.of(purpose), mask([1, 2]), 0)
         rows = Rows(
             profiles=self.ids,
+            keys=self.ids.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15),
             permits=Ragged(np.arange(size + 1), (shows, self.since, self.until)),
             valid_until=self.valid_until,
             values={
@@ -189,8 +190,8 @@ def _time(days: float) -> str:
     return format_time(Instant(NOW - int(days * DAY)))
 
 
-def rules(seed: int = 2) -> dict[str, Rule]:
-    """Return the three rules of 3, 3 and 10 leaves, and 20 random ones."""
+def rules(seed: int = 2, number: int = 20) -> dict[str, Rule]:
+    """Return the three rules of 3, 3 and 10 leaves, and so many random ones."""
     italian = [_leaf("country", "eq", "country-3"), _leaf("orders", "ge", 3), _leaf("newsletter", "eq", True)]
     lately = [
         _leaf("interests", "has", "interests-7"),
@@ -216,8 +217,8 @@ def rules(seed: int = 2) -> dict[str, Rule]:
         "10 leaves": parse({"op": "and", "of": ten}),
     }
     draw = random.Random(seed)
-    for number in range(1, 21):
-        found[f"random {number}"] = parse(_group(draw, 2))
+    for place in range(1, number + 1):
+        found[f"random {place}"] = parse(_group(draw, 2))
     return found
 
 

@@ -29,6 +29,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     links: int = 2_000_000
     """Links that `identity` resolves in bulk, a quarter against networkx; 20 million with `--full`."""
+    audience_people: int = 1_000_000
+    """How many people `audience` counts among; ten millions with `--full`."""
 
 
 FULL = Plan()
@@ -45,5 +47,6 @@ QUICK = Plan(
     overload_s=0.5,
     planned_identifiers=2_000,
     links=20_000,
+    audience_people=20_000,
 )
 """Shows that the benchmarks run. Its figures say nothing."""

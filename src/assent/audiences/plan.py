@@ -164,10 +164,9 @@ def matching(plan: Plan, view: View, *, true: bool = True) -> Sight:
             return view.anybody() if true else view.nobody()
         case Nobody():
             return view.nobody()
-        case Listed(number=number):
-            return view.anybody() & (view.listed(number) if true else ~view.listed(number))
-        case Share(span=span):
-            return view.anybody() & (view.shared(span) if true else ~view.shared(span))
+        case Listed() | Share():
+            found = view.listed(plan.number) if isinstance(plan, Listed) else view.shared(plan.span)
+            return view.anybody() & (found if true else ~found)
         case Presence() | Ranges() | Choice() | Drawn():
             return _leaf(plan, view, true=true)
         case _:

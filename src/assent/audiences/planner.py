@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
 from assent.audiences.codebook import Chosen, Codebook
+from assent.audiences.derive import expanded
 from assent.audiences.leaf import (
     Negative,
     Positive,

@@ -156,15 +156,21 @@ class Segment:
     def nbytes(self) -> int:
         """Bytes held."""
         arrays = (self._masks, self._since, self._until, self._valid_until)
-        own = sum(_bytes(array) for array in arrays) + self.profiles.nbytes + self.keys.nbytes + self._here.nbytes
-        own += 0 if self._starts is None else self._starts.nbytes
+        own = (
+            sum(_bytes(array) for array in arrays)
+            + self.profiles.nbytes
+            + self.keys.nbytes
+            + self._here.nbytes
+        )
+        own += self.keys.nbytes + (0 if self._starts is None else self._starts.nbytes)
         visible = 0 if self._visible is None else self._here.nbytes * (1 + len(self._categories))
         return own + visible + sum(column.nbytes for column in self.columns.values())
 
     def _begins(self) -> Ints:
         return np.arange(len(self) + 1) if self._starts is None else self._starts.astype(np.int64)
 
-    def _there(self) -> Bits:
+    def there(self) -> Bits:
+        """Return at which slots somebody still is."""
         return unpacked(self._here, len(self))
 
     def _by_slot(self, permits: Bits) -> Bits:

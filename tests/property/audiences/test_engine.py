@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -199,7 +200,7 @@ def first_permit_only(patch: pytest.MonkeyPatch) -> None:
         first = Ragged(
             np.arange(len(kept) + 1), tuple(a[kept.permits.starts[:-1]] for a in kept.permits.flat)
         )
-        return Rows(profiles=kept.profiles, permits=first, valid_until=kept.valid_until, values=kept.values)
+        return msgspec.structs.replace(kept, permits=first)
 
     patch.setattr(engine_module, "known", known)
 

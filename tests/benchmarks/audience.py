@@ -1,0 +1,216 @@
+"""Audiences: count and export of rules over a crowd, one person's change through 100 audiences, and memory.
+
+The engine is filled in bulk with the very structures that single changes make. Every rival holds the same
+people and is asked in turn; what it answers is compared with the engine's answer before anything is measured.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from assent.audiences.engine import Population
+from assent.audiences.rows import Ints
+from assent.audiences.rule import Rule, children
+from assent.audiences.seen import Shown
+from assent.audiences.watch import Watch
+from assent.core.ids import FeatureId, ProfileId
+from assent.features.catalogue import MILLIONTHS, Value
+from tests.benchmarks.crowd import ASKING, FEATURES, NOW, crowd, policy, rules
+from tests.benchmarks.figures import Figure, Result, figure
+from tests.benchmarks.plan import Plan
+from tests.benchmarks.rivals import DuckDB, Polars, PostgreSQL, Rival, Table, postgres
+from tests.benchmarks.world import World
+
+NAME: Final = "audience"
+
+AUDIENCES: Final = 100
+_CHANGES: Final = 200
+_LIMIT: Final = "reading as many bytes as the rule's bitmaps have"
+_SINGLE: Final = "PostgreSQL evaluating that one person, one prepared statement"
+
+
+async def run(world: World, plan: Plan) -> Result:
+    """Measure counts and exports of 23 rules, and changes of single people."""
+    rounds = plan.long_rounds
+    many = crowd(plan.audience_people)
+    population = Population(policy(), ASKING)
+    began = perf_counter()
+    population.fill(many.batch(ASKING))
+    filled = perf_counter() - began
+    table = Table(many)
+    del many
+    rivals: list[Rival] = [DuckDB(table), Polars(table)]
+    server = PostgreSQL(world.connection)
+    await server.load(table)
+    asked = rules()
+    _agree(population, rivals, asked)
+    counts, exports = _measured(population, rivals, asked, rounds)
+    counts += await _against_server(population, server, asked, rounds)
+    changed, concerned = await _changed(population, server, table.ids, rounds)
+    return Result(
+        name=NAME,
+        rounds=rounds,
+        figures=(*_shown(counts), *_shown(exports), changed),
+        checked=(
+            f"all rivals counted what the engine counted, for each of {len(asked)} rules",
+            "DuckDB and polars exported the very ids that the engine exported",
+            "PostgreSQL said of every changed person what following the changes said",
+        ),
+        details={
+            "people": plan.audience_people,
+            "people whom the purpose sees": len(population),
+            "bytes a person, every index made": round(population.memory_bytes() / len(population), 1),
+            "seconds to fill": round(filled, 2),
+            "audiences that a change moved, on average": concerned,
+        },
+    )
+
+
+def _agree(population: Population, rivals: Sequence[Rival], asked: dict[str, Rule]) -> None:
+    for name, rule in asked.items():
+        members = population.members(rule, NOW, {})
+        for rival in rivals:
+            if rival.count(rule) != len(members) or np.any(np.sort(rival.ids(rule)) != members):
+                message = f"{rival.name} and the engine disagree about the rule {name!r}"
+                raise AssertionError(message)
+
+
+def _measured(
+    population: Population, rivals: Sequence[Rival], asked: dict[str, Rule], rounds: int
+) -> tuple[list[Figure], list[Figure]]:
+    counts: list[Figure] = []
+    exports: list[Figure] = []
+    for name, rule in asked.items():
+        probe = np.ones((1 + _leaves(rule)) * len(population) // 64, np.uint64)
+        turns: dict[str, list[float]] = {}
+        asks: dict[str, Callable[[], object]] = {
+            "count": partial(_count, population, rule),
+            "limit": probe.sum,
+            "export": partial(_export, population, rule),
+        }
+        for rival in rivals:
+            asks[rival.name] = partial(rival.count, rule)
+            asks[f"{rival.name}, ids"] = partial(rival.ids, rule)
+        for _ in range(rounds):
+            for what, ask in asks.items():
+                turns.setdefault(what, []).append(_rate(ask))
+        counts.append(figure(f"count: {name}", "/s", turns["count"], _LIMIT, turns["limit"]))
+        for rival in rivals:
+            counts.append(figure(f"count: {name}", "/s", turns["count"], rival.name, turns[rival.name]))
+            theirs = turns[f"{rival.name}, ids"]
+            exports.append(figure(f"export: {name}", "/s", turns["export"], rival.name, theirs))
+    return counts, exports
+
+
+async def _against_server(
+    population: Population, server: PostgreSQL, asked: dict[str, Rule], rounds: int
+) -> list[Figure]:
+    found = []
+    for name, rule in asked.items():
+        ours: list[float] = []
+        theirs: list[float] = []
+        if await server.count(rule) != population.count(rule, NOW, {}):
+            message = f"PostgreSQL and the engine disagree about the rule {name!r}"
+            raise AssertionError(message)
+        for _ in range(rounds):
+            began = perf_counter()
+            population.ask(rule, NOW, {}).count()
+            middle = perf_counter()
+            await server.count(rule)
+            ours.append(1 / (middle - began))
+            theirs.append(1 / (perf_counter() - middle))
+        found.append(figure(f"count: {name}", "/s", ours, server.name, theirs))
+    return found
+
+
+async def _changed(
+    population: Population, server: PostgreSQL, ids: Ints, rounds: int
+) -> tuple[Figure, float]:
+    """Change single people: an order more, seen now. Put them, and follow 100 audiences."""
+    watched = dict(list(rules(seed=5, number=AUDIENCES).items())[-AUDIENCES:])
+    watch = Watch(policy(), watched)
+    conditions = ", ".join(f"({postgres(rule)}) IS TRUE" for rule in watched.values())
+    statement = await server.connection.prepare(f"SELECT {conditions} FROM people WHERE id = $1")
+    counts = dict.fromkeys(watched, 0)
+    feed: list[tuple[ProfileId, tuple[str, ...], tuple[str, ...]]] = []
+    touched: set[ProfileId] = set()
+    draw = random.Random(7)
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
+        chosen = [ProfileId(int(ids[draw.randrange(len(ids))])) for _ in range(_CHANGES)]
+        began = perf_counter()
+        for profile in chosen:
+            before = population.shown(profile)
+            if before is None:
+                continue
+            after = msgspec.structs.replace(before, values=_ordered(before))
+            moved = watch.change(before, NOW, after, NOW)
+            population.put(after)
+            touched.add(profile)
+            for name in moved.entered:
+                counts[name] += 1
+            for name in moved.left:
+                counts[name] -= 1
+            if moved.entered or moved.left:
+                feed.append((profile, moved.entered, moved.left))
+        ours.append(len(chosen) / (perf_counter() - began))
+        began = perf_counter()
+        for profile in chosen:
+            await statement.fetchrow(profile)
+        theirs.append(len(chosen) / (perf_counter() - began))
+    for profile in ids[:200].tolist():
+        row = await statement.fetchrow(profile)
+        held = population.shown(profile)
+        said = {name for name, holds in zip(watched, row or (), strict=True) if holds}
+        if profile not in touched and watch.members(held, NOW) != said:
+            message = "PostgreSQL and the engine disagree about one person"
+            raise AssertionError(message)
+    moves = sum(len(entered) + len(left) for _, entered, left in feed)
+    found = figure(f"a change through {AUDIENCES} audiences", "/s", ours, _SINGLE, theirs)
+    return found, round(moves / (rounds * _CHANGES), 2)
+
+
+def _ordered(shown: Shown) -> dict[FeatureId, Value]:
+    orders, seen = FEATURES["orders"].id, FEATURES["last_seen"].id
+    return {**shown.values, orders: int(shown.values.get(orders, 0)) + MILLIONTHS, seen: int(NOW)}  # type: ignore[arg-type]
+
+
+def _count(population: Population, rule: Rule) -> int:
+    return population.ask(rule, NOW, {}).count()
+
+
+def _export(population: Population, rule: Rule) -> Ints:
+    return population.ask(rule, NOW, {}).members()
+
+
+def _rate(ask: Callable[[], object]) -> float:
+    """Return how many a second there could be."""
+    began = perf_counter()
+    ask()
+    return 1 / (perf_counter() - began)
+
+
+def _shown(figures: Sequence[Figure]) -> list[Figure]:
+    """Return the figures of the three named rules, and of the random ones the lowest and the median ratio."""
+    found: list[Figure] = []
+    for peer in dict.fromkeys(one.peer for one in figures):
+        mine = [one for one in figures if one.peer == peer]
+        found += [one for one in mine if "random" not in one.what]
+        others = sorted((one for one in mine if "random" in one.what), key=lambda one: one.ratio)
+        middle = median(range(len(others)))
+        for label, one in (("lowest", others[0]), ("median", others[int(middle)])):
+            what = f"{one.what.split(':')[0]}: 20 random rules, {label} ({one.what.split(': ')[1]})"
+            found.append(msgspec.structs.replace(one, what=what))
+    return found
+
+
+def _leaves(rule: Rule) -> int:
+    inner = [each for _, each in children(rule)]
+    return sum(map(_leaves, inner)) if inner else 1
