@@ -19,7 +19,7 @@ from tests.property.audiences.worlds import FEATURES, POLICY, START, VISIBLE, As
 LAWS = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 CANARY = settings(
     LAWS,
-    max_examples=800,
+    max_examples=2_000,
     derandomize=True,
     database=None,
     phases=[Phase.generate],
@@ -36,7 +36,7 @@ steps = st.lists(
         st.sampled_from([10, DAY, DAY + 10, 5 * DAY]),
     ),
     min_size=2,
-    max_size=6,
+    max_size=8,
 )
 """Facts (a profile as it is shown from now on, or dropped) and steps of the clock."""
 
