@@ -47,6 +47,7 @@ from assent.audiences.rule import (
     children,
 )
 from assent.audiences.seen import Seen, Shown, seen_at, value_of
+from assent.audiences.share import key_of_subject
 from assent.core.ids import FeatureId, ProfileId
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import DAY, FOREVER, Duration, Instant, parse_duration, shifted
@@ -184,7 +185,7 @@ class Watch:
         if was.visible != now_seen.visible:
             return set(self._rules)
         found = set(self._recent)
-        if was.subject != now_seen.subject:
+        if key_of_subject(was.subject) != key_of_subject(now_seen.subject):
             found |= self._drawn
         for number, asked in self._asked.items():
             feature = self._policy.features[number]

@@ -129,7 +129,9 @@ def test_what_was_filled_in_bulk_is_what_was_put_one_by_one() -> None:
 def with_zeros(each: Shown) -> Shown:
     """Return a profile with what counts and was not given, as it is held."""
     zeros = {FEATURES[name].id: 0 for name in ("orders", "orders_7d")}
-    return Shown(profile=each.profile, values=zeros | dict(each.values), permits=each.permits)
+    return Shown(
+        profile=each.profile, subject=bytes(8), values=zeros | dict(each.values), permits=each.permits
+    )
 
 
 def test_categories_of_other_purposes_are_not_kept() -> None:
