@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -32,13 +33,17 @@ NOW = Instant(START)
 steps = st.lists(
     st.one_of(
         st.integers(0, _PEOPLE - 1).flatmap(shown),
+        st.integers(0, _PEOPLE - 1).flatmap(shown).map(lambda each: (each,)),
         st.integers(0, _PEOPLE - 1).map(ProfileId),
         st.sampled_from([10, DAY, DAY + 10, 5 * DAY]),
     ),
     min_size=2,
     max_size=8,
 )
-"""Facts (a profile as it is shown from now on, or dropped) and steps of the clock."""
+"""Facts (a profile as it is shown from now on, other values of one, one dropped) and steps of the clock."""
+
+
+Steps = list[Shown | tuple[Shown] | ProfileId | int]
 
 
 class Followed:
@@ -77,12 +82,16 @@ class Followed:
         self.now = end
 
 
-def following_equals_recomputing(question: Asked, some: list[Shown | ProfileId | int]) -> None:
+def following_equals_recomputing(question: Asked, some: Steps) -> None:
     followed = Followed(question)
     rules = question.audiences | {"asking": question.rule}
     for step in some:
         if isinstance(step, Shown):
             followed.look(step.profile, step)
+        elif isinstance(step, tuple):
+            (other,) = step
+            held = followed.people.get(other.profile, other)
+            followed.look(other.profile, msgspec.structs.replace(held, values=other.values))
         elif step < _PEOPLE:
             followed.look(ProfileId(step), None)
         else:
@@ -100,7 +109,7 @@ def following_equals_recomputing(question: Asked, some: list[Shown | ProfileId |
 
 @LAWS
 @given(asked(), steps)
-def test_following_equals_recomputing(question: Asked, some: list[Shown | ProfileId | int]) -> None:
+def test_following_equals_recomputing(question: Asked, some: Steps) -> None:
     following_equals_recomputing(question, some)
 
 
