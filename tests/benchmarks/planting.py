@@ -36,9 +36,19 @@ _COPIED: Final = {
 _LEFT: Final = {
     "ledger": (
         *("controller", "head", "purpose_head", "tile", "api_key", "idempotency", "import_progress"),
-        *("refusal", "intake", "release", "release_head", "release_entry"),
+        *("refusal", "intake", "release", "release_head", "release_entry", "backfill", "upkeep", "retained"),
+        *("preparation", "prepared_cluster", "prepared_denies", "touched"),
+        *("feed", "feed_change", "feed_subject", "webhook", "ping"),
     ),
-    "projection": ("policy", "purpose", "audience"),
+    "projection": (
+        "policy",
+        "purpose",
+        "audience",
+        "derived_feature",
+        "former_link",
+        "parted",
+        "suppression",
+    ),
 }
 """What does not grow with events, what is counted by day, and what is moved once at the end."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from assent.audiences import engine
+from assent.audiences.plan import Everybody
+from assent.audiences.planner import Planner
 from assent.consent.question import Decision, Reason
 from assent.http import audit
 from assent.identity import normalise, resolve
@@ -124,7 +125,7 @@ def test_a_service_that_makes_everybody_a_member_is_found(
         },
     )
     settle(row, test_audience.ask(row.data, host))
-    monkeypatch.setattr(engine, "matching", lambda _plan, view: view.anybody)
+    monkeypatch.setattr(Planner, "plan", lambda *_: Everybody())
     with pytest.raises(AssertionError):
         settle(row, test_audience.ask(row.data, host))
 
