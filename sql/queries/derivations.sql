@@ -1,6 +1,6 @@
 -- name: derived_features
--- The derived features that are asked for now, by number, each with the entry that asked for it. The live ones, in
--- a rebuild too: what is kept for them is a function of all the content there is, whenever they were asked for.
+-- The derived features that are asked for now, by number, each with the entry that asked for it. The live
+-- ones, in a rebuild too: what is kept for them is a function of all the content there is.
 SELECT
     d.feature_id,
     d.definition,
