@@ -27,9 +27,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     planned_identifiers: int = 20_000
     """Identifiers under the policy that `policies` replaces; a million with `--full`."""
 
-    links: int = 2_000_000
+    links: int = 500_000
     """Links that `identity` resolves in bulk, a quarter against networkx; 20 million with `--full`."""
-    audience_people: int = 1_000_000
+    audience_people: int = 100_000
     """How many people `audience` counts among; ten millions with `--full`."""
 
 
