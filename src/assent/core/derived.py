@@ -46,6 +46,11 @@ def with_derived(policy: Policy, definitions: Mapping[FeatureId, str]) -> Policy
     return structs.replace(policy, features=features, feature_ids=numbers)
 
 
+def asked_of(policy: Policy) -> dict[FeatureId, str]:
+    """Return the derived features in a policy's catalogue, by number."""
+    return {number: one.name for number, one in policy.features.items() if is_derived(one.name)}
+
+
 def narrowed(policy: Policy, features: Mapping[FeatureId, Feature]) -> Policy:
     """Return the policy with these features alone."""
     return structs.replace(

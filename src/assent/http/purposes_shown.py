@@ -7,6 +7,7 @@ identifier's value; devices are numbers.
 from collections.abc import Mapping
 
 from assent.consent.statement import Statement
+from assent.core.derived import is_derived
 from assent.core.ids import CategoryId, IdentifierId, members
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Duration, Instant, format_duration, format_time
@@ -128,7 +129,11 @@ def _coverage(policy: Policy, purpose: Purpose, language: str) -> dict[str, obje
                 }
                 for one in covered
             ],
-            "features": sorted(one.name for one in policy.features.values() if one.category in numbers),
+            "features": sorted(
+                one.name
+                for one in policy.features.values()
+                if one.category in numbers and not is_derived(one.name)
+            ),
         },
         "valid_for": _duration(purpose.validity),
     }

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from assent.consent.store import load_policy
+from assent.core.derived import asked_of, with_derived
 from assent.core.documents import parse_policy
 from assent.core.errors import ActivationUnderWay, FactRejected, GainsUnstated
 from assent.core.ids import ControllerId, Revision
@@ -153,6 +154,8 @@ async def _parsed(
     head = await read_head(connection, controller_id)
     before, names = await load_policy(connection, controller_id, head.policy_version)
     policy, _ = parse_policy(documents, names=names, version=head.policy_version + 1)
+    # What rules ask of events is asked under any policy.
+    policy = with_derived(policy, asked_of(before))
     return before, names, policy
 
 

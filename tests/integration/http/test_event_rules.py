@@ -30,3 +30,11 @@ async def test_a_rule_saved_after_the_events_knows_them(shop: Shop) -> None:
 async def test_a_rule_over_events_that_nothing_keeps_is_refused(shop: Shop) -> None:
     response = await shop.save("odd", {**VIEWED, "event": "Rocket Launched"}, "personalisation")
     refused(response, 422, "unknown_feature", "/rule/event")
+
+
+async def test_nobody_is_shown_what_rules_ask_of_events(shop: Shop) -> None:
+    await shop.given("user_id:anna", "personalisation")
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    shown = await shop.ask("GET", "/v1/me/preferences", by=await shop.token("user_id:anna"))
+    assert shown.status_code == 200
+    assert "~" not in shown.text
