@@ -24,7 +24,7 @@ from assent.features.catalogue import MILLIONTHS, Value
 from tests.benchmarks.crowd import ASKING, FEATURES, NOW, crowd, policy, rules
 from tests.benchmarks.figures import Figure, Result, figure
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.rivals import DuckDB, Polars, PostgreSQL, Rival, Table, postgres
+from tests.benchmarks.rivals import DuckDB, Polars, PostgreSQL, Rival, Table, postgres_of_one
 from tests.benchmarks.world import World
 
 NAME: Final = "audience"
@@ -135,7 +135,7 @@ async def _changed(
     """Change single people: an order more, seen now. Put them, and follow 100 audiences."""
     watched = dict(list(rules(seed=5, number=AUDIENCES).items())[-AUDIENCES:])
     watch = Watch(policy(), watched)
-    conditions = ", ".join(f"({postgres(rule)}) IS TRUE" for rule in watched.values())
+    conditions = ", ".join(f"({postgres_of_one(rule)}) IS TRUE" for rule in watched.values())
     statement = await server.connection.prepare(f"SELECT {conditions} FROM people WHERE id = $1")
     counts = dict.fromkeys(watched, 0)
     feed: list[tuple[ProfileId, tuple[str, ...], tuple[str, ...]]] = []

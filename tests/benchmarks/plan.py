@@ -29,7 +29,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     links: int = 500_000
     """Links that `identity` resolves in bulk, a quarter against networkx; 20 million with `--full`."""
-    audience_people: int = 100_000
+    audience_people: int = 1_000_000
     """How many people `audience` counts among; ten millions with `--full`."""
 
 

@@ -6,6 +6,7 @@ texts are enumerations (DuckDB, polars) or small integers (PostgreSQL). Nothing 
 seen, so `not` is what is not true.
 """
 
+from io import BytesIO
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -186,6 +187,11 @@ class Polars:
         return column.is_in(numbers) if len(numbers) > 1 else column == numbers[0]
 
 
+_ORDER: Final = (
+    *("channel", "country", "city", "age", "newsletter", "app", "member"),
+    *("orders", "revenue", "first_seen", "last_seen"),
+)
+_SLICE: Final = 500_000
 _CREATE: Final = """
 CREATE UNLOGGED TABLE people (
     id BIGINT, channel SMALLINT, country SMALLINT, city SMALLINT, age BIGINT, newsletter BOOLEAN, app BOOLEAN,
@@ -206,27 +212,8 @@ class PostgreSQL:
     async def load(self, table: Table) -> None:
         """Copy everybody in, index the set and the key, and let it know its statistics."""
         await self.connection.execute("DROP TABLE IF EXISTS people; DROP TABLE IF EXISTS posting;" + _CREATE)
-        frame = table.frame()
-        order = [
-            "id",
-            "channel",
-            "country",
-            "city",
-            "age",
-            "newsletter",
-            "app",
-            "member",
-            "orders",
-            "revenue",
-            "first_seen",
-            "last_seen",
-        ]
-        for part in frame.select(order).iter_slices(100_000):
-            await self.connection.copy_records_to_table("people", records=part.iter_rows())
-        for start in range(0, len(table.who), 500_000):
-            span = slice(start, start + 500_000)
-            records = zip(table.member[span].tolist(), table.who[span].tolist(), strict=True)
-            await self.connection.copy_records_to_table("posting", records=records)
+        await self._copy("people", table.frame().select("id", *_ORDER))
+        await self._copy("posting", pl.DataFrame({"member": table.member, "id": table.who}))
         await self.connection.execute(
             "CREATE INDEX ON posting (member, id); CREATE UNIQUE INDEX ON people (id);"
             "SET max_parallel_workers_per_gather = 2; SET work_mem = '256MB'; SET jit = off"
@@ -236,9 +223,17 @@ class PostgreSQL:
 
     async def count(self, rule: Rule) -> int:
         """Return how many."""
-        return int(await self.connection.fetchval(f"SELECT count(*) FROM people WHERE {postgres(rule)}"))
+        said = sql(rule, member="(id IN (SELECT p.id FROM posting AS p WHERE p.member = {}))")
+        return int(await self.connection.fetchval(f"SELECT count(*) FROM people WHERE {said}"))
+
+    async def _copy(self, table: str, frame: pl.DataFrame) -> None:
+        for part in frame.iter_slices(_SLICE):
+            lines = BytesIO()
+            part.write_csv(lines, include_header=False)
+            lines.seek(0)
+            await self.connection.copy_to_table(table, source=lines, format="csv")
 
 
-def postgres(rule: Rule) -> str:
-    """Return the rule as PostgreSQL says it."""
-    return sql(rule, member="(id IN (SELECT p.id FROM posting AS p WHERE p.member = {}))")
+def postgres_of_one(rule: Rule) -> str:
+    """Return the rule as PostgreSQL is asked it of one person: a look at the index, not at the whole set."""
+    return sql(rule, member="EXISTS (SELECT FROM posting AS p WHERE p.member = {} AND p.id = people.id)")
