@@ -72,8 +72,8 @@ SELECT
 FROM gate.changes($1) AS c;
 
 -- name: record
--- Record answers before they leave; gives their numbers in order.
-SELECT r.release_id FROM gate.record($1, $2, $3, $4, $5, $6) AS r (release_id);
+-- Record answers before they leave, each under the number that its consumer is told.
+SELECT gate.record($1, $2, $3, $4, $5, $6, $7);
 
 -- name: anchors
 -- The identifier that stands for each of these profiles, and its keyed hash.

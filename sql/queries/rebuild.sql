@@ -94,6 +94,7 @@ SELECT
     r.policy_version,
     r.rules,
     r.number,
+    r.reference,
     r.commitment
 FROM ledger.release_entry AS e
 LEFT JOIN ledger.release AS r

@@ -36,6 +36,7 @@ SELECT
     r.policy_version,
     r.rules,
     r.number,
+    r.reference,
     r.commitment
 FROM ledger.release AS r
 WHERE
@@ -90,7 +91,7 @@ RETURNING release_id;
 
 -- name: release_page
 -- What was released (or, for $2 true, read as access) after release $3, in order, at most $8: for purposes $4
--- (null: every one) and consumer $5 (null: everybody), from $6 to before $7.
+-- (null: every one), consumer $5 (null: everybody) and reference $9 (null: any), from $6 to before $7.
 SELECT
     r.release_id,
     r.at,
@@ -102,6 +103,7 @@ SELECT
     r.policy_version,
     r.rules,
     r.number,
+    r.reference,
     r.commitment,
     r.leaf_index
 FROM ledger.release AS r
@@ -113,5 +115,14 @@ WHERE
     AND ($5::text IS NULL OR r.consumer = $5)
     AND r.at >= $6
     AND r.at < $7
+    AND ($9::bigint IS NULL OR r.reference = $9)
 ORDER BY r.release_id
 LIMIT $8;
+
+-- name: reserve_references
+-- The last of $4 numbers that nobody else gives out, for a consumer's ($2) releases of a purpose ($3).
+INSERT INTO ledger.release_reference AS n (controller_id, consumer, purpose_id, reserved)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (controller_id, consumer, purpose_id) DO UPDATE
+    SET reserved = n.reserved + excluded.reserved
+RETURNING n.reserved;

@@ -225,6 +225,10 @@ async def test_a_log_that_was_tampered_with_is_found(
             ["releases, entry 1: the release is not what its leaf says"],
         ),
         (
+            "UPDATE ledger.release SET reference = 7 WHERE leaf_index = 1",
+            ["releases, entry 1: the release is not what its leaf says"],
+        ),
+        (
             "UPDATE ledger.release SET at = 9223372036854775807 WHERE leaf_index = 0",
             ["releases, entry 0: the release is not what its leaf says"],
         ),

@@ -229,6 +229,7 @@ ledger.refusal              siu                     -  s  -
 ledger.release              si u(leaf_index)        -  s  -
 ledger.release_entry        si                      -  s  -
 ledger.release_head         siu                     -  s  -
+ledger.release_reference    siu                     -  s  -
 ledger.backfill             siu                     -  s  -
 ledger.retained             si                      -  s  sd
 ledger.tile                 si                      -  s  -

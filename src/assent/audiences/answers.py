@@ -102,6 +102,7 @@ class Audiences:
             (release,) = await self._door.record(
                 standing.connection,
                 asking.controller_id,
+                purpose,
                 [
                     Record(
                         kind="members",
@@ -144,6 +145,7 @@ class Audiences:
             await self._door.record(
                 standing.connection,
                 asking.controller_id,
+                standing.position.purpose.id,
                 [Record(kind=kind, consumer=asking.consumer, rules=rules, number=shown)],
             )
             sequence = standing.position.sequence

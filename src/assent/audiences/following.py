@@ -175,7 +175,7 @@ class Following:
             position = await self._door.stand(connection, asking.controller_id, asking.purpose)
             if asking.at_least > position.sequence:
                 raise RevisionAhead
-            found = await page(self._door, connection, wanted)
+            found = await page(self._door, connection, position.purpose.id, wanted)
         return None if found is None else (found, position.sequence)
 
     async def _advance(self, feed: Feed) -> None:

@@ -28,6 +28,7 @@ from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.profile import Profile, profiles
+from assent.gate.references import References
 from assent.ledger.append import Ref
 from assent.ledger.entries import SALT_BYTES, commit
 from assent.ledger.keyring import KeyRing
@@ -123,6 +124,7 @@ class Door:
         self._policies = policies
         self._clock = clock
         self._random = random
+        self._references = References(database.writer)
         self._waiting: dict[ControllerId, deque[_Asked]] = defaultdict(deque)
         self._lanes: set[asyncio.Task[None]] = set()
 
@@ -220,6 +222,7 @@ class Door:
         numbers = await self.record(
             connection,
             controller_id,
+            position.purpose.id,
             [
                 Record(kind=a.ask.kind, consumer=a.ask.consumer, rules=a.ask.rules, profiles=_ids(seen))
                 for a, seen in zip(together, shown, strict=True)
@@ -320,9 +323,14 @@ class Door:
         ]
 
     async def record(
-        self, connection: Connection, controller_id: ControllerId, records: Sequence[Record]
+        self,
+        connection: Connection,
+        controller_id: ControllerId,
+        purpose: PurposeId,
+        records: Sequence[Record],
     ) -> list[int]:
-        """Record answers; durable when the caller's transaction is committed. Returns their numbers."""
+        """Record answers; durable when the caller's transaction is committed. Returns their `references`."""
+        called = await self._references.take(controller_id, purpose, [one.consumer for one in records])
         salts = self._random(SALT_BYTES * len(records))
         commitments, plain = [], []
         for place, one in enumerate(records):
@@ -330,16 +338,17 @@ class Door:
             who = msgspec.json.encode(one.profiles)
             commitments.append(commit(salt, who))
             plain.append((salt + who, b"assent/release@1 %d" % controller_id))
-        rows = await connection.fetch(
+        await connection.execute(
             _SQL.record,
             [one.kind for one in records],
             [one.consumer for one in records],
+            called,
             [one.rules for one in records],
             [len(one.profiles) if one.number is None else one.number for one in records],
             commitments,
             self._ring.seal_many(plain),
         )
-        return [number for (number,) in rows]
+        return called
 
 
 def _ids(shown: Sequence[Profile | None]) -> tuple[ProfileId, ...]:

@@ -15,7 +15,7 @@ import asyncpg
 from msgspec import Struct
 
 from assent.core.errors import RevisionAhead
-from assent.core.ids import ControllerId, ProfileId
+from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -55,7 +55,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     limit: int
 
 
-async def page(door: Door, connection: Connection, wanted: Wanted) -> Page | None:
+async def page(door: Door, connection: Connection, purpose: PurposeId, wanted: Wanted) -> Page | None:
     """Return a page, recorded; None while the feed lacks something that became narrower, or is not begun."""
     # (4) where the feed stands
     standing = await connection.fetchrow(_SQL.feed, wanted.audience, wanted.consumer)
@@ -71,7 +71,7 @@ async def page(door: Door, connection: Connection, wanted: Wanted) -> Page | Non
     record = Record(
         kind="changes", consumer=wanted.consumer, rules=wanted.rules, profiles=who, number=len(rows)
     )
-    await door.record(connection, wanted.controller_id, [record])
+    await door.record(connection, wanted.controller_id, purpose, [record])
     await connection.execute(_SQL.feed_deliver, standing["feed_id"], following)
     return Page(lines=tuple(map(_line, rows)), next=following, last=standing["seq"])
 

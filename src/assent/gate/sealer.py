@@ -129,6 +129,8 @@ def leaf_of(row: asyncpg.Record) -> bytes:
         str(row["policy_version"]),
         row["rules"] or "-",
         str(row["number"]),
+        # Readings have no reference: nobody is told their number.
+        *(() if row["reference"] is None else (f"r:{row['reference']}",)),
     )
     commitment: bytes = row["commitment"]
     return " ".join(words).encode() + b"\n" + commitment

@@ -37,9 +37,10 @@ class AccessBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class ReleasesBody(AccessBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which releases: besides, for a purpose."""
+    """Which releases: besides, for a purpose, and called so by who received it."""
 
     purpose: str | None = None
+    release: Annotated[str, Meta(pattern=r"^r:[1-9][0-9]{0,17}$")] | None = None
 
 
 class EntriesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,11 +95,13 @@ async def _records(request: AnyRequest, name: str, body: AccessBody) -> Response
     who = await caller(request, Role.DPO, Role.ADMIN)
     async with moment(request, who) as present:
         purpose = present.purpose(body.purpose) if isinstance(body, ReleasesBody) else None
+        called = body.release if isinstance(body, ReleasesBody) else None
         wanted = Wanted(
             access=name == "access",
             after=body.after,
             purpose=None if purpose is None else purpose.id,
             consumer=body.consumer,
+            reference=None if called is None else int(called.removeprefix("r:")),
             since=BEGINNING if body.since is None else to_instant(body.since),
             until=FOREVER if body.to is None else to_instant(body.to),
             limit=body.limit + 1,
@@ -117,7 +120,8 @@ def _record(policy: Policy, row: asyncpg.Record) -> dict[str, object]:
     purpose = policy.purposes.get(row["purpose_id"])
     numbered = row["purpose_id"] or None
     return {
-        "release": f"r:{row['release_id']}",
+        # Readings have the log's number; whoever received a release knows it by this one, and its purpose.
+        "release": f"r:{row['reference'] or row['release_id']}",
         "at": format_time(row["at"]),
         "kind": row["kind"],
         "consumer": row["consumer"],

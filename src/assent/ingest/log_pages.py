@@ -19,12 +19,13 @@ _LEDGER = load("ledger")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which records: after one, of a purpose and a consumer if named, in [since, until), at most `limit`."""
+    """Which records: after one, in [since, until), at most `limit`; of what is named."""
 
     access: bool
     after: int
     purpose: PurposeId | None
     consumer: str | None
+    reference: int | None
     since: Instant
     until: Instant
     limit: int
@@ -44,6 +45,7 @@ async def releases_page(
         wanted.since,
         wanted.until,
         wanted.limit,
+        wanted.reference,
     )
 
 

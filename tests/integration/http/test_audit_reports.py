@@ -196,8 +196,9 @@ async def test_releases_are_listed_by_purpose_consumer_and_time(shop: Shop) -> N
     await shop.decide(PURPOSE, ANNA)
     shop.clock.step(HOUR)
     between = format_time(shop.clock())
-    await shop.decide(PURPOSE, ANNA, BERT)
+    told = await shop.decide(PURPOSE, ANNA, BERT)
     found = await pages(shop, "releases", "releases")
+    assert found[1]["release"] == told.json()["release"]
     assert [(one["kind"], one["purpose"], one["number"]) for one in found] == [
         ("decision", PURPOSE, 1),
         ("decision", PURPOSE, 1),
@@ -209,6 +210,9 @@ async def test_releases_are_listed_by_purpose_consumer_and_time(shop: Shop) -> N
     assert ([one["release"] for one in before], [one["release"] for one in after]) == (names[:1], names[1:])
     assert (await asked(shop, "releases", purpose="advertising"))["releases"] == []
     assert (await asked(shop, "releases", consumer="nobody"))["releases"] == []
+    named = (await asked(shop, "releases", release=names[1]))["releases"]
+    assert [one["release"] for one in named] == names[1:]
+    assert (await asked(shop, "releases", release="r:999"))["releases"] == []
 
 
 async def test_entries_are_listed_by_their_public_headers(shop: Shop) -> None:
