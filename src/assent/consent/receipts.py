@@ -220,11 +220,19 @@ def _process(said: Said, purpose: Purpose | None) -> Document:
         "dpv:hasPurpose": {"@type": "dpv:Purpose", **described},
         "dpv:hasPersonalData": [_data(one) for one in categories],
         "dpv:hasStorageCondition": _storage(said, purpose),
-        "dpv:hasRecipient": list(controller.recipients) if controller else [],
+        "dpv:hasRecipient": [*(controller.recipients if controller else ()), *_vendors(said.statement)],
     }
     if purpose is not None:
         process["dpv:hasLegalBasis"] = _BASIS[legal_basis(purpose, said.statement.acted_at)]
     return process
+
+
+def _vendors(statement: Statement) -> list[str]:
+    """Return to whom alone a carried yes opens, by their numbers in IAB Europe's Global Vendor List."""
+    if statement.vendors is None or statement.state not in _GIVING:
+        return []
+    mask = int(statement.vendors, 16)
+    return [f"TCF vendor {number}" for number in range(mask.bit_length()) if mask >> number & 1]
 
 
 def _data(category: Category) -> Document:

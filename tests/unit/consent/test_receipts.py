@@ -69,6 +69,20 @@ def test_explicit_consent_says_so() -> None:
     assert document["dpv:hasRecordOfActivity"]["dpv:hasProcess"]["dpv:hasLegalBasis"] == "eu-gdpr:A9-2-a"
 
 
+def recipients(said: Said) -> Any:  # noqa: ANN401
+    document = receipt(said)
+    check_receipt(document)
+    return document["dpv:hasRecordOfActivity"]["dpv:hasProcess"]["dpv:hasRecipient"]
+
+
+@pytest.mark.parametrize("state", ["given", "refused"])
+def test_a_yes_that_opens_to_some_vendors_alone_names_them(state: str) -> None:
+    said = made(words(state=state)).said
+    carried = replace(said, statement=replace(said.statement, vendors=f"{1 << 28 | 1 << 2:x}"))
+    named = ["TCF vendor 2", "TCF vendor 28"] if state == "given" else []
+    assert recipients(carried) == recipients(said) + named
+
+
 def test_withdrawing_from_everything_has_a_receipt() -> None:
     document = receipt(made(replace(words("*", "withdrawn"), notice=None)).said)
     check_receipt(document)
