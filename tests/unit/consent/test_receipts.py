@@ -1,6 +1,6 @@
 """Records and receipts as documents: JSON-LD that means what it says, and the words of each case."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -76,7 +76,7 @@ def recipients(said: Said) -> Any:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("state", ["given", "refused"])
-def test_a_yes_that_opens_to_some_vendors_alone_names_them(state: str) -> None:
+def test_a_yes_that_opens_to_some_vendors_alone_names_them(state: Literal["given", "refused"]) -> None:
     said = made(words(state=state)).said
     carried = replace(said, statement=replace(said.statement, vendors=f"{1 << 28 | 1 << 2:x}"))
     named = ["TCF vendor 2", "TCF vendor 28"] if state == "given" else []
