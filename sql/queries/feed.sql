@@ -1,5 +1,11 @@
+-- name: controllers_followed
+-- Which controllers have feeds.
+SELECT DISTINCT f.controller_id
+FROM ledger.feed AS f
+ORDER BY f.controller_id;
+
 -- name: feeds
--- Every feed of every controller, its purpose's name now and the sequence that one stands at. A purpose that
+-- Every feed of a controller, its purpose's name now and the sequence that one stands at. A purpose that
 -- the policy in force does not declare is not followed.
 SELECT
     f.controller_id,
@@ -19,7 +25,8 @@ INNER JOIN purpose AS p
         AND f.purpose_id = p.purpose_id
 LEFT JOIN ledger.purpose_head AS s
     ON f.controller_id = s.controller_id AND f.purpose_id = s.purpose_id
-ORDER BY f.controller_id, f.feed_id;
+WHERE f.controller_id = $1
+ORDER BY f.feed_id;
 
 -- name: feed_of
 -- The feed of an audience for a purpose, by its name, and a consumer, as `feeds` gives it.
@@ -74,10 +81,12 @@ WHERE
 RETURNING written;
 
 -- name: give_feeds_back
--- What a worker held, anybody may take.
+-- What a worker ($2) held, anybody may take.
 UPDATE ledger.feed
 SET held_until = 0
-WHERE holder = $1;
+WHERE
+    controller_id = $1
+    AND holder = $2;
 
 -- name: lock_feed
 -- One row when the feed is still $3's and stands as $3 knows it.

@@ -99,26 +99,34 @@ WHERE
     AND NOT w.gone
 ON CONFLICT (controller_id, webhook_id, audience_id) WHERE tries = 0 AND NOT dead DO NOTHING;
 
+-- name: controllers_due
+-- Which controllers have something to say at $1.
+SELECT DISTINCT p.controller_id
+FROM ledger.ping AS p
+WHERE
+    NOT p.dead
+    AND p.due <= $1
+ORDER BY p.controller_id;
+
 -- name: claim_pings
--- Take what is due at $1, at most $3; whoever takes it and dies leaves it due again at $2.
+-- Take what is due at $2, at most $4; whoever takes it and dies leaves it due again at $3.
 UPDATE ledger.ping AS p
 SET
     tries = p.tries + 1,
-    due = $2
+    due = $3
 FROM (
-    SELECT
-        d.controller_id,
-        d.ping_id
+    SELECT d.ping_id
     FROM ledger.ping AS d
     WHERE
-        NOT d.dead
-        AND d.due <= $1
+        d.controller_id = $1
+        AND NOT d.dead
+        AND d.due <= $2
     ORDER BY d.due
-    LIMIT $3
+    LIMIT $4
     FOR UPDATE SKIP LOCKED
 ) AS n
 WHERE
-    p.controller_id = n.controller_id
+    p.controller_id = $1
     AND p.ping_id = n.ping_id
 RETURNING p.controller_id, p.ping_id, p.webhook_id, p.audience_id, p.at, p.tries;
 

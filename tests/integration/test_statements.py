@@ -1,6 +1,7 @@
 """The schema is what migrations make; each named statement runs on it, as some role, and has a caller."""
 
 import ast
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -202,3 +203,42 @@ def test_a_statement_without_a_caller_is_found(tmp_path: Path) -> None:
     )
     statements = {"shop": {"visits": "", "sales": ""}, "x": {"other": "", "visits": ""}}
     assert uncalled(statements, tmp_path) == {("shop", "sales"), ("x", "visits")}
+
+
+ACROSS = {
+    ("access", "key_by_digest"): "a key says whose it is",
+    ("feed", "controllers_followed"): "which controllers have feeds",
+    ("ledger", "controllers"): "which controllers there are, and where each stands",
+    ("ledger", "create_controller"): "a new one's number",
+    ("ledger", "refresh_statistics"): "the planner's",
+    ("releases", "controllers_unsealed"): "which controllers have releases to seal",
+    ("upkeep", "controllers"): "which controllers there are",
+    ("webhooks", "controllers_due"): "which controllers have something to say",
+}
+"""Statements of more than one controller, and what for: to find out which one to go on with."""
+
+OF_ONE = re.compile(r"controller_id = \$1\b|\b(?:VALUES \(|SELECT\s+)\$1,|\(\$1[,)]")
+
+
+def across(statements: Mapping[str, Mapping[str, str]]) -> set[Named]:
+    """Return the statements that do not say, first of all, of which controller they are.
+
+    Those of the gate do so by the settings of their transaction; a function takes the controller first.
+    """
+    return {
+        (area, name)
+        for area, named in statements.items()
+        for name, text in named.items()
+        if area not in BY_OWNER | {"gate"} and not OF_ONE.search(text)
+    }
+
+
+def test_a_statement_is_of_one_controller() -> None:
+    statements = {area: load(area) for area in AREAS}
+    assert across(statements) == set(ACROSS)
+
+
+def test_a_statement_of_all_controllers_is_found() -> None:
+    of_all = "UPDATE ledger.feed SET held_until = 0 WHERE holder = $1"
+    of_one = "UPDATE ledger.feed SET held_until = 0 WHERE controller_id = $1 AND holder = $2"
+    assert across({"feed": {"all": of_all, "one": of_one}}) == {("feed", "all")}

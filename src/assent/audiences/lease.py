@@ -61,10 +61,15 @@ class Feeds:
         self._pool = pool
         self._clock = clock
         self._holder = holder
+        self._taken: set[ControllerId] = set()
 
     async def every(self) -> list[Feed]:
         """Return all feeds of all controllers."""
-        return [_feed(row) for row in await self._pool.fetch(_SQL.feeds)]
+        return [
+            _feed(row)
+            for (controller_id,) in await self._pool.fetch(_SQL.controllers_followed)
+            for row in await self._pool.fetch(_SQL.feeds, controller_id)
+        ]
 
     async def begun(
         self, controller_id: ControllerId, purpose: str, audience: str, consumer: str
@@ -85,11 +90,13 @@ class Feeds:
         )
         if commits is None:
             raise LeaseLost
+        self._taken.add(feed.controller_id)
         return int(commits)
 
     async def give_back(self) -> None:
         """Hold nothing any more."""
-        await self._pool.execute(_SQL.give_feeds_back, self._holder)
+        for controller_id in self._taken:
+            await self._pool.execute(_SQL.give_feeds_back, controller_id, self._holder)
 
     async def profiles(self, feed: Feed) -> Profiles:
         """Return whom a feed speaks of."""

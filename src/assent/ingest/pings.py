@@ -74,7 +74,11 @@ class Pinger:
     async def ping_all(self) -> int:
         """Send everything that is due now, once; return how many were taken."""
         now = self._clock()
-        rows = await self._pool.fetch(_SQL.claim_pings, now, now + _CLAIM, _MOST)
+        rows = [
+            row
+            for (controller_id,) in await self._pool.fetch(_SQL.controllers_due, now)
+            for row in await self._pool.fetch(_SQL.claim_pings, controller_id, now, now + _CLAIM, _MOST)
+        ]
         if rows:
             async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
                 await asyncio.gather(*(self._ping(client, row) for row in rows))
