@@ -3,8 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from assent.audiences.engine import Population
+from assent.audiences.feed import Written
+from assent.audiences.lease import Feed, Feeds
 from assent.audiences.live import Live, _Held
 from assent.core.errors import AssentError
 from assent.core.ids import EntryIndex, Revision
@@ -70,6 +73,18 @@ def no_message_keys() -> None:
     batch.messages_seen = messages_seen  # type: ignore[attr-defined, assignment]
 
 
+def feed_told_twice() -> None:
+    """Write what a feed has to say again, as if it were not known that the first commit went through."""
+    sound = Feeds.write
+
+    async def write(feeds: Feeds, feed: Feed, commits: int, *rest: Any) -> Written:  # noqa: ANN401
+        await sound(feeds, feed, commits, *rest)
+        return await sound(feeds, feed, commits + 1, *rest)
+
+    Feeds.write = write  # type: ignore[method-assign, assignment]
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (stale_population, kept_snapshot, early_answer, no_message_keys)
+    fault.__name__: fault
+    for fault in (stale_population, kept_snapshot, early_answer, no_message_keys, feed_told_twice)
 }
