@@ -5,7 +5,9 @@ SELECT DISTINCT ON (a.audience_id)
     a.version,
     a.title,
     a.purposes,
-    a.rule
+    a.rule,
+    a.holdout,
+    a.goals
 FROM audience AS a
 WHERE a.controller_id = $1
 ORDER BY a.audience_id ASC, a.version DESC;
@@ -17,7 +19,9 @@ SELECT
     a.version,
     a.title,
     a.purposes,
-    a.rule
+    a.rule,
+    a.holdout,
+    a.goals
 FROM audience AS a
 WHERE
     a.controller_id = $1

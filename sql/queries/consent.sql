@@ -159,8 +159,10 @@ FROM
         AS n (purpose_id, purpose_name, view_id, retroactive);
 
 -- name: insert_audiences
-INSERT INTO audience (controller_id, audience_id, version, entry_index, title, purposes, rule)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO audience (
+    controller_id, audience_id, version, entry_index, title, purposes, rule, holdout, goals
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: audience_versions
 -- The newest version of each of these audiences.

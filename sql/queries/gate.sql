@@ -57,11 +57,11 @@ FROM gate.released AS r
 ORDER BY r.profile_id;
 
 -- name: subjects
--- The keyed hash of the identifier that stands for each of these profiles.
+-- The keyed hash of the identifier that stands for each of these profiles; $2 ranks namespaces.
 SELECT
     s.profile_id,
     s.lookup
-FROM gate.subjects($1) AS s;
+FROM gate.subjects($1, $2) AS s;
 
 -- name: changes
 -- Profiles whose view changed after a sequence, oldest first.
@@ -76,12 +76,12 @@ FROM gate.changes($1) AS c;
 SELECT gate.record($1, $2, $3, $4, $5, $6, $7);
 
 -- name: anchors
--- The identifier that stands for each of these profiles, and its keyed hash.
+-- The identifier that stands for each of these profiles, and its keyed hash; $2 ranks namespaces.
 SELECT
     a.profile_id,
     a.identifier_id,
     a.lookup
-FROM gate.anchors($1) AS a;
+FROM gate.anchors($1, $2) AS a;
 
 -- name: usable
 -- Which of these identifiers the purpose may use now, and the profile that each is in for it.
@@ -107,7 +107,8 @@ SELECT
     p.kind,
     p.into_subject,
     p.at,
-    p.profile_id
+    p.profile_id,
+    p.lookup
 FROM gate.feed_page($1, $2, $3) AS p;
 
 -- name: feed_deliver

@@ -47,6 +47,7 @@ from assent.http import (
     health,
     identities,
     me,
+    members,
     notices,
     posthog,
     proofs,
@@ -79,7 +80,8 @@ from assent.ledger.witness import Witness, kept_controllers, refuse_rollback
 _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
-_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
+_ROUTES += [*admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *members.HANDLERS]
 _ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *suppositions.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]

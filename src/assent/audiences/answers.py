@@ -5,12 +5,14 @@ Counting runs in a thread on a consistent snapshot, so decisions keep their late
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from assent.audiences.check import Needs, check
+from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
 from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
@@ -25,8 +27,15 @@ CHUNK: Final = 1_000
 """Members between two looks at what became narrower."""
 
 
-Chunk = tuple[tuple[str, ProfileId], ...]
-"""Members, each a pairwise id and the profile inside."""
+class Member(NamedTuple):
+    """One member: the pairwise id, the profile inside, and the bucket where somebody is held out."""
+
+    subject: str
+    profile: ProfileId
+    bucket: Arm | None
+
+
+Chunk = tuple[Member, ...]
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -88,16 +97,28 @@ class Audiences:
         rule = And(of=tuple(Audience(audience=name) for name in names))
         return await self._count(asking, rule, known, "overlap", ",".join(names))
 
-    async def members(self, asking: Asking, name: str, namespaces: Sequence[str] = ()) -> Members:
-        """Return all members of an audience now, recorded; `namespaces` are what they leave with."""
+    async def members(
+        self,
+        asking: Asking,
+        name: str,
+        namespaces: Sequence[str] = (),
+        buckets: AbstractSet[Arm] = ARMS,
+    ) -> Members:
+        """Return all members of an audience now, recorded; `namespaces` are what they leave with.
+
+        Of `buckets` alone; whoever is in an audience that holds nobody out counts as treated.
+        """
         saved, known = await self._saved(asking, name)
         async with self._standing(asking) as standing:
             ids = await self._ids(asking, standing, saved.rule, known)
             question = standing.population.ask(saved.rule, standing.position.now, known, ids)
             found = await asyncio.to_thread(question.members)
             purpose = standing.position.purpose.id
-            subjects = self._pairwise(
-                asking, purpose, await self._door.subjects(standing.connection, found.tolist())
+            lookups = await self._door.subjects(standing.connection, standing.position, found.tolist())
+            subjects = tuple(
+                member
+                for member in self._pairwise(asking, purpose, lookups, saved.holdout)
+                if (member.bucket or Arm.TREATMENT) in buckets
             )
             (release,) = await self._door.record(
                 standing.connection,
@@ -108,7 +129,7 @@ class Audiences:
                         kind="members",
                         consumer=asking.consumer,
                         rules=":".join((f"{saved.id}@{saved.version}", *namespaces)),
-                        profiles=tuple(profile for _, profile in subjects),
+                        profiles=tuple(member.profile for member in subjects),
                     )
                 ],
             )
@@ -117,7 +138,7 @@ class Audiences:
 
     async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[Chunk | None]:
         """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower."""
-        everyone = {profile for _, profile in members.subjects}
+        everyone = {member.profile for member in members.subjects}
         after = members.sequence
         for start in range(0, len(members.subjects), CHUNK):
             after, narrowed = await self._live.narrowed(asking.controller_id, asking.purpose, after)
@@ -130,7 +151,7 @@ class Audiences:
         self, asking: Asking, chunk: Chunk, namespaces: Sequence[NamespaceId]
     ) -> list[Exported]:
         """Return the identifiers that a chunk's members are handed out with, as the gate permits them now."""
-        profiles = [profile for _, profile in chunk]
+        profiles = [member.profile for member in chunk]
         return await self._live.exported(asking.controller_id, asking.purpose, profiles, namespaces)
 
     async def _count(
@@ -169,16 +190,21 @@ class Audiences:
         if not wanted:
             return {}
         everyone = standing.population.profiles().tolist()
-        found = await self._door.subjects(standing.connection, everyone)
+        found = await self._door.subjects(standing.connection, standing.position, everyone)
         named = await asyncio.to_thread(self._pairwise, asking, standing.position.purpose.id, found)
-        return {name: profile for name, profile in named if name in wanted}
+        return {name: profile for name, profile, _ in named if name in wanted}
 
     def _pairwise(
-        self, asking: Asking, purpose: PurposeId, found: Mapping[ProfileId, bytes]
-    ) -> tuple[tuple[str, ProfileId], ...]:
+        self,
+        asking: Asking,
+        purpose: PurposeId,
+        found: Mapping[ProfileId, bytes],
+        holdout: Holdout | None = None,
+    ) -> Chunk:
+        who = asking.controller_id, asking.consumer, purpose
         return tuple(
             sorted(
-                (self._ring.pairwise(asking.controller_id, asking.consumer, purpose, subject), one)
+                Member(self._ring.pairwise(*who, subject), one, arm_of(holdout, subject))
                 for one, subject in found.items()
             )
         )

@@ -13,7 +13,7 @@ Pure. Raises a Refused with a pointer into the caller's own rule: a fault inside
 the reference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -92,6 +92,15 @@ class Needs(Struct, frozen=True, kw_only=True):
 
     features: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+
+
+def together(needs: Iterable[Needs]) -> Needs:
+    """Return what several rules look at."""
+    found = list(needs)
+    return Needs(
+        features=tuple(sorted({name for each in found for name in each.features})),
+        categories=tuple(sorted({name for each in found for name in each.categories})),
+    )
 
 
 def check(

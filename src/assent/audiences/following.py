@@ -238,7 +238,7 @@ class Following:
         wanted = sorted(ids)
         if not wanted:
             return {}
-        anchors = await self._door.anchors(standing.connection, wanted)
+        anchors = await self._door.anchors(standing.connection, standing.position, wanted)
         inside = frozenset(np.intersect1d(members, np.array(wanted, np.int64)).tolist())
         return {
             profile: Present(

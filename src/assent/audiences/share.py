@@ -1,11 +1,14 @@
 """Which share of people, or of a feature's values, somebody falls into: the same on every day and worker.
 
 A draw is a number below 2**64: even over people, the same for one salt and one key, unrelated for another
-salt. A person's key is the keyed hash of the identifier that stands for the profile (`gate.subjects`): the
+salt. A person's key is the keyed hash of the identifier that stands for the profile (`gate.anchors`): the
 one the purpose could use first, so a merge leaves a profile in the share of the identifier known longest, and
-each part of a split is drawn by its own. It is a function of what the purpose may use alone. A keyed hash is
-already as good as random, so mixing it with the salt's hash is enough, and numpy mixes a million in
-milliseconds. Pure; raises nothing.
+each part of a split is drawn by its own. Of identifiers usable from one instant on, as under a contract all
+are, the namespace of highest priority decides: a person who is known by a user id keeps the share through
+every device that comes and goes. It moves where that identifier itself goes: its own permit ends or begins
+anew, it is unlinked, or, of devices alone that a contract opens, one of lower hash joins. It is a function of
+what the purpose may use alone. A keyed hash is already as good as random, so mixing it with the salt's hash
+is enough, and numpy mixes a million in milliseconds. Pure; raises nothing.
 """
 
 import hashlib

@@ -1,12 +1,16 @@
 """The audiences in force, kept at hand: read again once a second, or when this process wrote one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
 from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.goal import Goal
+from assent.audiences.goal import read as read_goals
+from assent.audiences.holdout import Arm, Holdout, arm_of
+from assent.audiences.holdout import read as read_holdout
 from assent.audiences.rule import Rule, from_json, parse
 from assent.audiences.seen import Opening, Seen, Shown, seen_at
 from assent.core.errors import Refused, UnknownAudience
@@ -33,6 +37,13 @@ class Audience(Struct, frozen=True, kw_only=True):
     title: str
     purposes: tuple[str, ...]
     rule: Rule
+    holdout: Holdout | None = None
+    goals: tuple[Goal, ...] = ()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule, and those of the goals: all that it asks of data."""
+        return self.rule, *(goal.rule for goal in self.goals)
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -52,6 +63,11 @@ class Rules(Struct, frozen=True, kw_only=True):
             return []
         seen = seen_at(shown(profile), now)
         return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known, name)]
+
+    def buckets(self, names: Container[str], subject: bytes) -> dict[str, Arm]:
+        """Return the bucket in each of these audiences that holds somebody out."""
+        drawn = {one.id: arm_of(one.holdout, subject) for one in self.asked if one.id in names}
+        return {name: arm for name, arm in drawn.items() if arm is not None}
 
 
 class AudienceShelf:
@@ -107,9 +123,23 @@ class AudienceShelf:
         return {row["audience_id"]: _audience(*row) for row in rows if row["rule"] is not None}
 
 
-def _audience(name: str, version: int, title: str, purposes: Iterable[str], rule: str) -> Audience:
+def _audience(
+    name: str,
+    version: int,
+    title: str,
+    purposes: Iterable[str],
+    rule: str,
+    holdout: str | None,
+    goals: str | None,
+) -> Audience:
     return Audience(
-        id=name, version=version, title=title, purposes=tuple(purposes), rule=parse(from_json(rule))
+        id=name,
+        version=version,
+        title=title,
+        purposes=tuple(purposes),
+        rule=parse(from_json(rule)),
+        holdout=read_holdout(holdout),
+        goals=read_goals(goals),
     )
 
 

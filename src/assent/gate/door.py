@@ -292,16 +292,18 @@ class Door:
         rows.sort(key=lambda row: row[0])
         return list(profiles(position.policy, rows, position.now))
 
-    async def subjects(self, connection: Connection, ids: Sequence[ProfileId]) -> dict[ProfileId, bytes]:
+    async def subjects(
+        self, connection: Connection, position: Position, ids: Sequence[ProfileId]
+    ) -> dict[ProfileId, bytes]:
         """Return the keyed hash of the identifier that stands for each profile."""
-        rows = await connection.fetch(_SQL.subjects, ids)
+        rows = await connection.fetch(_SQL.subjects, ids, _ranking(position.policy))
         return {row["profile_id"]: row["lookup"] for row in rows}
 
     async def anchors(
-        self, connection: Connection, ids: Sequence[ProfileId]
+        self, connection: Connection, position: Position, ids: Sequence[ProfileId]
     ) -> dict[ProfileId, tuple[IdentifierId, bytes]]:
         """Return the identifier that stands for each profile, with its keyed hash."""
-        rows = await connection.fetch(_SQL.anchors, ids)
+        rows = await connection.fetch(_SQL.anchors, ids, _ranking(position.policy))
         return {row["profile_id"]: (row["identifier_id"], row["lookup"]) for row in rows}
 
     async def usable(
@@ -349,6 +351,11 @@ class Door:
             self._ring.seal_many(plain),
         )
         return called
+
+
+def _ranking(policy: Policy) -> list[NamespaceId]:
+    """Return the namespaces, the one of highest priority first."""
+    return sorted(policy.namespaces, key=lambda number: policy.namespaces[number].priority)
 
 
 def _ids(shown: Sequence[Profile | None]) -> tuple[ProfileId, ...]:

@@ -34,6 +34,8 @@ class Line(Struct, frozen=True, kw_only=True):
     kind: str
     into: str | None
     at: Instant
+    lookup: bytes | None
+    """The keyed hash of whom it names, if they may be used now."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -85,5 +87,10 @@ def _usable(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
 
 def _line(row: asyncpg.Record) -> Line:
     return Line(
-        seq=row["seq"], subject=row["subject"], kind=row["kind"], into=row["into_subject"], at=row["at"]
+        seq=row["seq"],
+        subject=row["subject"],
+        kind=row["kind"],
+        into=row["into_subject"],
+        at=row["at"],
+        lookup=row["lookup"],
     )

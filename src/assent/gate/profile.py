@@ -39,7 +39,7 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     id: ProfileId
     subject: bytes
-    """The keyed hash of the identifier that stands for the profile, as `gate.subjects` chooses it."""
+    """The keyed hash of the identifier that stands for the profile, as `gate.anchors` chooses it."""
     kinds: frozenset[IdentifierKind]
     tier: str
     permits: tuple[tuple[CategoryMask, Instant, Instant], ...]
@@ -66,14 +66,14 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     items: dict[FeatureId, list[Item]] = defaultdict(list)
     visible = 0
     valid_until = FOREVER
-    subject: tuple[Instant, bytes] = (FOREVER, b"")
+    subject: tuple[Instant, int, bytes] = (FOREVER, 0, b"")
     for _, one, namespace, lookup, categories, since, until, _, feature_id, at, entry, body in rows:
         permits[categories, since, until] = None
         if since > now:
             valid_until = min(valid_until, since)
             continue
         namespaces[one] = namespace
-        subject = min(subject, (since, lookup))
+        subject = min(subject, (since, policy.namespaces[namespace].priority, lookup))
         visible |= categories
         if body is None:
             continue
@@ -97,7 +97,7 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
     kinds = [policy.namespaces[namespace].kind for namespace in namespaces.values()]
     return Profile(
         id=profile_id,
-        subject=subject[1],
+        subject=subject[2],
         kinds=frozenset(kinds),
         tier=tier(kinds, len(state.sessions)),
         permits=tuple(permits),

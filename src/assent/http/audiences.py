@@ -1,69 +1,78 @@
-"""Audiences: saved rules, how many people they are true for, and who."""
+"""Audiences: saved rules, with holdouts and goals, and how many people they are true for."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, post, put
 from litestar.params import FromPath
-from litestar.response import Stream
 from msgspec import Meta, Raw, Struct
 
-from assent.audiences.answers import Asking, Count, Members
-from assent.audiences.check import Needs, check
-from assent.audiences.derive import needed, needed_by_all
+from assent.audiences import goal as goals_of
+from assent.audiences import holdout as holdouts
+from assent.audiences.answers import Count
+from assent.audiences.check import Needs, check, together
+from assent.audiences.derive import needed_by_all
+from assent.audiences.goal import Goal
+from assent.audiences.holdout import Holdout, held_out
 from assent.audiences.rule import Rule, to_json, unparse
 from assent.audiences.shelf import Audience
 from assent.audiences.text import write
 from assent.core.errors import (
     FactRejected,
     Forbidden,
-    NotPermittedForPurpose,
     UnknownAudience,
     UnknownPurpose,
     UnreadableBody,
 )
-from assent.core.ids import NamespaceId, ProfileId
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
-from assent.http.at_least import refuse_ahead, revision_asked, sequence_asked
+from assent.http.asking import PurposeRequest, asking_for
+from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import answer, at_revision, at_sequence, body_of, reading, revision_of
 from assent.http.idempotency import once
 from assent.http.keys import ONE_LINE, Caller, Role
-from assent.http.rules import said_rule
+from assent.http.rules import pointing_into, said_rule
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
-from assent.ingest.handing_out import Values, opened
 
 _KEEPERS: Final = "admin, dpo, engine"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-_encode = msgspec.json.Encoder().encode
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+_GOAL_NAME: Final = "A goal's id is its own, up to 63 lower-case letters, digits, - and _."
+
+
+Title = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
+Salt = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
+
+
+class HoldoutRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which share of the members to hold out, and what it is drawn by: the audience's id, unless said."""
+
+    share: float
+    salt: Salt | None = None
+
+
+class GoalRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What members should come to do: a tree, or its text."""
+
+    id: str
+    title: Title
+    rule: Raw
 
 
 class AudienceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An audience to save (API.md, Engine)."""
 
-    title: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
+    title: Title
     purposes: Annotated[tuple[str, ...], Meta(min_length=1)]
     rule: Raw
     """A tree, or its text."""
-
-
-class PurposeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For which purpose to answer."""
-
-    purpose: str
-
-
-class MembersRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For which purpose, and with which of the members' identifiers."""
-
-    purpose: str
-    namespaces: tuple[str, ...] | None = None
+    holdout: HoldoutRequest | None = None
+    goals: Annotated[tuple[GoalRequest, ...], Meta(max_length=8)] = ()
 
 
 class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,21 +108,54 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
     existing = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if existing is not None and not _owns(who, existing.purposes):
         raise Forbidden
-    with said_rule(body.rule) as rule:
-        needs = [
-            await _checked(wired, who, policy, audience, rule, purpose, place)
-            for place, purpose in enumerate(body.purposes)
-        ]
-    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
-    revision = await _append(wired, who, audience, body.title, body.purposes, to_json(rule))
+    wanted, needs = await _wanted(wired, who, policy, audience, body)
+    names = needed_by_all(wanted.rules, policy)
+    await wired.derivations.ensure(who.controller_id, names, who.role.value)
+    revision = await _append(wired, who, _fact(wanted))
     # Again, since somebody may have dropped what nobody needed until now.
-    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
+    await wired.derivations.ensure(who.controller_id, names, who.role.value)
     await _drop_unneeded(wired, who, policy)
     saved = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if saved is None:  # somebody deleted it at once
         raise UnknownAudience
-    document = {"id": audience, "version": saved.version, "needs": needs[0]}
+    document = {"id": audience, "version": saved.version, "needs": needs}
     return answer(document, headers=_written(who, revision))
+
+
+async def _wanted(
+    wired: Service, who: Caller, policy: Policy, audience: str, body: AudienceRequest
+) -> tuple[Audience, Needs]:
+    """Return what a body asks to be saved, checked for each of its purposes, and what it looks at."""
+    for place, purpose in enumerate(body.purposes):
+        if purpose not in policy.purpose_ids:
+            raise UnknownPurpose(pointer=f"/purposes/{place}")
+        if who.role is Role.ENGINE:
+            may_use(who, policy, purpose)
+    with said_rule(body.rule) as rule:
+        needs = [await _checked(wired, who, policy, each, rule, audience, rule) for each in body.purposes]
+    goals: list[Goal] = []
+    for place, one in enumerate(body.goals):
+        if not _NAME.fullmatch(one.id) or one.id in (goal.id for goal in goals):
+            raise UnreadableBody(_GOAL_NAME, pointer=f"/goals/{place}/id")
+        with pointing_into(f"/goals/{place}"), said_rule(one.rule) as goal_rule:
+            needs += [
+                await _checked(wired, who, policy, each, goal_rule, audience, rule) for each in body.purposes
+            ]
+        goals.append(Goal(id=one.id, title=one.title, rule=goal_rule))
+    wanted = Audience(
+        id=audience,
+        version=0,
+        title=body.title,
+        purposes=body.purposes,
+        rule=rule,
+        holdout=_holdout(body.holdout, audience),
+        goals=tuple(goals),
+    )
+    return wanted, together(needs)
+
+
+def _holdout(said: HoldoutRequest | None, audience: str) -> Holdout | None:
+    return None if said is None else held_out(said.share, said.salt or audience)
 
 
 @reading("/v1/audiences", opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True))
@@ -156,7 +198,9 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
     found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if found is None or not _owns(who, found.purposes):
         raise UnknownAudience
-    revision = await _append(wired, who, audience, found.title, found.purposes, None)
+    revision = await _append(
+        wired, who, AudienceBody(audience=audience, title=found.title, purposes=found.purposes, rule=None)
+    )
     await _drop_unneeded(wired, who, await wired.policies.refreshed(who.controller_id))
     return answer({"id": audience, "deleted": True}, headers=_written(who, revision))
 
@@ -164,7 +208,7 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
 async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
     """Drop what no audience in force asks of events any more."""
     saved = await wired.audiences.shelf.all(who.controller_id)
-    names = needed_by_all([one.rule for one in saved.values()], policy)
+    names = needed_by_all([rule for one in saved.values() for rule in one.rules], policy)
     await wired.derivations.drop_unneeded(who.controller_id, names, who.role.value)
 
 
@@ -178,7 +222,7 @@ async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PurposeRequest)
-    asking = await _asking(request, who, body.purpose)
+    asking = await asking_for(request, who, body.purpose)
     counted = await wired.audiences.count(asking, audience)
     return answer(counted, headers=at_sequence(counted.sequence))
 
@@ -193,11 +237,11 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PreviewRequest)
-    asking = await _asking(request, who, body.purpose)
+    asking = await asking_for(request, who, body.purpose)
     policy = await wired.policies.current(who.controller_id)
     with said_rule(body.rule) as rule:
         needs = await wired.audiences.needs(asking, policy, rule)
-    await wired.derivations.ensure(who.controller_id, needed(rule, policy), who.role.value)
+    await wired.derivations.ensure(who.controller_id, needed_by_all([rule], policy), who.role.value)
     counted = await wired.audiences.preview(asking, rule)
     document = msgspec.to_builtins(counted) | {"needs": needs}
     return answer(document, headers=at_sequence(counted.sequence))
@@ -213,82 +257,9 @@ async def overlap(request: AnyRequest) -> Response[bytes]:
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, OverlapRequest)
-    asking = await _asking(request, who, body.purpose)
+    asking = await asking_for(request, who, body.purpose)
     counted = await wired.audiences.overlap(asking, body.audiences)
     return answer(counted, headers=at_sequence(counted.sequence))
-
-
-@post(
-    "/v1/audiences/{audience:str}/members",
-    status_code=200,
-    opt=shape(
-        by="engine with the members right",
-        body=MembersRequest,
-        answer=dict[str, Any],
-        media_type="application/x-ndjson",
-        at_least=True,
-    ),
-)
-async def members(request: AnyRequest, audience: FromPath[str]) -> Stream:
-    """Stream all members, in order of their pairwise ids; only a last line says that they are complete."""
-    wired = service(request)
-    who = await caller(request, Role.ENGINE)
-    who.require_members()
-    body = await body_of(request, MembersRequest)
-    asking = await _asking(request, who, body.purpose)
-    policy = await wired.policies.current(who.controller_id)
-    names = sorted(set(body.namespaces or ()))
-    handed = _handed_out(policy, body.purpose, names)
-    found = await wired.audiences.members(asking, audience, names)
-    return Stream(
-        _lines(wired, asking, policy, found, handed),
-        media_type="application/x-ndjson",
-        headers=at_sequence(found.sequence),
-        status_code=200,
-    )
-
-
-def _handed_out(policy: Policy, purpose: str, names: Sequence[str]) -> list[NamespaceId]:
-    """Return the namespaces that are named, if the purpose may hand out values of all of them."""
-    exports = policy.purposes[policy.purpose_ids[purpose]].exports
-    if any(policy.namespace_ids.get(name) not in exports for name in names):
-        raise NotPermittedForPurpose(pointer="/namespaces")
-    return [policy.namespace_ids[name] for name in names]
-
-
-async def _lines(
-    wired: Service, asking: Asking, policy: Policy, found: Members, handed: Sequence[NamespaceId]
-) -> AsyncIterator[bytes]:
-    async for chunk in wired.audiences.chunks(asking, found):
-        if chunk is None:
-            yield b'{"end":true,"restart":true}\n'
-            return
-        values: Mapping[ProfileId, Values] = {}
-        if handed:
-            exported = await wired.audiences.exported(asking, chunk, handed)
-            values = opened(wired.ring, asking.controller_id, policy.namespaces, exported)
-        yield b"".join(
-            _encode({"subject": one, "identifiers": values.get(profile, {})}) + b"\n"
-            for one, profile in chunk
-        )
-    end = {
-        "end": True,
-        "members": len(found.subjects),
-        "sequence": found.sequence,
-        "release": f"r:{found.release}",
-    }
-    yield msgspec.json.encode(end) + b"\n"
-
-
-async def _asking(request: AnyRequest, who: Caller, purpose: str) -> Asking:
-    may_use(who, await service(request).policies.current(who.controller_id), purpose)
-    return Asking(
-        controller_id=who.controller_id,
-        purpose=purpose,
-        consumer=who.consumer,
-        exact=who.members,
-        at_least=sequence_asked(request),
-    )
 
 
 async def _saved(request: AnyRequest, who: Caller) -> tuple[dict[str, Audience], dict[str, str] | None]:
@@ -304,22 +275,27 @@ async def _saved(request: AnyRequest, who: Caller) -> tuple[dict[str, Audience],
 
 
 async def _checked(
-    wired: Service, who: Caller, policy: Policy, audience: str, rule: Rule, purpose: str, place: int
+    wired: Service, who: Caller, policy: Policy, purpose: str, rule: Rule, audience: str, saved: Rule
 ) -> Needs:
-    number = policy.purpose_ids.get(purpose)
-    if number is None:
-        raise UnknownPurpose(pointer=f"/purposes/{place}")
-    if who.role is Role.ENGINE:
-        may_use(who, policy, purpose)
+    """Check a rule of an audience for a purpose; `saved` is the audience's own."""
     known = await wired.audiences.shelf.of_purpose(who.controller_id, purpose)
-    rules = {other.id: other.rule for other in known.values()} | {audience: rule}
-    return check(rule, policy, number, rules, name=audience)
+    rules = {other.id: other.rule for other in known.values()} | {audience: saved}
+    name = audience if rule is saved else None
+    return check(rule, policy, policy.purpose_ids[purpose], rules, name=name)
 
 
-async def _append(
-    wired: Service, who: Caller, audience: str, title: str, purposes: tuple[str, ...], rule: str | None
-) -> int:
-    body = AudienceBody(audience=audience, title=title, purposes=purposes, rule=rule)
+def _fact(wanted: Audience) -> AudienceBody:
+    return AudienceBody(
+        audience=wanted.id,
+        title=wanted.title,
+        purposes=wanted.purposes,
+        rule=to_json(wanted.rule),
+        holdout=holdouts.write(wanted.holdout),
+        goals=goals_of.write(wanted.goals),
+    )
+
+
+async def _append(wired: Service, who: Caller, body: AudienceBody) -> int:
     facts = make_facts(wired.ring, wired.random, who.controller_id, [Draft(body=body, role=who.role.value)])
     appended = await wired.ledger.append(who.controller_id, facts)
     if appended.outcomes[0].code is not None:
@@ -351,6 +327,7 @@ def _owns(who: Caller, purposes: tuple[str, ...]) -> bool:
 
 
 def _document(found: Audience) -> dict[str, object]:
+    held, goals = found.holdout, goals_of.document(found.goals)
     return {
         "id": found.id,
         "version": found.version,
@@ -358,7 +335,9 @@ def _document(found: Audience) -> dict[str, object]:
         "purposes": found.purposes,
         "rule": unparse(found.rule),
         "text": write(found.rule),
+        "holdout": None if held is None else {"share": held.said, "salt": held.salt},
+        "goals": [each | {"text": write(goal.rule)} for goal, each in zip(found.goals, goals, strict=True)],
     }
 
 
-HANDLERS = [save, every, one, remove, count, preview, overlap, members]
+HANDLERS = [save, every, one, remove, count, preview, overlap]

@@ -74,12 +74,13 @@ def _decision(
     wired: Service, who: Caller, released: Answer, rules: Rules, profile: Profile
 ) -> Mapping[str, object]:
     name = wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.subject)
+    audiences = rules.of(released.policy, profile, released.now, name)
     return {
         "subject": name,
         "tier": profile.tier,
         "features": features(released, profile),
-        "audiences": rules.of(released.policy, profile, released.now, name),
-        "buckets": {},
+        "audiences": audiences,
+        "buckets": rules.buckets(audiences, profile.subject),
     }
 
 

@@ -16,6 +16,16 @@ POINTER = "/rule"
 
 
 @contextmanager
+def pointing_into(place: str) -> Iterator[None]:
+    """Let a fault that is found in a rule meanwhile point into the part of the body that holds the rule."""
+    try:
+        yield
+    except Refused as fault:
+        fault.pointer = place + fault.pointer
+        raise
+
+
+@contextmanager
 def said_rule(raw: msgspec.Raw) -> Iterator[Rule]:
     """Yield the rule; a fault that is found in a text meanwhile is told by its place there."""
     said = from_json(raw)

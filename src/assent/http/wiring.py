@@ -58,7 +58,7 @@ class Service(Struct, frozen=True, kw_only=True):
     async def keep_what_rules_ask(self, controller_id: ControllerId, policy: Policy, role: str) -> None:
         """Keep what the rules in force ask of events under a policy: another may claim events otherwise."""
         saved = await self.audiences.shelf.all(controller_id)
-        names = needed_by_all([one.rule for one in saved.values()], policy)
+        names = needed_by_all([rule for one in saved.values() for rule in one.rules], policy)
         await self.derivations.ensure(controller_id, names, role)
 
     @property

@@ -119,6 +119,8 @@ class AudienceBody(Struct, frozen=True, kw_only=True, tag="audience"):
     title: str
     purposes: tuple[str, ...]
     rule: str | None
+    holdout: str | None = None
+    goals: str | None = None
     identifiers: tuple[Identifier, ...] = ()
 
 

@@ -164,6 +164,8 @@ async def save(connection: Connection, controller_id: ControllerId, board: Board
             audience.body.title,
             list(audience.body.purposes),
             audience.body.rule,
+            audience.body.holdout,
+            audience.body.goals,
         )
 
 

@@ -93,7 +93,7 @@ class KeyRing:
     ) -> str:
         """Return the name of a profile for one consumer and one purpose: `k` and 32 letters or digits.
 
-        `subject` is the keyed hash of the identifier that stands for the profile (`gate.subjects`).
+        `subject` is the keyed hash of the identifier that stands for the profile (`gate.anchors`).
         """
         key = self._derive("pairwise", controller_id)
         name = hmac.digest(key, _framed(consumer, purpose_id, subject.hex()), "sha256")[:PAIRWISE_BYTES]

@@ -124,9 +124,11 @@ class Shop:
         )
         return str(made["token"])
 
-    async def save(self, audience: str, rule: object, *purposes: str, by: str = "admin") -> httpx.Response:
+    async def save(
+        self, audience: str, rule: object, *purposes: str, by: str = "admin", **more: Json
+    ) -> httpx.Response:
         """Save an audience."""
-        body = {"title": "an audience", "purposes": list(purposes), "rule": rule}
+        body = {"title": "an audience", "purposes": list(purposes), "rule": rule, **more}
         return await self.ask("PUT", f"/v1/audiences/{audience}", body, by=by)
 
     async def revision(self) -> int:

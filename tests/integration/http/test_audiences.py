@@ -53,6 +53,8 @@ async def test_an_audience_is_saved_in_versions(shop: Shop) -> None:
         "purposes": [PURPOSE],
         "rule": ITALIANS,
         "text": 'country = "IT"',
+        "holdout": None,
+        "goals": [],
     }
     assert found.headers["assent-revision"] == str(await shop.revision())
     listed = await shop.ask("GET", "/v1/audiences")
