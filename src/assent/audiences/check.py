@@ -193,7 +193,9 @@ class _Checking:
             self._kept(feature, place)
             self.categories.add(feature.category)
         if isinstance(node, Held | AnyItem):
-            self._feature(node.feature, place + "/feature")
+            feature = self._feature(node.feature, place + "/feature")
+            if feature.cart is not None:
+                self._feature(feature.cart.cleared, place + "/feature")
 
     def _kept(self, feature: Feature, place: str) -> None:
         """(7) no window is longer than its category keeps its data."""
@@ -206,6 +208,8 @@ class _Checking:
 
     def _leaf(self, node: "_Leaf", place: str) -> None:
         feature = self._feature(node.feature, place + "/feature")
+        if feature.cart is not None:  # (4) whose content depends on what else is seen: any_item asks both
+            raise WrongType("expected any_item, the feature is a cart", pointer=place + "/op")
         kinds = _ASKS.get(type(node), ())
         if kinds and feature.type not in kinds:  # (4)
             names = " or ".join(kind.value for kind in kinds)

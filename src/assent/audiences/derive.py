@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from assent.audiences.rule import (
+    Absent,
     Agg,
     And,
     AnyItem,
@@ -23,6 +24,7 @@ from assent.audiences.rule import (
     Ge,
     Gt,
     Held,
+    Known,
     Le,
     Lt,
     Ne,
@@ -35,7 +37,7 @@ from assent.audiences.rule import (
 from assent.core import derived
 from assent.core.errors import Refused, UnknownFeature, WrongType
 from assent.core.ids import CategoryId, FeatureId
-from assent.core.policy import Aggregate, Feature, Leaf, Policy, Step, ValueType
+from assent.core.policy import Aggregate, Cart, Feature, Leaf, Policy, Step, ValueType
 from assent.core.time import Duration, Instant, parse_duration, parse_time
 from assent.features.catalogue import fitted, pack_value
 from assent.features.condition import predicate
@@ -76,7 +78,7 @@ def lowered(leaf: EventLeaf, policy: Policy, pointer: str = "") -> Lowered:
         case Held():
             return _held(leaf, policy, pointer)
         case AnyItem():
-            return _compared(">=", _any_item(leaf, policy, pointer), 1)
+            return _any_item(leaf, policy, pointer)
         case _:
             assert_never(leaf)
 
@@ -208,7 +210,34 @@ def _holding(leaf: Held, policy: Policy, long: Duration, pointer: str) -> Featur
     )
 
 
-def _any_item(leaf: AnyItem, policy: Policy, pointer: str) -> Feature:
+def _any_item(leaf: AnyItem, policy: Policy, pointer: str) -> Lowered:
+    named = feature_of(leaf.feature, policy, pointer + "/feature")
+    if named.cart is not None:
+        return _in_cart(leaf, named, named.cart, pointer)
+    if leaf.lasting is not None:
+        raise WrongType("expected none: only of a cart it is known how long", pointer=pointer + "/for")
+    return _compared(">=", _in_list(leaf, policy, pointer), 1)
+
+
+def _in_cart(leaf: AnyItem, named: Feature, cart: Cart, pointer: str) -> Lowered:
+    """Something is in the cart, and it is known what was ordered: hidden orders prove no cart full.
+
+    They do prove one empty, since whatever they cleared is less in it.
+    """
+    lasting = None if leaf.lasting is None else _duration(leaf.lasting, pointer + "/for")
+    feature = derived.named(
+        structs.replace(
+            named,
+            type=ValueType.NUMBER,
+            leaf=Leaf(where=_condition(leaf.where, pointer + "/where"), until=lasting),
+        )
+    )
+    full = _compared(">=", feature, 1)
+    seen = Or(of=(Known(feature=cart.cleared), Absent(feature=cart.cleared)))
+    return Lowered(rule=And(of=(full.rule, seen)), features=full.features)
+
+
+def _in_list(leaf: AnyItem, policy: Policy, pointer: str) -> Feature:
     trait = _trait(leaf.feature, policy, pointer + "/feature")
     if trait.type is not ValueType.LIST:
         raise WrongType("expected a list of objects", pointer=pointer + "/op")
@@ -248,11 +277,17 @@ def _feature(
     )
 
 
-def _trait(name: str, policy: Policy, pointer: str) -> Feature:
+def feature_of(name: str, policy: Policy, pointer: str) -> Feature:
+    """Return a feature that a rule may name. Raises UnknownFeature."""
     number = policy.feature_ids.get(name)
     feature = None if number is None else policy.features.get(number)
     if feature is None or feature.leaf is not None:
         raise UnknownFeature(pointer=pointer)
+    return feature
+
+
+def _trait(name: str, policy: Policy, pointer: str) -> Feature:
+    feature = feature_of(name, policy, pointer)
     if feature.trait is None:
         raise WrongType("expected a feature that is a trait: of others no history is kept", pointer=pointer)
     return feature

@@ -166,4 +166,5 @@ class Live:
 
 
 def _put(population: Population, position: Position, rows: Iterable[Row]) -> None:
-    population.put_all(shown(profile) for profile in profiles(position.policy, rows, position.now))
+    found = profiles(position.policy, position.purpose, rows, position.now)
+    population.put_all(shown(profile) for profile in found)

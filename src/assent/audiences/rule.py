@@ -220,10 +220,11 @@ class Seq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
 
 class AnyItem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="any_item"):
-    """One item of a list fulfils the whole condition."""
+    """One item of a list fulfils the whole condition; of a cart, having lain there for so long."""
 
     feature: str
     where: "Rule"
+    lasting: str | None = field(name="for", default=None)
 
 
 class Held(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="held"):

@@ -80,6 +80,7 @@ _ADDING = (
     Aggregate.SEQUENCE,
     Aggregate.HELD,
     Aggregate.HOLDS,
+    Aggregate.CART,
 )
 
 
@@ -101,6 +102,8 @@ def bound_of(feature: Feature) -> Bound:
     A sum counts as one that grows, as amounts do: it may prove enough, and never too few.
     """
     match feature.aggregate:
+        case Aggregate.SUM if feature.less is not None:
+            return Bound.NOTHING
         case Aggregate.HIGH | Aggregate.LOW if feature.type not in {ValueType.NUMBER, ValueType.TIME}:
             return Bound.NOTHING
         case Aggregate.COUNT | Aggregate.SUM | Aggregate.HIGH | Aggregate.DISTINCT:
@@ -111,5 +114,5 @@ def bound_of(feature: Feature) -> Bound:
             return Bound.AT_MOST
         case Aggregate.LAST | Aggregate.LAST_TIME | Aggregate.TRAIT | Aggregate.HOLDS:
             return Bound.ITSELF
-        case Aggregate.MEAN | Aggregate.FIRST:
+        case Aggregate.MEAN | Aggregate.FIRST | Aggregate.TOP | Aggregate.CART:
             return Bound.NOTHING

@@ -123,6 +123,7 @@ def _category(policy: Policy, one: Category) -> Keys:
         "traits": sorted(one.traits),
         "context": sorted(one.context),
         "special": one.special,
+        "profiling": one.profiling,
         "also": sorted(policy.purposes[each].name for each in one.also),
         "retention": _length(one.retention),
     }
@@ -137,6 +138,11 @@ def _features(policy: Policy) -> dict[str, Keys]:
             "source": one.trait or one.event or "every call",
             "path": one.path,
             "window": _length(one.window),
+            "less": one.less,
+            "size": one.size,
+            "decimals": one.decimals,
+            "cart": None if one.cart is None else [one.cart.removed, one.cart.amount, one.cart.cleared],
+            "model": None if one.model is None else f"{one.model.name} {one.model.version}",
         }
         for one in policy.features.values()
     }
@@ -291,7 +297,7 @@ def _other(_: object, __: object) -> Meaning:
 
 
 _NARROWING_FLAGS: Final = ("double_opt_in", "automated_significant", "direct_marketing", "imbalance", "gpc")
-_WIDENING_FLAGS: Final = ("compelling_grounds", "lia")
+_WIDENING_FLAGS: Final = ("compelling_grounds", "lia", "profiling")
 
 _PURPOSE: Final[Mapping[str, Judge]] = {
     "legal_basis": _basis,
@@ -317,6 +323,7 @@ _CATEGORY: Final[Mapping[str, Judge]] = {
     "traits": _more,
     "context": _more,
     "special": _condition,
+    "profiling": _condition,
     "also": _fewer,
     "retention": _lasting,
 }

@@ -2,9 +2,9 @@
 
 A group such as `page` is a name for members that say nothing about who somebody is: an identifier beside them
 (`device.id`, `device.advertisingId`) or a name somebody gave (`device.name`) is no member, and is not kept.
-Two fields are made at the door: `page.search_terms` of the query string, which is otherwise cut off, and
-`referrer.host`. Any other field can be claimed by its own path, and is kept when it is text, a number or a
-boolean.
+Three fields are made at the door: `page.search_terms` of the query string, which is otherwise cut off,
+`referrer.host`, and `location.place` of a location's degrees, cut to a coarse grid. Any other field can be
+claimed by its own path, and is kept when it is text, a number or a boolean.
 
 Pure. Raises nothing.
 """
@@ -17,6 +17,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "campaign": ("content", "id", "medium", "name", "source", "term"),
     "device": ("manufacturer", "model", "type"),
     "library": ("name", "version"),
+    "location": ("city", "country", "place", "region"),
     "os": ("name", "version"),
     "page": ("path", "search_terms", "title", "url"),
     "referrer": ("host", "url"),

@@ -3,7 +3,8 @@
 What is refused: an event or trait that two categories claim; a context field that nobody may claim, because
 it is an identifier; a feature of what no category claims, or of another category than it says; of an event
 and a context field that are not of one category; keys that its aggregate cannot use; a type that its
-aggregate cannot give; a window longer than the category keeps its data.
+aggregate cannot give; a window longer than the category keeps its data; what a model computed, outside of
+a category that is profiling, or anything else in one.
 
 Pure. Raises PolicyInvalid.
 """
@@ -17,8 +18,16 @@ from assent.core.context_fields import ELSEWHERE, PREFIX, expanded, members_of
 from assent.core.document_places import Place, longest, one_of, read, read_optional_duration, shortest
 from assent.core.document_shapes import CategoryShape, FeatureShape
 from assent.core.ids import CategoryId, FeatureId, PurposeId
-from assent.core.policy import Aggregate, Category, Feature, ValueType
+from assent.core.policy import FINEST, Aggregate, Cart, Category, Feature, Model, ValueType
 from assent.core.time import Duration
+
+_SINGLE: Final = (
+    ValueType.BOOLEAN,
+    ValueType.NUMBER,
+    ValueType.TEXT,
+    ValueType.TIME,
+    ValueType.PLACE,
+)
 
 POSSIBLE: Final[Mapping[Aggregate, tuple[ValueType, ...]]] = {
     Aggregate.TRAIT: tuple(ValueType),
@@ -27,15 +36,22 @@ POSSIBLE: Final[Mapping[Aggregate, tuple[ValueType, ...]]] = {
     Aggregate.MEAN: (ValueType.NUMBER,),
     Aggregate.LOW: (ValueType.NUMBER, ValueType.TIME),
     Aggregate.HIGH: (ValueType.NUMBER, ValueType.TIME),
-    Aggregate.FIRST: (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME),
-    Aggregate.LAST: (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME),
+    Aggregate.FIRST: _SINGLE,
+    Aggregate.LAST: _SINGLE,
     Aggregate.DISTINCT: (ValueType.SET, ValueType.NUMBER),
+    Aggregate.TOP: (ValueType.SET,),
+    Aggregate.CART: (ValueType.LIST,),
     Aggregate.FIRST_TIME: (ValueType.TIME,),
     Aggregate.LAST_TIME: (ValueType.TIME,),
 }
 """The types an aggregate can give. A distinct set holds the texts seen, a distinct number counts them."""
 
 _WITHOUT_PATH: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST_TIME, Aggregate.LAST_TIME})
+_OF_CART: Final = frozenset({"amount", "cleared", "removed"})
+_BY_AGGREGATE: Final = ("event", "path", "window", "less", "size", "amount", "cleared", "removed")
+_NEVER_NEEDED: Final = frozenset({"window", "size", "less"})
+_FEW: Final = 3
+"""Values of `top` where none is said."""
 
 
 def read_categories(place: Place, tables: Mapping[str, object]) -> dict[str, CategoryShape]:
@@ -84,6 +100,7 @@ def category(
             for field in _fields(place.at("context", number), claim)
         ),
         special=shape.special,
+        profiling=shape.profiling,
         also=tuple(PurposeId(purposes[purpose]) for purpose in dict.fromkeys(shape.also)),
         retention=read_optional_duration(place.at("retention"), shape.retention),
         titles=shape.titles,
@@ -94,23 +111,46 @@ def feature(place: Place, name: str, shape: FeatureShape, categories: Mapping[st
     """Return one compiled feature, not numbered yet (its id is 0)."""
     aggregate = _aggregate(place, shape)
     owner = _owner(place, shape, categories)
+    kind = _type(place.at("type"), shape.type, aggregate)
     return Feature(
         id=FeatureId(0),
         name=name,
         category=owner.id,
-        type=_type(place.at("type"), shape.type, aggregate),
+        type=kind,
         aggregate=aggregate,
         trait=shape.trait,
         event=shape.event,
         path=shape.path,
         window=_window(place.at("window"), shape.window, owner),
+        less=_less(place, shape, owner, categories),
+        size=(shape.size or _FEW) if aggregate is Aggregate.TOP else None,
+        decimals=_decimals(place.at("decimals"), shape, kind),
+        cart=_cart(place, shape, owner, categories) if aggregate is Aggregate.CART else None,
+        model=_model(place, shape, owner),
     )
+
+
+def check_carts(place: Place, features: Mapping[str, Feature]) -> None:
+    """Refuse a cart that nothing clears: up to when everything was ordered, another feature says."""
+    for name, one in features.items():
+        cleared = None if one.cart is None else features.get(one.cart.cleared)
+        if one.cart is not None and (cleared is None or not _says_when_last(cleared)):
+            times = [each.name for each in features.values() if _says_when_last(each)]
+            raise place.at(name, "cleared").fault(one_of(times))
+
+
+def _says_when_last(feature: Feature) -> bool:
+    return feature.aggregate is Aggregate.LAST_TIME and not feature.itemised
 
 
 def definition(feature: Feature, category: str) -> str:
     """Return the canonical text of a feature: all that decides about its values, and nothing else."""
     window = feature.window and [feature.window.months, feature.window.microseconds]
-    made_of = [category, feature.type, feature.aggregate, feature.trait, feature.event, feature.path, window]
+    made_of: list[object] = [category, feature.type, feature.aggregate, feature.trait]
+    made_of += [feature.event, feature.path, window]
+    more = (feature.size, feature.decimals, feature.cart, feature.model)
+    made_of += [one for one in more if one is not None]
+    made_of += [] if feature.less is None else [{"less": feature.less}]
     return f"{feature.name} {msgspec.json.encode(made_of).decode()}"
 
 
@@ -125,15 +165,64 @@ def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
         raise place.at("trait").fault("missing; expected a trait, or an aggregate with its event")
     else:
         aggregate = shape.aggregate
-        allowed = {"event", "window"} if aggregate in _WITHOUT_PATH else {"event", "path", "window"}
-        needed = {"path"} if "path" in allowed and _of_context(shape) else allowed - {"window"}
+        allowed = _keys(aggregate)
+        needed = {"path"} if "path" in allowed and _of_context(shape) else allowed - _NEVER_NEEDED
         for key in sorted(needed):
             if getattr(shape, key) is None:
                 raise place.at(key).fault(f"missing; expected it beside aggregate {aggregate.value}")
-    for key in ("event", "path", "window"):
+    for key in _BY_AGGREGATE:
         if key not in allowed and getattr(shape, key) is not None:
             raise place.at(key).fault(f"expected none beside {aggregate.value}")
     return aggregate
+
+
+def _keys(aggregate: Aggregate) -> set[str]:
+    """Return the keys that an aggregate may have beside it."""
+    if aggregate in _WITHOUT_PATH:
+        return {"event", "window"}
+    more = {
+        Aggregate.CART: _OF_CART,
+        Aggregate.TOP: frozenset({"size"}),
+        Aggregate.SUM: frozenset({"less"}),
+    }
+    return {"event", "path", "window", *more.get(aggregate, ())}
+
+
+def _less(
+    place: Place, shape: FeatureShape, owner: Category, categories: Mapping[str, Category]
+) -> str | None:
+    if shape.less is not None:
+        _check_claimed(place.at("less"), shape.less, owner, categories)
+        if _of_context(shape):
+            raise place.at("path").fault("expected a property of the event")
+    return shape.less
+
+
+def _check_claimed(place: Place, event: str, owner: Category, categories: Mapping[str, Category]) -> None:
+    """Refuse a second event of another category: one feature would move data into the other."""
+    if _claimant("event", event, categories) != owner.name:
+        raise place.fault(f"expected an event that {owner.name} claims, as it does the other")
+
+
+def _cart(place: Place, shape: FeatureShape, owner: Category, categories: Mapping[str, Category]) -> Cart:
+    removed = shape.removed or ""
+    _check_claimed(place.at("removed"), removed, owner, categories)
+    if _of_context(shape):
+        raise place.at("path").fault("expected a property of the event")
+    return Cart(removed=removed, amount=shape.amount or "", cleared=shape.cleared or "")
+
+
+def _model(place: Place, shape: FeatureShape, owner: Category) -> Model | None:
+    """Return what computed the feature: said of all that a profiling category holds, and of nothing else."""
+    if shape.model is None:
+        if owner.profiling:
+            raise place.at("model").fault(f"missing; expected what computed it: {owner.name} is profiling")
+        return None
+    if shape.trait is None:
+        raise place.at("model").fault("expected a trait beside it: what a model computed comes as one")
+    if not owner.profiling:
+        raise place.at("model").fault(f"expected a category that is profiling, which {owner.name} is not")
+    return Model(name=shape.model.name, version=shape.model.version)
 
 
 def _owner(place: Place, shape: FeatureShape, categories: Mapping[str, Category]) -> Category:
@@ -200,6 +289,14 @@ def _type(place: Place, stated: ValueType | None, aggregate: Aggregate) -> Value
     if stated is not None and stated not in possible:
         raise place.fault(f"{one_of(possible)}, which {aggregate.value} can give")
     return stated or possible[0]
+
+
+def _decimals(place: Place, shape: FeatureShape, kind: ValueType) -> int | None:
+    if kind is ValueType.PLACE:
+        return FINEST if shape.decimals is None else shape.decimals
+    if shape.decimals is not None:
+        raise place.fault("expected none beside a type other than place")
+    return None
 
 
 def _window(place: Place, text: str | None, owner: Category) -> Duration | None:

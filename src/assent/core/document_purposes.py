@@ -62,6 +62,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
     """Return one compiled purpose, each of its keys checked against what it refers to."""
     categories = _categories(place.at("categories"), shape, declared)
     _check_bases(place, shape, [declared.categories[each] for each in categories])
+    _check_profiling(place, shape, [declared.categories[each] for each in categories])
     _check_withdrawing(place, shape)
     if shape.links.agreement and LINKING not in declared.purposes:
         raise place.at("links", "agreement").fault(f"expected a purpose {LINKING}, whose statements agree")
@@ -86,6 +87,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
         double_opt_in=shape.double_opt_in,
         digital_age=shape.digital_age,
         automated_significant=shape.automated_significant,
+        profiling=shape.profiling,
         direct_marketing=shape.direct_marketing,
         compelling_grounds=shape.compelling_grounds,
         lia=shape.lia,
@@ -154,7 +156,11 @@ def _bases(shape: PurposeShape) -> frozenset[LegalBasis]:
 
 def _categories(place: Place, shape: PurposeShape, declared: Declared) -> tuple[str, ...]:
     if shape.categories == ("*",):
-        named = tuple(name for name, category in declared.categories.items() if not category.special)
+        named = tuple(
+            name
+            for name, category in declared.categories.items()
+            if not category.special and not category.profiling
+        )
     else:
         named = _known(place, shape.categories, declared.categories)
     if not named:
@@ -177,6 +183,13 @@ def _check_bases(place: Place, shape: PurposeShape, categories: Iterable[Categor
             raise where.fault(f"expected explicit_consent, because {', '.join(special)} is special (Art. 9)")
     if shape.direct_marketing and shape.compelling_grounds:
         raise place.at("compelling_grounds").fault("expected false: no ground outweighs Art. 21(2) and (3)")
+
+
+def _check_profiling(place: Place, shape: PurposeShape, categories: Iterable[Category]) -> None:
+    """Refuse what models say of people to a purpose that does not say that it profiles (Art. 4(4))."""
+    models = [category.name for category in categories if category.profiling]
+    if models and not shape.profiling:
+        raise place.at("profiling").fault(f"expected true, because {', '.join(models)} is profiling")
 
 
 def _exports(place: Place, shape: PurposeShape, declared: Declared) -> frozenset[NamespaceId]:

@@ -81,7 +81,7 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     title: Word
     legal_basis: LegalBasis
     categories: tuple[Reference, ...]
-    """`["*"]` is every declared category that is not special: special ones are named one by one."""
+    """`["*"]` is every declared category that is neither special nor profiling: those are named."""
     links: LinksShape
     text: Annotated[str, Meta(max_length=8000)] = ""
     notice: Name | None = None
@@ -97,6 +97,7 @@ class PurposeShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     double_opt_in: bool = False
     digital_age: Annotated[int, Meta(ge=13, le=16)] | None = None  # GDPR Art. 8(1): 16, or down to 13 by law
     automated_significant: bool = False
+    profiling: bool = False
     direct_marketing: bool = False
     compelling_grounds: bool = False
     lia: bool = False
@@ -148,9 +149,17 @@ class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     traits: tuple[Word, ...] = ()
     context: tuple[Path, ...] = ()
     special: bool = False
+    profiling: bool = False
     also: tuple[Reference, ...] = ()
     retention: Span | None = None
     titles: dict[Language, Word] = field(default_factory=dict)
+
+
+class ModelShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What computed a trait elsewhere."""
+
+    name: Word
+    version: Word
 
 
 class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +172,13 @@ class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     event: Word | None = None
     path: Path | None = None
     window: Span | None = None
+    less: Word | None = None
+    size: Annotated[int, Meta(ge=1, le=20)] | None = None
+    decimals: Annotated[int, Meta(ge=0, le=2)] | None = None
+    removed: Word | None = None
+    amount: Path | None = None
+    cleared: Reference | None = None
+    model: ModelShape | None = None
 
 
 class FeaturesShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -267,6 +267,7 @@ def _features(
         made.feature(_FEATURES.at(name), name, shape, categories)
         for name, shape in sorted(shapes.features.items())
     ]
+    made.check_carts(_FEATURES, {each.name: each for each in unnumbered})
     definitions = [made.definition(each, names[each.category]) for each in unnumbered]
     book = book.grown(NameKind.FEATURE, definitions)
     _check_room(_FEATURES, book.feature, _SMALLINT)

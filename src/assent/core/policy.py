@@ -127,6 +127,8 @@ class Purpose(Struct, frozen=True, kw_only=True):
     double_opt_in: bool = False
     digital_age: int | None = None
     automated_significant: bool = False
+    profiling: bool = False
+    """Whether it may use what models say of people."""
     direct_marketing: bool = False
     compelling_grounds: bool = False
     lia: bool = False
@@ -157,6 +159,8 @@ class Category(Struct, frozen=True, kw_only=True):
     context: frozenset[str] = frozenset()
     """Fields of a call's context by their paths in it (`page.path`), groups resolved into their members."""
     special: bool = False
+    profiling: bool = False
+    """Whether it is what models say of people: for purposes that profile alone, and never from a browser."""
     also: tuple[PurposeId, ...] = ()
     retention: Duration | None = None
     titles: Mapping[str, str] = {}
@@ -182,6 +186,8 @@ class ValueType(StrEnum):
     SET = "set"
     LIST = "list"
     """A list of objects, as canonical JSON text."""
+    PLACE = "place"
+    """A cell of a coarse grid on the earth, as the text of its centre: `45.465,9.195`."""
 
 
 class Aggregate(StrEnum):
@@ -196,6 +202,10 @@ class Aggregate(StrEnum):
     FIRST = "first"
     LAST = "last"
     DISTINCT = "distinct"
+    TOP = "top"
+    """The values that were there most often."""
+    CART = "cart"
+    """What was added, and neither removed nor ordered since."""
     FIRST_TIME = "first_time"
     LAST_TIME = "last_time"
     # Of leaves of rules alone: 1 where it is so, 0 where it is not.
@@ -205,6 +215,28 @@ class Aggregate(StrEnum):
     """A trait has had a value for so long."""
     HOLDS = "holds"
     """A trait that is a list has an item that fulfils a condition."""
+
+
+class Cart(Struct, frozen=True, kw_only=True):
+    """How what lies in a cart is told, beside the event that adds and the path of what it names."""
+
+    removed: str
+    """The event that takes something out again."""
+    amount: str
+    """The path of the price of one."""
+    cleared: str
+    """The feature, a time, up to which everything was ordered."""
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """What computed a value elsewhere (GDPR Art. 4(4), 22): named, so that it can be asked about."""
+
+    name: str
+    version: str
+
+
+FINEST = 2
+"""Decimals of a degree at most in a place: of latitude, 1.1 km."""
 
 
 class Feature(Struct, frozen=True, kw_only=True):
@@ -223,13 +255,24 @@ class Feature(Struct, frozen=True, kw_only=True):
     Dots join members. A feature of the context that names no event is made of every call.
     """
     window: Duration | None = None
+    less: str | None = None
+    """The event whose amounts a sum takes off again, whatever their sign: refunds."""
+    size: int | None = None
+    """How many of the most frequent values count."""
+    decimals: int | None = None
+    """Of degrees of latitude and longitude, in a place: 2 are a kilometre or so."""
+    cart: Cart | None = None
+    model: Model | None = None
     leaf: "Leaf | None" = None
     """What a rule asks of events beyond that; None for a feature of the catalogue."""
 
     @property
     def itemised(self) -> bool:
         """Whether single items are kept, because a partial could not give the value."""
-        return self.window is not None or self.leaf is not None or self.aggregate is Aggregate.DISTINCT
+        return self.window is not None or self.leaf is not None or self.aggregate in _OF_ITEMS
+
+
+_OF_ITEMS = frozenset({Aggregate.DISTINCT, Aggregate.TOP, Aggregate.CART})
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,10 +17,12 @@ from assent.core.ids import CategoryId, EntryIndex, FeatureId
 from assent.core.per_policy import PerPolicy
 from assent.core.policy import Aggregate, Feature, Leaf, Policy, ValueType
 from assent.core.time import Instant
+from assent.features import cart
 from assent.features.catalogue import (
     FITTERS,
     Value,
     at_rest,
+    fitter,
     millionths,
     pack_value,
     unpack_value,
@@ -142,7 +144,12 @@ class _Index:
             elif feature.trait is not None:
                 self._traits.setdefault((kept, feature.category), []).append(plan)
             elif feature.event is not None:
-                self._named.setdefault((kept, feature.category, feature.event), []).append(plan)
+                removing = () if feature.cart is None else (feature.cart.removed,)
+                for event in dict.fromkeys((feature.event, *removing)):
+                    self._named.setdefault((kept, feature.category, event), []).append(plan)
+                if feature.less is not None:
+                    key = kept, feature.category, feature.less
+                    self._named.setdefault(key, []).append(_taking_off(plan, feature.aggregate))
             elif plan.of_context:
                 self._context.setdefault((kept, feature.category), []).append(plan)
             else:
@@ -182,13 +189,38 @@ def _said(content: Content, plan: _Plan) -> object:
     return found
 
 
+def _texts(content: Content, plan: _Plan) -> Value | None:
+    """Return the texts at a path that may lead through lists; of one event each counts once."""
+    held: list[object] = [content.context if plan.of_context else content.data]
+    for member in plan.path:
+        held = [each[member] for each in held if isinstance(each, dict | Mapping) and member in each]
+        held = [one for each in held for one in (each if isinstance(each, list | tuple) else [each])]
+    texts = frozenset(each for each in held if isinstance(each, str) and each)
+    return (next(iter(texts)) if len(texts) == 1 else texts) or None
+
+
 def _plan(feature: Feature) -> _Plan:
     where = feature.trait if feature.trait is not None else feature.path or ""
     of_context = feature.trait is None and where.startswith(PREFIX)
     path = tuple(where.removeprefix(PREFIX if of_context else "").split(".")) if where else ()
     fit = _fit(feature)
     plan = _Plan(feature.id, path, fit, _begin(feature.aggregate, fit), of_context)
+    if feature.aggregate is Aggregate.TOP:
+        return plan._replace(take=lambda content: _texts(content, plan))
+    if feature.cart is not None:
+        return plan._replace(take=cart.taking(feature.event or "", path, feature.cart))
     return plan if feature.leaf is None else plan._replace(take=_take(feature, feature.leaf, plan))
+
+
+def _taking_off(plan: _Plan, aggregate: Aggregate) -> _Plan:
+    """Return the plan of the event whose amounts are taken off: some write them with a minus, some not."""
+    fit = plan.fit
+
+    def less(raw: object) -> Value | None:
+        amount = fit(raw)
+        return -abs(amount) if isinstance(amount, int) else None
+
+    return plan._replace(fit=less, begin=_begin(aggregate, less))
 
 
 Take = Callable[[Content], Value | None]
@@ -245,6 +277,8 @@ def _fit(feature: Feature) -> Fit:
             return _happened
         case Aggregate.SUM | Aggregate.MEAN:
             return millionths
+        case Aggregate.TOP | Aggregate.CART:
+            return _unless_empty(FITTERS[ValueType.TEXT])
         case Aggregate.DISTINCT:
             return _unless_empty(_scalar if feature.type is ValueType.NUMBER else FITTERS[ValueType.TEXT])
         case Aggregate.SEQUENCE | Aggregate.HOLDS:
@@ -252,7 +286,7 @@ def _fit(feature: Feature) -> Fit:
         case Aggregate.HELD:
             return _unless_empty(FITTERS[feature.leaf.of] if feature.leaf is not None else _scalar)
         case Aggregate.TRAIT | Aggregate.LOW | Aggregate.HIGH | Aggregate.FIRST | Aggregate.LAST:
-            return _unless_empty(FITTERS[feature.type])
+            return _unless_empty(fitter(feature))
     assert_never(feature.aggregate)
 
 

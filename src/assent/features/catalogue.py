@@ -5,7 +5,7 @@ number that millionths cannot say exactly (more than six decimals, or beyond int
 refused here and skipped where events are absorbed, never rounded. Raises WrongType, and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -13,8 +13,9 @@ from typing import Final
 import msgspec
 
 from assent.core.errors import WrongType
-from assent.core.policy import Feature, ValueType
+from assent.core.policy import FINEST, Feature, ValueType
 from assent.core.time import Instant, format_time, parse_time, to_instant
+from assent.features import place
 
 Value = bool | int | str | frozenset[str]
 """A value inside. Numbers are millionths, times are instants."""
@@ -36,7 +37,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(bool | int | str | tuple[str, ...])
 
 def value_from_json(feature: Feature, raw: object, *, pointer: str = "") -> Value:
     """Return `raw` as a value of the feature's type. Raises WrongType when it is not one."""
-    value = fitted(feature.type, raw)
+    value = fitter(feature)(raw)
     if value is None:
         message = f"expected a {feature.type.value} that the feature can hold exactly"
         raise WrongType(message, pointer=pointer)
@@ -51,13 +52,15 @@ def value_to_json(feature: Feature, value: Value) -> object:
     """
     match feature.type:
         case ValueType.NUMBER:
-            return _number(int(value)) if isinstance(value, int) else None
+            return number_to_json(int(value)) if isinstance(value, int) else None
         case ValueType.TIME:
             return format_time(Instant(value)) if isinstance(value, int) else None
         case ValueType.SET:
             return sorted(value) if isinstance(value, frozenset) else None
         case ValueType.LIST:
             return msgspec.json.decode(value) if isinstance(value, str) else None
+        case ValueType.PLACE:
+            return place.centre(value) if isinstance(value, str) else None
         case ValueType.BOOLEAN | ValueType.TEXT:
             return value
 
@@ -65,6 +68,19 @@ def value_to_json(feature: Feature, value: Value) -> object:
 def fitted(kind: ValueType, raw: object) -> Value | None:
     """Return a JSON value as a value of `kind`, or None when it is not one that can be held exactly."""
     return FITTERS[kind](raw)
+
+
+def fitter(feature: Feature) -> Callable[[object], Value | None]:
+    """Return what makes a JSON value one of the feature's type, if it is one."""
+    if feature.type is ValueType.PLACE and feature.decimals is not None:
+        decimals = feature.decimals
+        return lambda raw: place.cut(raw, decimals)
+    return FITTERS[feature.type]
+
+
+def list_value(objects: Iterable[Mapping[str, object]]) -> str | None:
+    """Return a list of objects as a value; None for an empty one."""
+    return _list(list(objects))
 
 
 def pack_value(value: Value) -> bytes:
@@ -144,10 +160,12 @@ FITTERS: Final[Mapping[ValueType, Callable[[object], Value | None]]] = {
     ValueType.TIME: _time,
     ValueType.SET: _set,
     ValueType.LIST: _list,
+    ValueType.PLACE: lambda raw: place.cut(raw, FINEST),
 }
 
 
-def _number(value: int) -> int | float | Decimal:
+def number_to_json(value: int) -> int | float | Decimal:
+    """Return millionths as the number they are."""
     whole, rest = divmod(value, MILLIONTHS)
     if rest == 0:
         return whole

@@ -5,13 +5,15 @@ too large for int64 millionths (a total of in-range values may be; it is exact u
 over nothing are 0, and known. A window is (now - window, now]; what lies after `now` is not there yet.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
 from typing import assert_never
 
 from assent.core.ids import EntryIndex
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
 from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, shifted
+from assent.features import cart
 from assent.features.catalogue import (
     INT64_LEAST,
     INT64_MOST,
@@ -39,7 +41,7 @@ from assent.features.state import (
 
 
 def read(
-    policy: Policy,  # noqa: ARG001 - a derived feature will need the others
+    policy: Policy,
     feature: Feature,
     state: State,
     items: Sequence[Item],
@@ -51,6 +53,10 @@ def read(
     begin, end = window(feature, now)
     within = [item for item in items if item.feature == feature.id and begin < item.at <= end]
     match feature.aggregate:
+        case Aggregate.CART:
+            # Of the window's end too: it says since when something must have been there, not what is there.
+            until_now = [item for item in items if item.feature == feature.id and begin < item.at <= now]
+            return cart.read(feature, until_now, _cleared(policy, feature, state), now)
         case Aggregate.SEQUENCE:
             return MILLIONTHS if in_sequence(feature, within) else 0
         case Aggregate.HELD:
@@ -155,6 +161,11 @@ def _leaves(at: Instant, window: Duration, now: Instant) -> Instant:
 
 
 def _gathered(feature: Feature, within: Sequence[Item]) -> Value | None:
+    if feature.aggregate is Aggregate.TOP:
+        times = Counter(chain.from_iterable(_texts(item.value) for item in within))
+        # Equally often: in the order of the texts, so that no order of arrival shows.
+        ranked = sorted(times, key=lambda value: (-times[value], value))
+        return frozenset(ranked[: feature.size]) or None
     if feature.aggregate is not Aggregate.DISTINCT:
         partial: Partial | None = None
         for item in within:
@@ -189,6 +200,17 @@ def _value(feature: Feature, partial: Partial | None) -> Value | None:
             return None
 
 
+def _texts(value: Value) -> Iterable[str]:
+    return value if isinstance(value, frozenset) else (value,) if isinstance(value, str) else ()
+
+
+def _cleared(policy: Policy, feature: Feature, state: State) -> Instant | None:
+    """Return up to when everything in a cart was ordered, as far as it is seen."""
+    number = None if feature.cart is None else policy.feature_ids.get(feature.cart.cleared)
+    said = None if number is None else state.partials.get(number)
+    return said.at if isinstance(said, Latest) else None
+
+
 def _half_even(numerator: int, count: int) -> int | None:
     """Divide exactly, then round once, half to even."""
     if count <= 0:
@@ -206,7 +228,7 @@ def _typed(feature: Feature, value: Value | None) -> Value | None:
             fits = (
                 isinstance(value, int) and not isinstance(value, bool) and INT64_LEAST <= value <= INT64_MOST
             )
-        case ValueType.TEXT:
+        case ValueType.TEXT | ValueType.PLACE:
             fits = isinstance(value, str) and value != ""  # empty is absent
         case ValueType.LIST:
             fits = isinstance(value, str)

@@ -239,6 +239,8 @@ _BEGINNINGS: Final[Mapping[Aggregate, Callable[[Stored, Instant, EntryIndex], Pa
     Aggregate.FIRST: lambda value, at, entry: First(at, entry, value),
     Aggregate.LAST: lambda value, at, entry: Last(at, entry, value),
     Aggregate.DISTINCT: lambda _value, _at, _entry: None,
+    Aggregate.TOP: lambda _value, _at, _entry: None,
+    Aggregate.CART: lambda _value, _at, _entry: None,
     Aggregate.SEQUENCE: lambda _value, _at, _entry: None,
     Aggregate.HELD: lambda _value, _at, _entry: None,
     Aggregate.HOLDS: lambda _value, _at, _entry: None,

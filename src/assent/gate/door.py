@@ -290,7 +290,7 @@ class Door:
             return []
         rows = await connection.fetch(_SQL.released, ids)
         rows.sort(key=lambda row: row[0])
-        return list(profiles(position.policy, rows, position.now))
+        return list(profiles(position.policy, position.purpose, rows, position.now))
 
     async def subjects(
         self, connection: Connection, position: Position, ids: Sequence[ProfileId]

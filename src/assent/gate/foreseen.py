@@ -42,4 +42,4 @@ async def foresee(
         _SQL.released_as_if, controller_id, *columns, purpose.id, purpose.retroactive, now
     )
     rows.sort(key=lambda row: row[0])
-    return list(profiles(policy, rows, now))
+    return list(profiles(policy, purpose, rows, now))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
@@ -19,11 +19,13 @@ from assent.core.ids import (
     NamespaceId,
     ProfileId,
 )
-from assent.core.policy import IdentifierKind, Policy
+from assent.core.policy import Feature, IdentifierKind, Policy, Purpose
 from assent.core.time import FOREVER, Instant
 from assent.features.accumulate import Item, State, merge, read, unpack, unpack_value
 from assent.features.accumulate import valid_until as until_of
 from assent.features.catalogue import Value
+
+ANONYMOUS: Final = "anonymous"
 
 Row = Sequence[Any] | asyncpg.Record
 """A row of `gate.released`, in the order of sql/queries/gate.sql."""
@@ -42,13 +44,15 @@ class Profile(Struct, frozen=True, kw_only=True):
     """The keyed hash of the identifier that stands for the profile, as `gate.anchors` chooses it."""
     kinds: frozenset[IdentifierKind]
     tier: str
+    tier_is_sure: bool
+    """False where what is hidden may tell that somebody has come back who seems anonymous."""
     permits: tuple[tuple[CategoryMask, Instant, Instant], ...]
     valid_until: Instant
     values: Mapping[FeatureId, Value]
 
 
-def profiles(policy: Policy, rows: Iterable[Row], now: Instant) -> Iterable[Profile]:
-    """Yield one profile per profile id. `rows` of one profile stand together.
+def profiles(policy: Policy, purpose: Purpose, rows: Iterable[Row], now: Instant) -> Iterable[Profile]:
+    """Yield one profile per profile id, as the purpose sees it. `rows` of one profile stand together.
 
     An identifier of a namespace that the policy no longer declares has no kind: nothing says whom it opens,
     so it is not seen, and nobody is who has no other.
@@ -56,10 +60,12 @@ def profiles(policy: Policy, rows: Iterable[Row], now: Instant) -> Iterable[Prof
     for profile_id, group in groupby(rows, key=itemgetter(0)):
         declared = [row for row in group if row[2] in policy.namespaces]
         if declared:
-            yield _profile(policy, profile_id, declared, now)
+            yield _profile(policy, purpose.categories, profile_id, declared, now)
 
 
-def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: Instant) -> Profile:
+def _profile(
+    policy: Policy, told: CategoryMask, profile_id: ProfileId, rows: Iterable[Row], now: Instant
+) -> Profile:
     namespaces: dict[IdentifierId, NamespaceId] = {}
     permits: dict[tuple[CategoryMask, Instant, Instant], None] = {}
     states: list[State] = []
@@ -83,31 +89,42 @@ def _profile(policy: Policy, profile_id: ProfileId, rows: Iterable[Row], now: In
             item = Item(feature=feature_id, at=at, entry=entry, value=unpack_value(body))
             items[feature_id].append(item)
     state = merge(states)
-    values: dict[FeatureId, Value] = {}
-    if len(namespaces) > 1:
+    if len(namespaces) > 1 or len(permits) > 1:
         valid_until = min(valid_until, *(until for _, _, until in permits))
-    for feature in policy.features.values():
-        if visible >> feature.category & 1:
-            own = items.get(feature.id, ())
-            value = read(policy, feature, state, own, now)
-            if value is not None:
-                values[feature.id] = value
-            if own:
-                valid_until = min(valid_until, until_of(feature, own, now))
+    values: dict[FeatureId, Value] = {}
+    for feature in _readable(policy, visible):
+        own = items.get(feature.id, ())
+        value = read(policy, feature, state, own, now)
+        if value is not None:
+            values[feature.id] = value
+        if own:
+            valid_until = min(valid_until, until_of(feature, own, now))
     kinds = [policy.namespaces[namespace].kind for namespace in namespaces.values()]
     return Profile(
         id=profile_id,
         subject=subject[2],
         kinds=frozenset(kinds),
-        tier=tier(kinds, len(state.sessions)),
+        tier=(seems := tier(kinds, len(state.sessions))),
+        tier_is_sure=seems != ANONYMOUS or visible & told == told,
         permits=tuple(permits),
         valid_until=valid_until,
         values=values,
     )
 
 
+def _readable(policy: Policy, visible: int) -> Iterable[Feature]:
+    """Yield the features whose values what is visible gives."""
+    for feature in policy.features.values():
+        needed = feature
+        if feature.cart is not None and feature.leaf is None:
+            # Without what was ordered a cart would say too much; a rule's leaf over one asks for both.
+            needed = policy.features[policy.feature_ids[feature.cart.cleared]]
+        if (visible >> feature.category) & (visible >> needed.category) & 1:
+            yield feature
+
+
 def tier(kinds: Sequence[IdentifierKind], sessions: int) -> str:
     """Return *named*, *known* or *anonymous*: holds a person; has come back or holds two devices; else."""
     if IdentifierKind.PERSON in kinds:
         return "named"
-    return "known" if sessions > 1 or len(kinds) > 1 else "anonymous"
+    return "known" if sessions > 1 or len(kinds) > 1 else ANONYMOUS

@@ -11,6 +11,9 @@ What no category of the policy claims is not among the contents, and so is never
   the call itself beats one of its context. `null` takes a trait back and is kept.
 - The traits of a group are one trait `group` of the person, with the group's `id` in it, so that a
   company's name never becomes a person's.
+- A place that a feature is made of is cut to the feature's grid: the precise one is never stored, and what is
+  no place is not kept.
+- What models say of people is taken from a server alone: a browser's word for it is anybody's.
 - A network address is taken out of properties and traits. A trait that a category claims by such a name is
   the network.
 
@@ -27,16 +30,18 @@ from assent.core.policy import Policy
 from assent.ingest.addresses import network
 from assent.ingest.context import NOTHING, Fields
 from assent.ingest.facts import ContentBody
+from assent.ingest.places import Places
 from assent.ingest.tracking import Call, CallType
 from assent.ingest.urls import without_queries
 
 
 def contents(
-    call: Call, policy: Policy, declared: Mapping[str, str] = NOTHING
+    call: Call, policy: Policy, declared: Mapping[str, str] = NOTHING, *, server: bool = True
 ) -> tuple[tuple[CategoryId, ContentBody], ...]:
     """Return what the call says, lowest category first; of one category event, context, traits in this order.
 
     `declared` is the channel and the source that the call's key declares, for a call that names none.
+    `server`: said by somebody who keeps a secret.
     """
     claims = _claims(policy)
     said: list[tuple[CategoryId, ContentBody]] = []
@@ -53,6 +58,10 @@ def contents(
     if traits:
         for one, data in claims.traits_of(traits).items():
             said.append((one, ContentBody(kind="traits", name="", data=data)))
+    if not server:
+        said = [one for one in said if one[0] not in claims.profiling]
+    if claims.places:
+        said = [(one, claims.places.cut(content)) for one, content in said]
     # A stable sort: of one category, the event stays before the traits.
     return tuple(sorted(said, key=_category) if len(said) > 1 else said)
 
@@ -60,7 +69,7 @@ def contents(
 class _Claims:
     """Whose is what, for one policy."""
 
-    __slots__ = ("_any_trait", "_traits", "any_event", "events", "fields")
+    __slots__ = ("_any_trait", "_traits", "any_event", "events", "fields", "places", "profiling")
 
     def __init__(self, policy: Policy) -> None:
         categories = policy.categories.values()
@@ -69,6 +78,8 @@ class _Claims:
         self.any_event = self.events.pop("*", None)
         self._any_trait = self._traits.pop("*", None)
         self.fields = Fields(policy)
+        self.places = Places(policy)
+        self.profiling = frozenset(each.id for each in categories if each.profiling)
 
     def traits_of(self, traits: Mapping[str, object]) -> dict[CategoryId, dict[str, object]]:
         """Return the claimed traits by category."""

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Final
 
 from assent.core.context_fields import ADDRESSES, GROUPS
+from assent.core.policy import FINEST
+from assent.features.place import cut
 from assent.ingest import urls
 from assent.ingest.addresses import network
 from assent.ingest.tracking import Call, CallType
@@ -157,6 +159,19 @@ def _campaign(_: str, members: frozenset[str]) -> Read:
     return read
 
 
+def _location(_: str, members: frozenset[str]) -> Read:
+    def read(said: Said) -> Values | None:
+        held = said.context.get("location")
+        if not isinstance(held, dict):
+            return None
+        found = _those(held, members - {"place"})
+        if "place" in members and (cell := cut(held, FINEST)) is not None:
+            found["place"] = cell
+        return found or None
+
+    return read
+
+
 def _alone(path: str) -> Read:
     steps = tuple(path.split("."))
 
@@ -190,6 +205,7 @@ ASKED: Final[Mapping[str, Read]] = {"channel": _channel, "source": _source}
 _READERS: Final[Mapping[str, Callable[[str, frozenset[str]], Read]]] = {
     "campaign": _campaign,
     "device": _hinted,
+    "location": _location,
     "os": _hinted,
     "page": _page,
     "referrer": _referrer,

@@ -54,7 +54,7 @@ def event_draft(
         role=role,
         source=source,
         message_key=message_key,
-        contents=contents(call, policy, declared),
+        contents=contents(call, policy, declared, server=server),
         reading=reading,
     )
 

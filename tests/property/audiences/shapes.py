@@ -93,6 +93,7 @@ def _around(inner: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[di
         _node("not", of=inner),
         _node("at_least", count=st.integers(-1, 3), of=some),
         _node("any_item", feature=names, where=inner),
+        _node("any_item", feature=names, where=inner, **{"for": durations}),
         _did(where=inner),
         _agg(where=inner),
         _node("seq", steps=steps),

@@ -144,7 +144,7 @@ FEATURES = [
     ("-features.country.trait", "country.trait: missing; expected a trait, or an aggregate with its event"),
     (
         "-features.country.type",
-        "country.type: missing; expected one of boolean, list, number, set, text, time",
+        "country.type: missing; expected one of boolean, list, number, place, set, text, time",
     ),
     ("-features.order_value.path", "order_value.path: missing; expected it beside aggregate sum"),
     ("-features.order_count.event", "order_count.event: missing; expected it beside aggregate count"),
@@ -154,6 +154,36 @@ FEATURES = [
         "expected no longer than browsing keeps its data (retention)",
     ),
     ('features.products_viewed_7d.window = "P397D"', "expected no longer than browsing keeps its data"),
+    (
+        "features.top_categories_viewed.size = 21",
+        "top_categories_viewed.size: expected a whole number from 1",
+    ),
+    ("features.order_count.size = 2", "order_count.size: expected none beside count"),
+    ('features.order_count.less = "Order Refunded"', "order_count.less: expected none beside count"),
+    (
+        'features.order_value.less = "Product Viewed"',
+        "order_value.less: expected an event that orders claims, as it does the other",
+    ),
+    ("features.country.decimals = 1", "country.decimals: expected none beside a type other than place"),
+    ("-features.cart.amount", "cart.amount: missing; expected it beside aggregate cart"),
+    (
+        'features.cart.removed = "Order Refunded"',
+        "cart.removed: expected an event that browsing claims, as it does the other",
+    ),
+    ('features.cart.cleared = "order_count"', "cart.cleared: expected one of last_order, last_seen_browsing"),
+    (
+        'features.plan.model = { name = "m", version = "1" }',
+        "plan.model: expected a category that is profiling, which account is not",
+    ),
+    (
+        'features.order_count.model = { name = "m", version = "1" }',
+        "order_count.model: expected a trait beside it: what a model computed comes as one",
+    ),
+    ("categories.visit.profiling = true", "model: missing; expected what computed it: visit is profiling"),
+    (
+        'categories.visit.context = ["location.latitude"]',
+        "visit.context.0: expected one of location, location.city, location.country, location.place",
+    ),
 ]
 
 NAMESPACES = [

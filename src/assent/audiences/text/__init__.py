@@ -28,7 +28,7 @@ The grammar (EBNF; strings, numbers, lists and objects are JSON's; spaces and li
                | ( "all_of" | "any_of" ) "(" [ rule { "," rule } ] ")"
                | did | agg
                | "seq" "(" [ did { "," did } ] [ "," "gap" duration ] [ "," "last" duration ] ")"
-               | "any_item" "(" name "," "where" rule ")"
+               | "any_item" "(" name "," "where" rule [ "," "for" duration ] ")"
                | "held" "(" name "=" value "," compare duration ")" ;
     did        = "did" "(" string { "," ( "where" rule | compare integer | window ) } ")" ;
     agg        = "agg" "(" string "," aggregate [ "of" name ]

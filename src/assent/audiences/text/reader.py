@@ -206,7 +206,11 @@ class _Reading(Cursor):
         feature = self.name()
         self.take(",", ",")
         self.take("where", "where")
-        return AnyItem(feature=feature, where=self._rule())
+        where = self._rule()
+        if not self.took(","):
+            return AnyItem(feature=feature, where=where)
+        self.take("for", "for")
+        return AnyItem(feature=feature, where=where, lasting=self.duration())
 
     def held(self) -> Rule:
         feature = self.name()

@@ -112,7 +112,8 @@ def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Agg | Seq | AnyIte
         case Seq():
             return _call("seq", _seq(rule))
         case AnyItem():
-            return _call("any_item", [_name(rule.feature), f"where {write(rule.where)}"])
+            lasting = () if rule.lasting is None else (f"for {_duration(rule.lasting)}",)
+            return _call("any_item", [_name(rule.feature), f"where {write(rule.where)}", *lasting])
         case Held():
             value = f"{_name(rule.feature)} = {_value(rule.value)}"
             return _call("held", [value, f"{COMPARES[rule.compare]} {_duration(rule.duration)}"])
