@@ -42,6 +42,11 @@ UPDATE ledger.head
 SET preparing = $2
 WHERE controller_id = $1;
 
+-- name: prepare_lazily
+-- This transaction need not be on disk when it ends: lost with the server, it was not done, and is done again.
+-- Whatever is committed after it, the flip too, takes it along.
+SELECT set_config('synchronous_commit', 'off', TRUE) AS was_set;
+
 -- name: move_preparation
 -- How far it has come.
 UPDATE ledger.preparation

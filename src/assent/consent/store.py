@@ -26,6 +26,11 @@ _COLUMNS: Final = frozenset(
 )
 """The fields of a statement with a column of their own; all others are its terms."""
 
+_PERMIT: Final = (
+    *("controller_id", "policy_version", "purpose_id", "identifier_id"),
+    *("since", "categories", "until", "entry_index"),
+)
+
 _TERMS: Final = tuple(field for field in Statement.__struct_fields__ if field not in _COLUMNS)
 
 
@@ -135,6 +140,23 @@ async def move_permits(
             [one.until for one in opened],
             [one.entry for one in opened],
         )
+
+
+async def copy_permits(
+    connection: Connection, controller_id: ControllerId, policy_version: int, permits: Sequence[Permit]
+) -> None:
+    """Insert many permits, as COPY does it: with half the work of arrays."""
+    await connection.copy_records_to_table(
+        "permit",
+        columns=_PERMIT,
+        records=[
+            (
+                *(controller_id, policy_version, one.purpose, one.identifier),
+                *(one.since, one.categories, one.until, one.entry),
+            )
+            for one in permits
+        ],
+    )
 
 
 async def load_policy(

@@ -12,9 +12,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from assent.core.carried import GppTerms, TcfTerms
 from assent.core.document_places import Place, one_of
 from assent.core.ids import PurposeId
-from assent.core.policy import GppTerms, LegalBasis, Purpose, TcfTerms
+from assent.core.policy import LegalBasis, Purpose
 
 CONSENT_ALONE: Final = frozenset({1, 3, 4, 5, 6})
 """TCF 2.2: for these purposes no vendor may rest on legitimate interests."""

@@ -8,10 +8,11 @@ Pure. Raises PolicyInvalid.
 
 from collections.abc import Mapping
 
+from assent.core.carried import CarriedChoice, CategoryPreferences, ConsentMode, Signal
 from assent.core.document_places import Place, one_of
 from assent.core.document_shapes import CarriedChoiceShape, SignalsShape
 from assent.core.ids import PurposeId
-from assent.core.policy import CarriedChoice, CategoryPreferences, ConsentMode, Purpose, Signal
+from assent.core.policy import Purpose
 
 _SIGNALS = "signals"
 

@@ -26,6 +26,7 @@ from assent.core import document_features as made
 from assent.core import document_identity as found
 from assent.core import document_purposes as stated
 from assent.core import document_signals as signalled
+from assent.core.carried import Signal
 from assent.core.document_places import Place, one_of, read
 from assent.core.document_retained import read_retained
 from assent.core.document_shapes import (
@@ -46,7 +47,7 @@ from assent.core.errors import PolicyInvalid
 from assent.core.event_schema import EventSchema
 from assent.core.ids import HIGHEST_BIT, FeatureId, NamespaceId, PurposeId, ViewId
 from assent.core.names import EMPTY, NameBook, NameKind
-from assent.core.policy import Category, Controller, Feature, Namespace, Notice, Policy, Purpose, Signal
+from assent.core.policy import Category, Controller, Feature, Namespace, Notice, Policy, Purpose
 
 Documents = Mapping[str, Mapping[str, object]]
 """Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `controller`,

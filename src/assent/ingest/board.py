@@ -30,16 +30,15 @@ from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, State, merge
 from assent.identity.former import Former
 from assent.ingest.board_parts import Activated, KeptContent, KeptItem, Loaded, NewAudience, StateKey, Taken
+from assent.ingest.closing import Closing, closings
 from assent.ingest.collecting import collect
 from assent.ingest.component import (
     Change,
-    Closing,
     Component,
     Derived,
     LinkKey,
     Pair,
     changes,
-    closings,
     derive,
     derive_prepared,
 )

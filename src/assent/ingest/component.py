@@ -6,8 +6,6 @@ a purpose can see. Pure: nothing is read, no clock; the caller brings policy and
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import NamedTuple, Self
 
 from msgspec import Struct, structs
@@ -18,14 +16,13 @@ from assent.consent.statement import NARROWING, Statement
 from assent.core.ids import (
     COMPONENTS,
     RESOLUTION,
-    CategoryMask,
     IdentifierId,
     ProfileId,
     PurposeId,
     PurposeMask,
     ViewId,
 )
-from assent.core.policy import IdentifierKind, LinkKind, Policy, Purpose
+from assent.core.policy import IdentifierKind, LinkKind, Policy
 from assent.core.time import FOREVER, Instant
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.identity.views import cut
@@ -134,8 +131,13 @@ def derive_prepared(component: Component, policy: Policy, as_of: Instant) -> Der
 
     A function of the component alone: it does not matter when it is asked, nor whether a rebuild asks again.
     """
+    return derive(component, policy, prepared_at(component, as_of))
+
+
+def prepared_at(component: Component, as_of: Instant) -> Instant:
+    """Return the instant as of which a component is derived for a policy that is prepared as of another."""
     known = (one.known_at for said in component.statements.values() for one in said)
-    return derive(component, policy, max(as_of, max(known, default=as_of)))
+    return max(as_of, max(known, default=as_of))
 
 
 def changes(
@@ -169,74 +171,6 @@ def changes(
                     seen[profile] = seen.get(profile, False) or narrower
         for profile, narrowing in sorted(seen.items()):
             yield Change(purpose.id, profile, narrowing)
-
-
-class Closing(NamedTuple):
-    """A purpose may no longer use what it collected about an identifier in these categories."""
-
-    identifier: IdentifierId
-    purpose: PurposeId
-    categories: CategoryMask
-
-
-def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -> Iterator[Closing]:
-    """Yield what is closed for good: permits that a negative statement or time ended, or that began anew.
-
-    For the purpose the world begins again at its present permit; what was carried for it before goes. A link
-    alone closes nothing for good: undoing it must restore.
-    """
-    for one, olds in before.permits.items():
-        news = after.permits.get(one, ())
-        for purpose in sorted({old.purpose for old in olds}):
-            gone = 0
-            for old in (permit for permit in olds if permit.purpose == purpose):
-                kept = 0
-                later = 0
-                for new in (permit for permit in news if permit.purpose == purpose):
-                    kept |= new.categories if new.since <= old.since else 0
-                    later |= new.categories if new.since > old.since else 0
-                ended = old.categories & ~(kept | later) if negative or old.until <= now else 0
-                gone |= ended | (old.categories & later & ~kept)
-            if gone:
-                yield Closing(one, purpose, CategoryMask(gone))
-
-
-def reopened(before: Derived, after: Derived) -> Iterator[Closing]:
-    """Yield what a statement opened: what was carried before its permit, and closed by a link, stays gone."""
-    for one, news in after.permits.items():
-        for new in news:
-            olds = (old.categories for old in before.permits.get(one, ()) if old.purpose == new.purpose)
-            opened = new.categories & ~reduce(or_, olds, 0)
-            if opened:
-                yield Closing(one, new.purpose, CategoryMask(opened))
-
-
-def refused(said: Statement, after: Derived, policy: Policy) -> Iterator[Closing]:
-    """Yield what a negative statement is about and leaves closed, of the whole person.
-
-    A link may have closed it before, so that nothing ends here; what was carried goes all the same.
-    """
-    if said.state not in NARROWING or said.address is not None:
-        return
-    for purpose in policy.purposes.values():
-        if not _is_within(policy, purpose, said.purpose):
-            continue
-        for one in after.members(RESOLUTION, said.identifier):
-            news = (permit.categories for permit in after.permits[one] if permit.purpose == purpose.id)
-            closed = (said.categories or purpose.categories) & ~reduce(or_, news, 0)
-            if closed:
-                yield Closing(one, purpose.id, CategoryMask(closed))
-
-
-def _is_within(policy: Policy, purpose: Purpose, stated: PurposeId | None) -> bool:
-    """Whether a statement about `stated` is about the purpose: it is the purpose or an ancestor."""
-    if stated is None:
-        return True
-    step: PurposeId | None = purpose.id
-    while step is not None and step != stated:
-        above = policy.purposes.get(step)
-        step = None if above is None else above.parent
-    return step is not None
 
 
 def heard(

@@ -11,6 +11,8 @@ Pure: nothing is read, no clock.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from msgspec import structs
+
 from assent.core.ids import CategoryMask, IdentifierId, ProfileId, PurposeId, PurposeMask, members
 from assent.core.policy import Policy, Purpose
 from assent.core.time import Instant
@@ -19,6 +21,7 @@ from assent.ingest.preparation import Tallied
 
 Span = tuple[CategoryMask, Instant, Instant]
 Placed = Mapping[IdentifierId, ProfileId]
+Shown = dict[IdentifierId, list[Span]]
 
 _NOBODY: Final = Tallied()
 
@@ -26,45 +29,47 @@ _NOBODY: Final = Tallied()
 class Side:
     """One policy, and what it says of one component."""
 
-    __slots__ = ("derived", "policy")
+    __slots__ = ("_shown", "derived", "policy")
 
-    def __init__(self, policy: Policy, derived: Derived) -> None:
+    def __init__(self, policy: Policy, derived: Derived, seen_by: Mapping[IdentifierId, PurposeMask]) -> None:
+        """Take what follows, and which purposes may know of whom."""
         self.policy = policy
         self.derived = derived
-
-    def shown(
-        self, purpose: Purpose | None, seen_by: Mapping[IdentifierId, PurposeMask]
-    ) -> dict[IdentifierId, list[Span]]:
-        """Return what the gate shows the purpose of each identifier, from when until when."""
-        found: dict[IdentifierId, list[Span]] = {}
-        if purpose is None:
-            return found
-        for one, permits in self.derived.permits.items():
-            known = seen_by.get(one, 0) >> purpose.id & 1
+        self._shown: dict[PurposeId, Shown] = {}
+        for one, permits in derived.permits.items():
+            known = seen_by.get(one, 0)
             for permit in permits:
-                if permit.purpose == purpose.id and (permit.entry >= 0 or known):
-                    found.setdefault(one, []).append((permit.categories, permit.since, permit.until))
-        return found
+                if permit.entry >= 0 or known >> permit.purpose & 1:
+                    shown = self._shown.setdefault(permit.purpose, {})
+                    shown.setdefault(one, []).append((permit.categories, permit.since, permit.until))
+
+    def shown(self, purpose: PurposeId) -> Shown:
+        """Return what the gate shows the purpose of each identifier, from when until when."""
+        return self._shown.get(purpose, {}) if purpose in self.policy.purposes else {}
 
 
 def tally(
     counts: dict[PurposeId, Tallied],
     old: Side,
     new: Side,
-    seen_by: Mapping[IdentifierId, PurposeMask],
     now: Instant,
 ) -> dict[PurposeId, tuple[set[ProfileId], set[ProfileId]]]:
     """Count one component. Returns, by purpose, whose profile is not what it was: before, and after."""
     differing: dict[PurposeId, tuple[set[ProfileId], set[ProfileId]]] = {}
     for number in old.policy.purposes.keys() | new.policy.purposes.keys():
         was, becomes = old.policy.purposes.get(number), new.policy.purposes.get(number)
-        spans_before, spans_after = old.shown(was, seen_by), new.shown(becomes, seen_by)
+        spans_before, spans_after = old.shown(number), new.shown(number)
         if not spans_before and not spans_after:
             continue
         before = _placed(old, was, spans_before)
         after = _placed(new, becomes, spans_after)
-        gains, loses = _united(before, after), _united(after, before)
         far_before, far_after = _reach(was), _reach(becomes)
+        held = counts.get(number, _NOBODY)
+        if spans_before == spans_after and before == after and far_before == far_after:
+            still = len(_open(spans_before, before, now))
+            counts[number] = structs.replace(held, before=held.before + still, after=held.after + still)
+            continue
+        gains, loses = _united(before, after), _united(after, before)
         for one in spans_before.keys() | spans_after.keys():
             less, more = spans_before.get(one, []), spans_after.get(one, [])
             if less == more and far_before == far_after:
@@ -73,7 +78,6 @@ def tally(
                 gains.add(after[one])
             if exceeds(less, more, now) or exceeds(_within(less, far_before), _within(more, far_after), now):
                 loses.add(before[one])
-        held = counts.get(number, _NOBODY)
         counts[number] = Tallied(
             before=held.before + len(_open(spans_before, before, now)),
             after=held.after + len(_open(spans_after, after, now)),

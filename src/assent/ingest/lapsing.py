@@ -9,7 +9,8 @@ from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, P
 from assent.features.accumulate import State
 from assent.ingest.board import Board
 from assent.ingest.board_parts import StateKey
-from assent.ingest.component import Change, Closing
+from assent.ingest.closing import Closing
+from assent.ingest.component import Change
 from assent.ingest.restriction import unrestricted
 
 

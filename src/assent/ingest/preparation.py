@@ -123,6 +123,11 @@ async def last_identifier(connection: Connection, controller_id: ControllerId) -
     return IdentifierId(-1 if found is None else found)
 
 
+async def lazily(connection: Connection) -> None:
+    """Let the transaction that has begun end without waiting for the disk."""
+    await connection.execute(_SQL.prepare_lazily)
+
+
 async def move(
     connection: Connection, controller_id: ControllerId, to: IdentifierId, tally: dict[PurposeId, Tallied]
 ) -> None:
@@ -186,7 +191,7 @@ async def write(
     connection: Connection, controller_id: ControllerId, policy: Policy, prepared: Prepared
 ) -> None:
     """Write what was prepared: apart, or where it waits for the flip."""
-    await consent_store.move_permits(connection, controller_id, policy.version, [], prepared.permits)
+    await consent_store.copy_permits(connection, controller_id, policy.version, prepared.permits)
     await identity_store.move_clusters(connection, controller_id, [], prepared.fresh)
     if prepared.moved:
         views, ids, profiles = zip(*prepared.moved, strict=True)

@@ -21,9 +21,8 @@ from assent.database.types import Connection
 from assent.identity import store as identity_store
 from assent.identity.store import Known
 from assent.ingest import preparation
+from assent.ingest.alike import Alike
 from assent.ingest.board_parts import Loaded
-from assent.ingest.component import derive_prepared
-from assent.ingest.denials import denied_purposes
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Preparation, Prepared, Tallied
@@ -66,6 +65,7 @@ class Preparing:
         self._policy = policy
         self._digest = digest
         self._fresh = frozenset(preparation.new_views(in_force, policy))
+        self._like: Alike | None = None
 
     async def begin(self, now: Instant) -> Instant:
         """Return as of when it is prepared. Nothing is being prepared yet."""
@@ -89,6 +89,7 @@ class Preparing:
         """Prepare everybody who was there when it began, from where it stands; return who gains and loses."""
         while True:
             async with self._connection.transaction(isolation="repeatable_read"):
+                await preparation.lazily(self._connection)
                 at = await preparation.read(self._connection, self._controller_id)
                 if at is None:
                     message = "a preparation is ended by who began it"
@@ -110,6 +111,7 @@ class Preparing:
         found: Tally = {}
         for _ in range(_MOST_ROUNDS):
             async with self._connection.transaction(isolation="repeatable_read"):
+                await preparation.lazily(self._connection)
                 at = await preparation.read(self._connection, self._controller_id)
                 ids = await preparation.touched(self._connection, self._controller_id, CHUNK + FEW)
                 if at is None or len(ids) <= FEW:
@@ -134,25 +136,30 @@ class Preparing:
 
     async def _derived(self, loaded: Loaded, as_of: Instant, tallied: Tally) -> Prepared:
         prepared = Prepared()
+        alike = self._alike(as_of)
         for place, (component, before) in enumerate(zip(loaded.components, loaded.derived, strict=True)):
             if place % BREATH == 0:
                 await asyncio.sleep(0)
-            after = derive_prepared(component, self._policy, as_of)
+            followed = alike.followed(component)
+            after = followed.derived
             for permits in after.permits.values():
                 prepared.permits += permits
             preparation.placed(prepared, before, after, self._fresh)
-            for one, said in component.statements.items():
-                denies = denied_purposes(said, self._policy)
-                if denies != loaded.denies[one]:
-                    prepared.denies[one] = denies
+            prepared.denies |= {
+                one: denies for one, denies in followed.denies.items() if denies != loaded.denies[one]
+            }
             tally(
                 tallied,
-                Side(self._in_force, before),
-                Side(self._policy, after),
-                loaded.seen_by,
+                Side(self._in_force, before, loaded.seen_by),
+                Side(self._policy, after, loaded.seen_by),
                 as_of,
             )
         return prepared
+
+    def _alike(self, as_of: Instant) -> Alike:
+        if self._like is None:
+            self._like = Alike(self._policy, as_of)
+        return self._like
 
     async def abandon(self) -> None:
         """End it: nothing of it comes into force."""

@@ -15,7 +15,8 @@ from assent.core.errors import UnknownPurpose
 from assent.core.ids import RESOLUTION, EntryIndex, IdentifierId
 from assent.core.policy import Policy
 from assent.core.time import Instant
-from assent.ingest.component import Closing, Component, Derived, closings, derive, heard
+from assent.ingest.closing import Closing, closings
+from assent.ingest.component import Component, Derived, derive, heard
 from assent.ingest.facts import FindingBody, MarkBody
 
 

@@ -13,7 +13,7 @@ from assent.core.errors import UnknownPurpose
 from assent.core.ids import EntryIndex
 from assent.core.time import Instant
 from assent.ingest.board_parts import Taken
-from assent.ingest.component import closings, refused, reopened
+from assent.ingest.closing import closings, refused, reopened
 from assent.ingest.denials import denied_purposes
 from assent.ingest.facts import FindingBody, MarkBody, StatedBody
 from assent.ingest.joining import Joined

@@ -24,9 +24,10 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from assent.consent.statement import SEC_GPC, NoticeReference, StatementBody, WireState, check
+from assent.core.carried import CategoryPreferences, ConsentMode
 from assent.core.ids import PurposeId
 from assent.core.per_policy import PerPolicy
-from assent.core.policy import CategoryPreferences, ConsentMode, IdentifierKind, Policy, Purpose
+from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
 from assent.ingest.facts import Draft, Identifier, StatedBody
 from assent.ingest.identifiers_of import value_at

@@ -15,14 +15,14 @@ from assent.audiences.check import check
 from assent.audiences.rule import Rule
 from assent.audiences.shelf import Audience, Rules
 from assent.core.errors import Refused
-from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId, PurposeMask
+from assent.core.ids import ControllerId, IdentifierId, ProfileId, PurposeId
 from assent.core.policy import Policy, Purpose
 from assent.core.time import Instant
 from assent.database.types import Connection
 from assent.gate.foreseen import AsIf, foresee
 from assent.ingest import preparation
+from assent.ingest.alike import Alike
 from assent.ingest.board_parts import Loaded
-from assent.ingest.component import derive_prepared
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Tallied
@@ -59,6 +59,7 @@ class _Pages:
         self._old = in_force
         self._new = policy
         self._now = now
+        self._alike = Alike(policy, now)
         self._rules_old = rules_of(audiences, in_force)
         self._rules_new = rules_of(audiences, policy)
         self._redefined = in_force.feature_ids != policy.feature_ids
@@ -72,24 +73,21 @@ class _Pages:
         for place, (component, before) in enumerate(zip(loaded.components, loaded.derived, strict=True)):
             if place % BREATH == 0:
                 await asyncio.sleep(0)
-            old = Side(self._old, before)
-            new = Side(self._new, derive_prepared(component, self._new, self._now))
-            differing = tally(found.tally, old, new, loaded.seen_by, self._now)
+            old = Side(self._old, before, loaded.seen_by)
+            new = Side(self._new, self._alike.followed(component).derived, loaded.seen_by)
+            differing = tally(found.tally, old, new, self._now)
             for purpose in asked if self._redefined else asked & differing.keys():
                 concerned[purpose].append((old, new))
             found.statements += sum(map(len, component.statements.values()))
         found.identifiers += len(loaded.denies)
         for purpose, sides in concerned.items():
-            await self._evaluate(purpose, sides, loaded)
+            await self._evaluate(purpose, sides)
 
-    async def _evaluate(
-        self, purpose: PurposeId, sides: Collection[tuple[Side, Side]], loaded: Loaded
-    ) -> None:
+    async def _evaluate(self, purpose: PurposeId, sides: Collection[tuple[Side, Side]]) -> None:
         before, after = self._rules_old.get(purpose, _NO_RULES), self._rules_new.get(purpose, _NO_RULES)
         where = self._connection, self._controller_id, purpose
-        seen_by, now = loaded.seen_by, self._now
-        old, old_of = await members_as_if(*where, before, [one for one, _ in sides], seen_by, now)
-        new, new_of = await members_as_if(*where, after, [one for _, one in sides], seen_by, now)
+        old, old_of = await members_as_if(*where, before, [one for one, _ in sides], self._now)
+        new, new_of = await members_as_if(*where, after, [one for _, one in sides], self._now)
         name = (self._new.purposes.get(purpose) or self._old.purposes[purpose]).name
         for audience in sorted({one.id for one in (*before.asked, *after.asked)}):
             was, is_now = old.get(audience, set()), new.get(audience, set())
@@ -110,7 +108,6 @@ async def members_as_if(
     number: PurposeId,
     rules: Rules,
     sides: Sequence[Side],
-    seen_by: Mapping[IdentifierId, PurposeMask],
     now: Instant,
 ) -> tuple[Membership, dict[IdentifierId, ProfileId]]:
     """Return whose rules would be true for a purpose, and the profile of everybody whom the gate would show.
@@ -122,17 +119,15 @@ async def members_as_if(
     purpose = policy.purposes.get(number)
     if purpose is None:
         return members, {}
-    permits = [one for side in sides for one in _as_if(side, purpose, seen_by, now)]
+    permits = [one for side in sides for one in _as_if(side, purpose, now)]
     for profile in await foresee(connection, controller_id, policy, purpose, permits, now):
         for name in rules.of(policy, profile, now):
             members[name].add(profile.id)
     return members, {one.identifier: one.profile for one in permits}
 
 
-def _as_if(
-    side: Side, purpose: Purpose, seen_by: Mapping[IdentifierId, PurposeMask], now: Instant
-) -> Iterable[AsIf]:
-    for one, spans in side.shown(purpose, seen_by).items():
+def _as_if(side: Side, purpose: Purpose, now: Instant) -> Iterable[AsIf]:
+    for one, spans in side.shown(purpose.id).items():
         for categories, since, until in spans:
             if until > now:
                 yield AsIf(side.derived.profile(purpose.view, one), one, categories, since, until)

@@ -108,7 +108,7 @@ def _scene(
     policy: Policy, parts: Sequence[Component], seen_by: Mapping[IdentifierId, PurposeMask], now: Instant
 ) -> Scene:
     derived = [derive(part, policy, now) for part in parts]
-    side = Side(policy, union(derived))
+    side = Side(policy, union(derived), seen_by)
     return Scene(side=side, component=Component.of(parts), seen_by=seen_by, now=now)
 
 
@@ -144,7 +144,7 @@ async def _members(
     policy = scene.side.policy
     for purpose, rules in rules_of(audiences, policy).items():
         members, profile_of = await members_as_if(
-            connection, controller_id, purpose, rules, [scene.side], scene.seen_by, scene.now
+            connection, controller_id, purpose, rules, [scene.side], scene.now
         )
         for name, profiles in members.items():
             for one, profile in profile_of.items():

@@ -31,7 +31,8 @@ from assent.identity.lifetime import lifetimes
 from assent.identity.store import known_by_id
 from assent.ingest.batch import save_changes, save_contents
 from assent.ingest.board import Board
-from assent.ingest.component import Closing, closings, derive
+from assent.ingest.closing import Closing, closings
+from assent.ingest.component import derive
 from assent.ingest.expiring import Expiry
 from assent.ingest.fold import load_components, save, states_of
 from assent.ingest.lapsing import narrow_seen, remake, spared

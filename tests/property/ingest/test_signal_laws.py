@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from assent.consent.permit import Permit
+from assent.core.carried import CarriedChoice, CategoryPreferences
 from assent.core.ids import EntryIndex, IdentifierId
-from assent.core.policy import CarriedChoice, CategoryPreferences, Policy, Purpose
+from assent.core.policy import Policy, Purpose
 from assent.core.time import SECOND, Instant
 from assent.ingest import saying, signalling
 from assent.ingest.board import Board

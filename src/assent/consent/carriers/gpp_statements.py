@@ -13,8 +13,9 @@ from typing import Final
 from assent.consent.carriers.carried import Carried, objection
 from assent.consent.carriers.gpp import GppString
 from assent.consent.carriers.tcf_statements import tcf_statements
+from assent.core.carried import GppTerms
 from assent.core.ids import PurposeId
-from assent.core.policy import GppTerms, Policy
+from assent.core.policy import Policy
 from assent.core.time import Instant
 
 OPTED_OUT: Final = 1

@@ -35,8 +35,9 @@ from assent.consent.carriers.numbers import (
 from assent.consent.carriers.tcf import FIRST_CMP, TcString
 from assent.consent.duties import legal_basis
 from assent.consent.statement import NoticeReference, Refusal, StatementBody, WireState
+from assent.core.carried import TcfTerms
 from assent.core.errors import FutureTime, MalformedSignal
-from assent.core.policy import LegalBasis, Policy, Purpose, TcfTerms
+from assent.core.policy import LegalBasis, Policy, Purpose
 from assent.core.time import DAY, Duration, Instant, shifted, to_datetime
 
 VALID_FOR: Final = Duration(months=13)
