@@ -189,7 +189,8 @@ def _told(
 def _moulded(found: Followed, places: _Places) -> _Mould:
     place = {one: number for number, one in enumerate(places.identifiers)}
     turn = {at: number for number, at in enumerate(places.instants)}
-    entry = {-1: -1, **{one: number for number, one in enumerate(places.entries)}}
+    entry: dict[int, int] = {one: number for number, one in enumerate(places.entries)}
+    entry[-1] = -1
     return _Mould(
         profiles=tuple(
             (view, tuple((place[one], place[IdentifierId(profile)]) for one, profile in rows.items()))
