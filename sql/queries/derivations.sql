@@ -143,7 +143,7 @@ SELECT
     c.basis,
     c.at,
     c.sealed
-FROM ledger.content AS c
+FROM ledger.kept_content AS c
 WHERE
     c.controller_id = $1
     AND (c.identifier_id, c.entry_index, c.part) > ($3, $4, $5)

@@ -230,7 +230,7 @@ SELECT
     c.category_id,
     c.basis,
     c.at
-FROM ledger.content AS c
+FROM ledger.kept_content AS c
 WHERE
     c.controller_id = $1
     AND c.identifier_id = any($2::bigint[])
@@ -246,7 +246,7 @@ SELECT
     c.at,
     c.sealed,
     e.leaf
-FROM ledger.content AS c
+FROM ledger.kept_content AS c
 INNER JOIN ledger.entry AS e
     ON e.controller_id = $1 AND c.entry_index = e.entry_index
 WHERE

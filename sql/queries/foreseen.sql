@@ -50,7 +50,7 @@ INNER JOIN identifier AS i
     ON
         i.controller_id = $1
         AND m.identifier_id = i.identifier_id
-INNER JOIN feature_item AS t
+INNER JOIN ledger.kept_item AS t
     ON
         t.controller_id = $1
         AND m.identifier_id = t.identifier_id

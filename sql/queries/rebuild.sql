@@ -53,7 +53,7 @@ SELECT
     c.sealed,
     c.identifier_id,
     c.basis
-FROM ledger.content AS c
+FROM ledger.kept_content AS c
 WHERE
     c.controller_id = $1
     AND c.entry_index >= $2

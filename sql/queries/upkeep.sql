@@ -46,6 +46,19 @@ WHERE
 ORDER BY p.identifier_id
 LIMIT $6;
 
+-- name: uncovered
+-- Identifiers after $4 with a state that a purpose carries beyond those of $3 for each category of $2, or in
+-- a category that is not there, at most $5, in order.
+SELECT DISTINCT s.identifier_id
+FROM feature_state AS s
+LEFT JOIN unnest($2::smallint[], $3::bigint[]) AS n (category_id, purposes) ON s.category_id = n.category_id
+WHERE
+    s.controller_id = $1
+    AND s.identifier_id > $4
+    AND s.basis & ~coalesce(n.purposes, 0) <> 0
+ORDER BY s.identifier_id
+LIMIT $5;
+
 -- name: outlived
 -- Identifiers after $4 with content of a category from before $3, at most $5, in order.
 SELECT DISTINCT c.identifier_id

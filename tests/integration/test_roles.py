@@ -210,6 +210,7 @@ ledger.batch                si                      -  s  -
 ledger.change               sid                     -  s  si
 ledger.content              sid u(basis)            -  s  sd u(basis)
 ledger.controller           si                      -  s  s
+ledger.deletion             siud                    -  s  siud
 ledger.entry                si                      -  s  s
 ledger.feed                 siud                    -  s  -
 ledger.feed_change          siud                    -  s  -
@@ -218,6 +219,8 @@ ledger.head                 siu                     -  s  su
 ledger.idempotency          siud                    -  s  -
 ledger.import_progress      siu                     -  s  -
 ledger.intake               siu                     -  s  -
+ledger.kept_content         s                       -  s  s
+ledger.kept_item            s                       -  s  s
 ledger.message              sid u(entry_index,seen_at)  -  s  sd
 ledger.payload              si                      -  s  sd
 ledger.preparation          siud                    -  s  sd

@@ -17,6 +17,7 @@ from assent.database.types import Connection
 from assent.ingest import preparation
 from assent.ingest.board import Board
 from assent.ingest.board_parts import Taken
+from assent.ingest.deleting import put_off
 from assent.ingest.erasure_store import any_suppression, erase_payloads, with_suppressions
 from assent.ingest.fold import load_for, save, strips
 from assent.ingest.memory import Memory
@@ -83,7 +84,8 @@ async def commit_batch(
     await _save_progress(connection, controller_id, facts)
     if not entries:
         return Committed(revision=head.revision, now=now, outcomes=outcomes, memory=memory)
-    # (4) write the projections
+    # (4) write the projections; what is too much to delete here is closed, and deleted after
+    await put_off(connection, controller_id, board, head.revision)
     await save(connection, controller_id, board)
     # (5) contents, changes; entries, tree, head
     await save_contents(connection, controller_id, board)

@@ -110,6 +110,7 @@ class Board:
         self.items: list[KeptItem] = []
         self.contents: list[KeptContent] = []
         self.strips: list[Closing] = []
+        self.put_off: set[IdentifierId] = set()
         self.changed: dict[tuple[PurposeId, ProfileId], tuple[int, bool]] = {}
         self.refusals: Counter[tuple[str, str]] = Counter()
         self.audiences: list[NewAudience] = []

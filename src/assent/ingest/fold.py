@@ -183,9 +183,9 @@ async def _save_policy(
 
 
 def strips(board: Board) -> Iterable[tuple[list[IdentifierId], CategoryMask, PurposeMask]]:
-    """Yield what is taken away, identifiers grouped by what they lose."""
+    """Yield what is taken away in this commit, identifiers grouped by what they lose."""
     grouped: dict[tuple[CategoryMask, PurposeMask], list[IdentifierId]] = defaultdict(list)
-    for closing in board.strips:
+    for closing in (one for one in board.strips if one.identifier not in board.put_off):
         grouped[closing.categories, PurposeMask(1 << closing.purpose)].append(closing.identifier)
     for (categories, purposes), ids in grouped.items():
         yield ids, categories, purposes

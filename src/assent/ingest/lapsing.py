@@ -3,9 +3,10 @@
 Pure. Beside the fold, for the jobs that delete in time (`upkeep`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, PurposeMask
+from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, PurposeMask, members
+from assent.core.policy import Policy
 from assent.features.accumulate import State
 from assent.ingest.board import Board
 from assent.ingest.board_parts import StateKey
@@ -51,3 +52,24 @@ def narrow_seen(board: Board, known: Mapping[IdentifierId, PurposeMask]) -> None
         for number, purpose in board.policy.purposes.items():
             if (seen & ~left) >> number & 1:
                 board.bump(Change(number, derived.profile(purpose.view, one), narrowing=True))
+
+
+def covered(policy: Policy) -> tuple[list[CategoryId], list[PurposeMask]]:
+    """Return, for each category, the purposes that may use it of anybody."""
+    carried: dict[CategoryId, int] = dict.fromkeys(policy.categories, 0)
+    for number, purpose in policy.purposes.items():
+        for category in members(purpose.categories):
+            carried[CategoryId(category)] = carried.get(CategoryId(category), 0) | 1 << number
+    return list(carried), [PurposeMask(purposes) for purposes in carried.values()]
+
+
+def uncovered(board: Board, ids: Iterable[IdentifierId]) -> Iterator[Closing]:
+    """Yield what purposes carry of these identifiers, and the policy lets them use of nobody."""
+    carried = dict(zip(*covered(board.policy), strict=True))
+    for one in ids:
+        closed: dict[int, int] = {}
+        for category, basis in board.states.get(one, {}):
+            for purpose in members(basis & ~carried.get(category, 0)):
+                closed[purpose] = closed.get(purpose, 0) | 1 << category
+        for purpose, categories in sorted(closed.items()):
+            yield Closing(one, PurposeId(purpose), CategoryMask(categories))

@@ -18,6 +18,7 @@ from assent.database.types import Connection
 from assent.features.accumulate import merge, unpack
 from assent.gate.profile import tier
 from assent.ingest.consent_report import NEGATIVE, WORDS
+from assent.ingest.deleting import Waiting, waiting
 
 _SQL = load("reports")
 
@@ -43,6 +44,8 @@ class Report(Struct, frozen=True, kw_only=True):
     not_kept: Mapping[str, int]
     """What was not taken, by reason: a count is all that remains of it."""
     releases: Mapping[str, int]
+    waiting: Waiting
+    """What is closed for everybody, and too much to be deleted at once."""
 
 
 async def report(connection: Connection, controller_id: ControllerId, policy: Policy, now: Instant) -> Report:
@@ -55,6 +58,7 @@ async def report(connection: Connection, controller_id: ControllerId, policy: Po
         identifiers=dict(sorted((names.get(number, str(number)), count) for number, count in held)),
         not_kept=dict(map(tuple, await connection.fetch(_SQL.refusals_by_code, controller_id))),
         releases=dict(map(tuple, await connection.fetch(_SQL.releases, controller_id))),
+        waiting=await waiting(connection, controller_id),
     )
 
 

@@ -1,11 +1,12 @@
-"""Delete in time: what lapsed, what its category or the law keeps no longer, old message keys.
+"""Delete in time: what lapsed or was closed, what its category or the law keeps no longer, old message keys.
 
 For each controller, one worker at a time over all processes (a lease): (0) links that are over join nobody
-any more, which an entry says (`expiring`); (1) what only permits that time ended
-carried goes, as a withdrawal takes it; (2) content older than its category's `retention`, with the items and
-states made of it; (3) what Art. 17(3) kept; (4) message keys beyond their window. Chunk by chunk, each a
-transaction of its own that holds the head: a worker that is killed leaves whole chunks, and whoever is next
-finds what is left. Nothing of a person whose data is restricted is touched.
+any more, which an entry says (`expiring`); (1) what only permits that time ended carried goes, as a
+withdrawal takes it, and so does (2) what the policy lets a purpose use of nobody any more; (3) what was
+closed and too much for the commit that closed it (`deleting`); (4) content older than its category's
+`retention`, with the items and states made of it; (5) what Art. 17(3) kept; (6) message keys beyond their
+window. Chunk by chunk, each a transaction of its own that holds the head: a worker that is killed leaves
+whole chunks, and whoever is next finds what is left. Nothing of a person whose data is restricted is touched.
 
 No entry says the rest, because none is needed: what is deleted follows from entries, policy and time, and a
 rebuild folds the content that is left, carried by no more purposes than it is carried by.
@@ -23,7 +24,7 @@ import structlog
 from assent.consent.store import load_policy
 from assent.core.errors import OverCapacity, Unavailable
 from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId
-from assent.core.time import BEGINNING, MINUTE, Instant, shifted
+from assent.core.time import BEGINNING, FOREVER, HOUR, MINUTE, Instant, shifted
 from assent.database.lost import LOST
 from assent.database.statements import load
 from assent.database.types import Connection, Pool
@@ -33,9 +34,10 @@ from assent.ingest.batch import save_changes, save_contents
 from assent.ingest.board import Board
 from assent.ingest.closing import Closing, closings
 from assent.ingest.component import derive
+from assent.ingest.deleting import delete_chunk, noted_after, put_off
 from assent.ingest.expiring import Expiry
 from assent.ingest.fold import load_components, save, states_of
-from assent.ingest.lapsing import narrow_seen, remake, spared
+from assent.ingest.lapsing import covered, narrow_seen, remake, spared, uncovered
 from assent.ingest.refold import refold
 from assent.ingest.restriction import unrestricted
 from assent.ingest.seen import known_by_what_is_left
@@ -136,6 +138,8 @@ class Upkeep:
         try:
             await self._expires()
             await self._lapses()
+            await self._uncovered()
+            await self._deletions()
             await self._retention()
             await self._retained()
             await self._messages()
@@ -148,8 +152,13 @@ class Upkeep:
         await self._connection.execute(_SQL.set_progress, self._controller_id, task, until)
 
     @asynccontextmanager
-    async def _chunk(self, ids: Collection[IdentifierId] = ()) -> AsyncIterator[Board | None]:
-        """Hold the head with a board of these people; None when there is no policy yet."""
+    async def _chunk(
+        self, ids: Collection[IdentifierId] = (), *, moving: bool = True
+    ) -> AsyncIterator[Board | None]:
+        """Hold the head with a board of these people; None when there is no policy yet.
+
+        Unless `moving`, nothing is changed that anybody keeps in memory.
+        """
         async with self._connection.transaction():
             head = await lock_head(self._connection, self._controller_id)
             if head is None or head.policy_version == 0:
@@ -164,10 +173,12 @@ class Upkeep:
             board = Board(policy, names, now, loaded)
             yield board
             if board.strips or board.changed or board.dirty_states or board.new_masks:
+                await put_off(self._connection, self._controller_id, board, head.revision)
                 await save(self._connection, self._controller_id, board)
                 await save_contents(self._connection, self._controller_id, board)
                 await save_changes(self._connection, self._controller_id, board)
-            await self._connection.execute(_SQL.move_time, self._controller_id, now)
+            if moving:
+                await self._connection.execute(_SQL.move_time, self._controller_id, now)
 
     # (0) links that are over
 
@@ -214,7 +225,56 @@ class Upkeep:
                 board.strip(closing)
                 self.done["lapsed"] += 1
 
-    # (2) what a category keeps no longer
+    # (2) what the policy lets a purpose use no longer, of nobody
+
+    async def _uncovered(self) -> None:
+        policy, _ = await load_policy(self._connection, self._controller_id, await self._version())
+        task, until, after = f"policy:{policy.version}", self._clock(), IdentifierId(-1)
+        if until < (await self._connection.fetchval(_SQL.progress, self._controller_id, task) or 0):
+            return
+        categories, carried = covered(policy)
+        waits = False
+        while not self._closing.is_set():
+            rows = await self._connection.fetch(
+                _SQL.uncovered, self._controller_id, categories, carried, after, _PEOPLE
+            )
+            if not rows:
+                # Whose data is restricted keeps it until that is lifted: they are looked for again.
+                await self._progress(task, Instant(until + HOUR) if waits else FOREVER)
+                return
+            ids = [row["identifier_id"] for row in rows]
+            async with self._chunk(ids) as board:
+                if board is not None:
+                    restricted = spared(board, ids)
+                    waits = waits or bool(restricted)
+                    for closing in uncovered(board, set(ids) - restricted):
+                        board.strip(closing)
+                        self.done["uncovered"] += 1
+            after = ids[-1]
+
+    # (3) what is closed already, and was too much for the commit that closed it
+
+    async def _deletions(self) -> None:
+        after = (Instant(0), IdentifierId(-1))
+        while not self._closing.is_set():
+            noted = await noted_after(self._connection, self._controller_id, after, _PEOPLE)
+            if not noted:
+                return
+            for _, one in noted:
+                await self._delete(one)
+            after = noted[-1]
+
+    async def _delete(self, one: IdentifierId) -> None:
+        done = False
+        while not (done or self._closing.is_set()):
+            async with self._chunk([one], moving=False) as board:
+                if board is None or spared(board, [one]):
+                    return
+                deleted, done = await delete_chunk(self._connection, self._controller_id, one)
+            self.done["deleted"] += deleted
+            await asyncio.sleep(0)  # commits that wait for the head go first
+
+    # (4) what a category keeps no longer
 
     async def _retention(self) -> None:
         policy, _ = await load_policy(self._connection, self._controller_id, await self._version())
@@ -252,7 +312,7 @@ class Upkeep:
         narrow_seen(board, masks)
         self.done["outlived"] += len(gone)
 
-    # (3) what the law kept until today
+    # (5) what the law kept until today
 
     async def _retained(self) -> None:
         while not self._closing.is_set():
@@ -273,7 +333,7 @@ class Upkeep:
                     )
             self.done["retained"] += len(rows)
 
-    # (4) message keys
+    # (6) message keys
 
     async def _messages(self) -> None:
         while not self._closing.is_set():
