@@ -13,7 +13,8 @@ from assent.core.policy import LinkKind
 from assent.core.time import Instant
 from assent.identity.normalise import normalise
 from assent.identity.resolve import Link, Node
-from assent.ingest.component import Component, changes, derive, resolution_of
+from assent.ingest.changing import changes
+from assent.ingest.component import Component, derive, resolution_of
 from assent.ingest.rebuild import rebuild
 from tests.support.database import TestDatabase
 from tests.support.ledger import open_bench

@@ -7,7 +7,7 @@ before. Ties are broken by the keyed hash of the values, never by ids, which tel
 A component within every limit, as almost all are, costs one pass of union-find.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final, assert_never
@@ -99,11 +99,13 @@ def resolve(
     denied: frozenset[Pair] = frozenset(),
     *,
     shared: frozenset[IdentifierId] = frozenset(),
+    generic: frozenset[IdentifierId] = frozenset(),
     now: Instant = BEGINNING,
 ) -> Resolution:
     """Return the one resolution over all evidence as it stands `now`; at the beginning of time none is over.
 
-    `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased.
+    `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased;
+    `generic` those past the cap on links by links that are not given here.
 
     Steps: (1) evidence that cannot join is dropped: denied, proposed less surely than the policy asks for,
     of an undeclared namespace, not renewed in time, or between two values of a unique one; (2) an identifier
@@ -113,78 +115,134 @@ def resolve(
     known (a newcomer moves nobody), then the keyed hash; (7) last, proposals join what they may: they cut
     nothing, and never join two named people.
     """
-    spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
-    everybody = [node.id for node in nodes]
-
-    kept, dropped = _sift(sorted(links, key=_PLACE), _admission(policy, spaces, denied, now))  # (1)
-    proposals = [link for link in kept if link.kind == LinkKind.PROBABLE]
-    kept = [link for link in kept if link.kind != LinkKind.PROBABLE] if proposals else kept
-    generic = hubs(policy.links_per_identifier, [*_pairs(kept)])  # (2)
-    if generic or shared:
-        kept = _sift_further(kept, dropped, _exclusion(shared, generic))
-    clusters = components(everybody, _pairs(kept))  # (3)
-    limits = _limits(policy, kept)
-
-    crowded = [group for group in clusters if len(group) > 1 and not within(limits, spaces, group)]  # (4)
-    if crowded:
-        found, undone = _cut(policy, limits, spaces, nodes, _parts(crowded, kept))  # (5)
-        shared |= found
-        kept = _sift_further(kept, dropped, _exclusion(shared, generic, undone))
-        clusters = components(everybody, _pairs(kept))
-
-    crammed = [group for group in clusters if len(group) > policy.identifiers_per_profile]
-    if crammed:
-        generic |= beyond(policy.identifiers_per_profile, crammed, _rank(policy, nodes, kept))  # (6)
-        kept = _sift_further(kept, dropped, _exclusion(shared, generic))
-        clusters = components(everybody, _pairs(kept))
-
-    if proposals:  # (7)
-        proposals = _sift_further(proposals, dropped, _exclusion(shared, generic))
-        busy = hubs(policy.links_per_identifier, [*_pairs(kept), *_pairs(proposals)])
-        proposals = _sift_further(proposals, dropped, _exclusion(frozenset(), busy))
-        limits = _limits(policy, [*kept, *proposals])
-        proposals = _sift_further(proposals, dropped, _proposal(policy, spaces, limits, clusters, proposals))
-        kept = sorted([*kept, *proposals], key=_PLACE)
-        clusters = components(everybody, _pairs(kept))
-
+    found = _Findings(policy, nodes, shared, generic)
+    found.admit(links, denied, now)  # (1)
+    found.part_hubs()  # (2)
+    found.part_conflicts()  # (3), (4), (5)
+    found.part_crammed()  # (6)
+    found.join_proposals()  # (7)
     return Resolution(
-        clusters=clusters,
-        kept=tuple(kept),
-        dropped=tuple(sorted(dropped, key=lambda one: _PLACE(one.link))),
-        shared=shared.intersection(everybody),
-        generic=generic,
+        clusters=found.clusters,
+        kept=tuple(found.kept),
+        dropped=tuple(sorted(found.dropped, key=lambda one: _PLACE(one.link))),
+        shared=found.shared.intersection(node.id for node in nodes),
+        generic=found.generic,
     )
 
 
-_Verdict = Callable[[Link], DropReason | None]
-
-
-def _sift(links: Iterable[Link], verdict: _Verdict) -> tuple[list[Link], list[Dropped]]:
-    """Part the links into those that stand and those that are dropped, each with its reason."""
-    kept, dropped = [], []
+def passes_cap(
+    policy: Policy,
+    one: IdentifierId,
+    links: Iterable[Link],
+    space_of: "SpaceOf",
+    denied: Collection[Pair],
+    now: Instant,
+) -> bool:
+    """Whether `resolve` would find an identifier generic by its links: its steps (1) and (2), for one."""
+    verdict = _admission(policy, space_of, denied, now)
+    others: set[IdentifierId] = set()
     for link in links:
-        reason = verdict(link)
-        if reason is None:
-            kept.append(link)
-        else:
-            dropped.append(Dropped(link=link, reason=reason))
-    return kept, dropped
+        if link.kind != LinkKind.PROBABLE and verdict(link) is None:
+            others.add(link.high if link.low == one else link.low)
+            if len(others) > policy.links_per_identifier:
+                return True
+    return False
 
 
-def _sift_further(links: Iterable[Link], dropped: list[Dropped], verdict: _Verdict) -> list[Link]:
-    kept, more = _sift(links, verdict)
-    dropped += more
-    return kept
+class _Findings:
+    """What is known of the evidence so far: every step drops links, and parts or joins clusters."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        nodes: Sequence[Node],
+        shared: frozenset[IdentifierId],
+        generic: frozenset[IdentifierId],
+    ) -> None:
+        self.kept: list[Link] = []
+        self.dropped: list[Dropped] = []
+        self.clusters: tuple[Group, ...] = ()
+        self.shared = shared
+        self.generic = generic
+        self._policy = policy
+        self._nodes = nodes
+        self._spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
+        self._proposals: list[Link] = []
+
+    def admit(self, links: Iterable[Link], denied: frozenset[Pair], now: Instant) -> None:
+        """Keep the evidence that may join, apart from it what a model proposes."""
+        verdict = _admission(self._policy, self._spaces.get, denied, now)
+        kept = self._sifted(sorted(links, key=_PLACE), verdict)
+        self._proposals = [link for link in kept if link.kind == LinkKind.PROBABLE]
+        self.kept = [link for link in kept if link.kind != LinkKind.PROBABLE] if self._proposals else kept
+
+    def part_hubs(self) -> None:
+        """Let go of who has more links than the cap."""
+        self.generic |= hubs(self._policy.links_per_identifier, [*_pairs(self.kept)])
+        if self.generic or self.shared:
+            self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
+        self._connect()
+
+    def part_conflicts(self) -> None:
+        """Cut where a namespace is past its limit."""
+        limits = _limits(self._policy, self.kept)
+        crowded = [one for one in self.clusters if len(one) > 1 and not within(limits, self._spaces, one)]
+        if crowded:
+            parts = _parts(crowded, self.kept)
+            found, undone = _cut(self._policy, limits, self._spaces, self._nodes, parts)
+            self.shared |= found
+            self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic, undone))
+            self._connect()
+
+    def part_crammed(self) -> None:
+        """Let go of whom no profile has room for."""
+        cap = self._policy.identifiers_per_profile
+        crammed = [group for group in self.clusters if len(group) > cap]
+        if crammed:
+            self.generic |= beyond(cap, crammed, _rank(self._policy, self._nodes, self.kept))
+            self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
+            self._connect()
+
+    def join_proposals(self) -> None:
+        """Follow the proposals that join no two people, and nobody too many."""
+        if not self._proposals:
+            return
+        proposals = self._sifted(self._proposals, _exclusion(self.shared, self.generic))
+        busy = hubs(self._policy.links_per_identifier, [*_pairs(self.kept), *_pairs(proposals)])
+        proposals = self._sifted(proposals, _exclusion(frozenset(), busy))
+        limits = _limits(self._policy, [*self.kept, *proposals])
+        fitting = _proposal(self._policy, self._spaces, limits, self.clusters, proposals)
+        self.kept = sorted([*self.kept, *self._sifted(proposals, fitting)], key=_PLACE)
+        self._connect()
+
+    def _sifted(self, links: Iterable[Link], verdict: "_Verdict") -> list[Link]:
+        """Return the links that stand; the others are dropped, each with its reason."""
+        kept = []
+        for link in links:
+            reason = verdict(link)
+            if reason is None:
+                kept.append(link)
+            else:
+                self.dropped.append(Dropped(link=link, reason=reason))
+        return kept
+
+    def _connect(self) -> None:
+        self.clusters = components((node.id for node in self._nodes), _pairs(self.kept))
 
 
-def _admission(policy: Policy, spaces: Spaces, denied: frozenset[Pair], now: Instant) -> _Verdict:
+_Verdict = Callable[[Link], DropReason | None]
+SpaceOf = Callable[[IdentifierId], NamespaceId | None]
+"""The namespace of an identifier; None where the policy declares it no more."""
+
+
+def _admission(policy: Policy, space_of: SpaceOf, denied: Collection[Pair], now: Instant) -> _Verdict:
     """Judge a link by itself."""
     threshold = policy.probable_threshold
     unique = {space.id for space in policy.namespaces.values() if space.unique}
     lasting = lifetimes(policy)
 
     def verdict(link: Link) -> DropReason | None:
-        low, high = spaces.get(link.low), spaces.get(link.high)
+        low, high = space_of(link.low), space_of(link.high)
         if (link.low, link.high) in denied:
             return DropReason.DENIED
         if link.kind == LinkKind.PROBABLE and (threshold is None or link.weight < threshold):

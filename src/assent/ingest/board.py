@@ -30,18 +30,10 @@ from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, State, merge
 from assent.identity.former import Former
 from assent.ingest.board_parts import Activated, KeptContent, KeptItem, Loaded, NewAudience, StateKey, Taken
+from assent.ingest.changing import Change, changes
 from assent.ingest.closing import Closing, closings
 from assent.ingest.collecting import collect
-from assent.ingest.component import (
-    Change,
-    Component,
-    Derived,
-    LinkKey,
-    Pair,
-    changes,
-    derive,
-    derive_prepared,
-)
+from assent.ingest.component import Component, Derived, LinkKey, Pair, derive, derive_prepared
 from assent.ingest.denials import denied_purposes, suppression_of
 from assent.ingest.erasing import erase
 from assent.ingest.facts import (
@@ -58,7 +50,7 @@ from assent.ingest.facts import (
     StatedBody,
     UnlinkBody,
 )
-from assent.ingest.joining import Holding, Joined, split
+from assent.ingest.joining import Holding, Joined
 from assent.ingest.relating import expire, link, remain, unlink
 from assent.ingest.restriction import unrestricted
 from assent.ingest.saying import mark_out, state
@@ -263,7 +255,7 @@ class Board:
             flips=body.as_of is not None and not replaying,
         )
         for holding in {id(one): one for one in self._holdings.values()}.values():
-            component = holding.component
+            component, holding.web = holding.component, None
             if body.as_of is None:
                 holding.derived = derive(component, policy, self.now)
             else:
@@ -329,18 +321,17 @@ class Board:
                 self._holdings[joined.ids[0]].component = joined.component()
             return
         component = joined.component()
-        for change in changes(joined.before, after, self.policy, component.nodes, self.seen_by):
+        reached = component.nodes if joined.reached is None else joined.reached
+        for change in changes(joined.before, after, self.policy, reached, self.seen_by):
             self.bump(change)
-        if any(one.until <= self.now for held in joined.before.permits.values() for one in held):
-            lapsed = closings(joined.before, after, self.now, negative=False)
+        held = (joined.before.permits.get(one, ()) for one in reached)
+        if any(permit.until <= self.now for permits in held for permit in permits):
+            lapsed = closings(joined.before, after, self.now, negative=False, among=reached)
             for closing in unrestricted(lapsed, component, after, self.policy):
                 self.strip(closing)
-        self.moved.update(component.nodes)
-        parts = split(component, after)
-        for part in parts:
-            holding = Holding(part, after if len(parts) == 1 else after.of(part.nodes))
-            for one in part.nodes:
-                self._holdings[one] = holding
+        self.moved.update(reached)
+        for holding in joined.held(component, after):
+            self._holdings.update(dict.fromkeys(holding.component.nodes, holding))
 
     def _write_down(self, joined: Joined) -> None:
         """Note what a fact adds to the graph, and what it takes away."""

@@ -3,7 +3,7 @@
 Pure; nothing raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
@@ -23,13 +23,21 @@ class Closing(NamedTuple):
     categories: CategoryMask
 
 
-def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -> Iterator[Closing]:
+def closings(
+    before: Derived,
+    after: Derived,
+    now: Instant,
+    *,
+    negative: bool,
+    among: Collection[IdentifierId] | None = None,
+) -> Iterator[Closing]:
     """Yield what is closed for good: permits that a negative statement or time ended, or that began anew.
 
     For the purpose the world begins again at its present permit; what was carried for it before goes. A link
-    alone closes nothing for good: undoing it must restore.
+    alone closes nothing for good: undoing it must restore. `among`: for nobody else it is others.
     """
-    for one, olds in before.permits.items():
+    for one in before.permits if among is None else among:
+        olds = before.permits.get(one, ())
         news = after.permits.get(one, ())
         for purpose in sorted({old.purpose for old in olds}):
             gone = 0
@@ -45,10 +53,10 @@ def closings(before: Derived, after: Derived, now: Instant, *, negative: bool) -
                 yield Closing(one, purpose, CategoryMask(gone))
 
 
-def reopened(before: Derived, after: Derived) -> Iterator[Closing]:
+def reopened(before: Derived, after: Derived, among: Collection[IdentifierId]) -> Iterator[Closing]:
     """Yield what a statement opened: what was carried before its permit, and closed by a link, stays gone."""
-    for one, news in after.permits.items():
-        for new in news:
+    for one in among:
+        for new in after.permits[one]:
             olds = (old.categories for old in before.permits.get(one, ()) if old.purpose == new.purpose)
             opened = new.categories & ~reduce(or_, olds, 0)
             if opened:

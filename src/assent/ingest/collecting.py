@@ -11,7 +11,8 @@ from assent.core.ids import EntryIndex, IdentifierId, PurposeMask, mask
 from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, Content, absorb, items
 from assent.ingest.board_parts import KeptContent, KeptItem, Taken
-from assent.ingest.component import Change, Derived
+from assent.ingest.changing import Change
+from assent.ingest.component import Derived
 from assent.ingest.facts import ContentBody, EventBody
 from assent.ledger.append import ContentPart, Fact
 

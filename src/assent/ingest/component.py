@@ -1,12 +1,13 @@
 """Everything that evidence connects, and what follows from it for every purpose.
 
 A `Component` is identifiers, links and statements that hang together. `derive` folds it: one resolution, the
-views of purposes as cuts of it, and the permits of every identifier. `changes` says what that means for what
-a purpose can see. Pure: nothing is read, no clock; the caller brings policy and time.
+views of purposes as cuts of it, and the permits of every identifier. `changing` says what that means for what
+a purpose can see, `nearby` folds no more of it than a fact can reach. Pure: nothing is read, no clock; the
+caller brings policy and time.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 from msgspec import Struct, structs
 
@@ -18,8 +19,6 @@ from assent.core.ids import (
     RESOLUTION,
     IdentifierId,
     ProfileId,
-    PurposeId,
-    PurposeMask,
     ViewId,
 )
 from assent.core.policy import IdentifierKind, LinkKind, Policy
@@ -93,37 +92,33 @@ class Derived(Struct, frozen=True, kw_only=True):
         return tuple(sorted(one for one, other in profiles.items() if other == profile))
 
 
-class Change(NamedTuple):
-    """What a purpose can see of one profile is no longer what it was."""
-
-    purpose: PurposeId
-    profile: ProfileId
-    narrowing: bool
-
-
 def derive(component: Component, policy: Policy, now: Instant) -> Derived:
     """Fold a component: resolution, views, permits."""
     if len(component.nodes) == 1:
         (only,) = component.nodes
         return Derived(profiles={}, permits={only: _alone(component, only, policy, now)})
     resolution = resolution_of(component, policy, now)
+    profiles, found = follow(component, resolution, deniers_of(component, policy), policy, now)
+    profiles[COMPONENTS] = _profiles(_connected(tuple(component.nodes), component.links))
+    return Derived(profiles={view: rows for view, rows in profiles.items() if rows}, permits=found)
+
+
+def follow(
+    component: Component, resolution: Resolution, deniers: Deniers, policy: Policy, now: Instant
+) -> tuple[dict[ViewId, Profiles], dict[IdentifierId, tuple[Permit, ...]]]:
+    """Return the profiles, in every view but the components, and permits of whom a resolution is about."""
     bonds: dict[IdentifierId, list[Bond]] = {}
     for bond in bonds_of(resolution.kept):
         bonds.setdefault(bond.low, []).append(bond)
-    deniers = deniers_of(component, policy)
     found: dict[IdentifierId, tuple[Permit, ...]] = {}
     for members in resolution.clusters:
         found.update(_permitted(component, members, bonds, deniers, policy, now))
-    said = [one for statements in component.statements.values() for one in statements]
+    said = [one for each in found for one in component.statements.get(each, ())]
     denies, agrees = stances(said, policy, now)
-    nodes = tuple(component.nodes)
-    profiles = {
-        COMPONENTS: _profiles(_connected(nodes, component.links)),
-        RESOLUTION: _profiles(resolution.clusters),
-    }
+    profiles = {RESOLUTION: _profiles(resolution.clusters)}
     for view, use in policy.views.items():
-        profiles[view] = _profiles(cut(nodes, resolution.kept, use, denies, agrees))
-    return Derived(profiles={view: rows for view, rows in profiles.items() if rows}, permits=found)
+        profiles[view] = _profiles(cut(found, resolution.kept, use, denies, agrees))
+    return profiles, found
 
 
 def derive_prepared(component: Component, policy: Policy, as_of: Instant) -> Derived:
@@ -138,39 +133,6 @@ def prepared_at(component: Component, as_of: Instant) -> Instant:
     """Return the instant as of which a component is derived for a policy that is prepared as of another."""
     known = (one.known_at for said in component.statements.values() for one in said)
     return max(as_of, max(known, default=as_of))
-
-
-def changes(
-    before: Derived,
-    after: Derived,
-    policy: Policy,
-    touched: Iterable[IdentifierId],
-    seen_by: Mapping[IdentifierId, PurposeMask],
-) -> Iterator[Change]:
-    """Yield what changed for each purpose, each profile once, in order of purpose and profile.
-
-    Narrowing is whatever is more than an addition: a permit that shrank, a profile that an identifier left.
-    An identifier that the purpose may not use, before or after, changes nothing for it; nor does one that a
-    permit without a statement covers, as long as the purpose may not know of it (`seen_by`).
-    """
-    identifiers = tuple(touched)
-    for purpose in policy.purposes.values():
-        seen: dict[ProfileId, bool] = {}
-        for one in identifiers:
-            known = seen_by.get(one, 0) >> purpose.id & 1 == 1
-            old = _coverage(before, one, purpose.id, known=known)
-            new = _coverage(after, one, purpose.id, known=known)
-            if not old and not new:
-                continue
-            left, entered = before.profile(purpose.view, one), after.profile(purpose.view, one)
-            if old == new and left == entered:
-                continue
-            narrower = bool(old) and (left != entered or not _covers(new, old))
-            for profile, shows in ((left, old), (entered, new)):
-                if shows:
-                    seen[profile] = seen.get(profile, False) or narrower
-        for profile, narrowing in sorted(seen.items()):
-            yield Change(purpose.id, profile, narrowing)
 
 
 def heard(
@@ -221,12 +183,13 @@ def deniers_of(component: Component, policy: Policy) -> Deniers:
     for (low, high, kind), link in component.links.items() if denials else ():
         for one, other in ((low, high), (high, low)):
             firm = kind in _FIRM and other in denials
-            if firm and _kind(component, policy, one) is not IdentifierKind.PERSON:
+            if firm and kind_of(component, policy, one) is not IdentifierKind.PERSON:
                 found.setdefault(one, []).append((other, link.first_at, denials[other]))
     return found
 
 
-def _kind(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:
+def kind_of(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:
+    """Return the kind of an identifier; None where the policy declares its namespace no more."""
     namespace = policy.namespaces.get(component.nodes[one].namespace)
     return None if namespace is None else namespace.kind
 
@@ -331,20 +294,3 @@ def _profiles(clusters: Iterable[Sequence[IdentifierId]]) -> Profiles:
         for profile in (ProfileId(min(members)),)
         for one in members
     }
-
-
-def _coverage(
-    derived: Derived, one: IdentifierId, purpose: PurposeId, *, known: bool
-) -> tuple[tuple[int, int, int], ...]:
-    return tuple(
-        (permit.categories, permit.since, permit.until)
-        for permit in derived.permits.get(one, ())
-        if permit.purpose == purpose and (known or permit.entry >= 0)
-    )
-
-
-def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, int], ...]) -> bool:
-    return all(
-        any(have & wanted == wanted and since <= began and until >= ended for have, since, until in new)
-        for wanted, began, ended in old
-    )

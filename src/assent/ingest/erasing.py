@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from assent.consent.statement import State, Statement
 from assent.core.errors import ErasureOutdated
 from assent.core.ids import EntryIndex, IdentifierId
+from assent.ingest.changing import changes
 from assent.ingest.closing import closings
-from assent.ingest.component import Component, Derived, changes, derive, union
+from assent.ingest.component import Component, Derived, derive, union
 from assent.ingest.facts import ErasureBody
 from assent.ingest.joining import split
 

@@ -4,7 +4,7 @@ Pure. A fact names identifiers; what holds them is joined, evidence or a stateme
 follow is derived. Whether the fact is taken is the board's to decide.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from assent.core.time import FOREVER, HOUR, Instant
 from assent.identity.lifetime import ends_at, lifetimes
 from assent.identity.resolve import Link, Node
 from assent.ingest.component import Component, Derived, LinkKey, Pair, derive, union
+from assent.ingest.nearby import Web, derive_near, has_crowds, near
 from assent.ledger.append import Ref
 
 _NOTHING = Derived(profiles={}, permits={})
@@ -26,11 +27,18 @@ _STATED = frozenset({LinkKind.ASSERTED, LinkKind.PROBABLE})
 class Holding:
     """A component with what follows from it; facts replace it whole."""
 
-    __slots__ = ("component", "derived")
+    __slots__ = ("component", "derived", "web")
 
-    def __init__(self, component: Component, derived: Derived) -> None:
+    def __init__(self, component: Component, derived: Derived, web: Web | None = None) -> None:
         self.component = component
         self.derived = derived
+        self.web = web
+
+    def woven(self, policy: Policy, now: Instant) -> Web:
+        """Return its web, which is made once."""
+        if self.web is None:
+            self.web = Web(self.component, policy, now)
+        return self.web
 
 
 class Joined:
@@ -58,9 +66,9 @@ class Joined:
                 one = IdentifierId(index * IDENTIFIERS_PER_ENTRY + position)
                 self.new_nodes.append((ref, Node(id=one, namespace=ref.namespace, key=ref.lookup)))
             self.ids.append(one)
-        distinct = list({id(holding): holding for holding in holdings.values()}.values())
-        parts = [holding.component for holding in distinct]
-        self.before = union([holding.derived for holding in distinct] or [_NOTHING])
+        self._holdings = list({id(holding): holding for holding in holdings.values()}.values())
+        parts = [holding.component for holding in self._holdings]
+        self.before = union([holding.derived for holding in self._holdings] or [_NOTHING])
         if self.new_nodes:
             parts.append(Component(nodes={node.id: node for _, node in self.new_nodes}))
         self._base = Component.of(parts)
@@ -69,7 +77,10 @@ class Joined:
         self.new_denied: list[Pair] = []
         self.lifted: set[Pair] = set()
         self._statements: list[Statement] = []
+        self._expires = False
         self.changed = bool(self.new_nodes)
+        self.reached: Collection[IdentifierId] | None = None
+        """For whom what was derived may be other than what stood; None: for anybody."""
 
     def link(
         self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant, weight: int = 0
@@ -107,6 +118,7 @@ class Joined:
 
     def expire(self) -> None:
         """Look again at what time ended; whether that changes anything, what is derived says."""
+        self._expires = True
         self.changed = True
 
     def retract(self, one: IdentifierId, other: IdentifierId) -> None:
@@ -152,7 +164,7 @@ class Joined:
             statement.identifier: (*self.said_by(statement.identifier), statement),
         }
         supposed = msgspec.structs.replace(self._base, statements=statements)
-        return derive(supposed, self._policy, self._now)
+        return self._followed(supposed, {statement.identifier})[0]
 
     def voided(self) -> Iterator[Link]:
         """Yield the links that are no evidence any more."""
@@ -169,8 +181,9 @@ class Joined:
         denied = {pair: at for pair, at in base.denied.items() if pair not in self.lifted}
         links = base.links
         if self.new_links or self.gone_links:
-            links = {key: link for key, link in links.items() if key not in self.gone_links}
-            links |= self.new_links
+            if self.gone_links:
+                links = {key: link for key, link in links.items() if key not in self.gone_links}
+            links = {**links, **self.new_links}
         return Component(
             nodes=base.nodes,
             links=links,
@@ -182,7 +195,37 @@ class Joined:
         """Return what follows from it; what stood, when nothing that matters was added."""
         if not self.changed:
             return self.before
-        return derive(self.component(), self._policy, self._now)
+        speaking = {said.identifier for said in self._statements}
+        derived, self.reached = self._followed(self.component(), speaking)
+        return derived
+
+    def held(self, component: Component, after: Derived) -> list[Holding]:
+        """Return what is held from now on: one component, or the parts that an end of links leaves of it."""
+        roots = {after.profile(COMPONENTS, one) for one in self.ids}
+        if self.reached is None or not self._holdings or len(roots) > 1:
+            parts = split(component, after)
+            return [Holding(part, after if part is component else after.of(part.nodes)) for part in parts]
+        # What was woven goes on with the largest of those that are joined: they are held no more.
+        webs = [holding.woven(self._policy, self._now) for holding in self._holdings]
+        webs.sort(key=lambda web: len(web.links_at))
+        webs[-1].grow(webs[:-1], self._added())
+        return [Holding(component, after, webs[-1])]
+
+    def _added(self) -> Collection[LinkKey]:
+        return {key for key in self.new_links if key not in self._base.links}
+
+    def _followed(
+        self, component: Component, speaking: Collection[IdentifierId]
+    ) -> tuple[Derived, Collection[IdentifierId] | None]:
+        """Return what follows from a component, and for whom alone that may be other than what stood."""
+        only_adds = not (self.gone_links or self.new_denied or self.lifted or self._expires)
+        if only_adds and has_crowds(component, self._policy):
+            added = self._added()
+            webs = [holding.woven(self._policy, self._now) for holding in self._holdings]
+            reach = near(component, webs, self.ids, speaking, added, self._policy, self._now)
+            if reach is not None:
+                return derive_near(component, reach, added, self.before, self._policy, self._now)
+        return derive(component, self._policy, self._now), None
 
 
 def is_moved(before: Derived, after: Derived, now: Instant) -> bool:

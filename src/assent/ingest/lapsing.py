@@ -10,8 +10,8 @@ from assent.core.policy import Policy
 from assent.features.accumulate import State
 from assent.ingest.board import Board
 from assent.ingest.board_parts import StateKey
+from assent.ingest.changing import Change
 from assent.ingest.closing import Closing
-from assent.ingest.component import Change
 from assent.ingest.restriction import unrestricted
 
 

@@ -51,10 +51,11 @@ def state(
     board.statements.append(statement)
     _deny(board, statement, joined)
     component = joined.component()
-    ended = closings(before, after, board.now, negative=statement.state in NARROWING)
+    reached = component.nodes if joined.reached is None else joined.reached
+    ended = closings(before, after, board.now, negative=statement.state in NARROWING, among=reached)
     for closing in unrestricted(ended, component, after, board.policy):
         board.strip(closing)
-    left = (*reopened(before, after), *refused(statement, after, board.policy))
+    left = (*reopened(before, after, reached), *refused(statement, after, board.policy))
     for closing in unrestricted(left, component, after, board.policy):
         if board.carries(closing):
             board.strip(closing)

@@ -13,7 +13,7 @@ from assent.core.ids import ControllerId, IdentifierId, PurposeId
 from assent.gate.references import References
 from assent.identity import views
 from assent.ingest.board import Board
-from assent.ingest.component import Change
+from assent.ingest.changing import Change
 from assent.resources import sql_folder
 from tests.integration.guarantees.worlds import (
     ASK,

@@ -1,10 +1,12 @@
 """Evidence about a few people, folded by a board that starts empty, and what purposes are shown of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from assent.consent.statement import NoticeReference, StatementBody
 from assent.core.documents import parse_policy
+from assent.core.errors import FactRejected
 from assent.core.ids import RESOLUTION, EntryIndex, IdentifierId, ProfileId, PurposeId
 from assent.core.names import NameBook
 from assent.core.policy import LinkKind, Policy
@@ -13,7 +15,7 @@ from assent.features.accumulate import Item, State, Value, merge, read
 from assent.ingest.board import Board
 from assent.ingest.board_parts import Loaded
 from assent.ingest.contents import contents
-from assent.ingest.facts import KINDS, Body, EventBody, Identifier, LinkBody, StatedBody
+from assent.ingest.facts import KINDS, Body, EventBody, Identifier, LinkBody, StatedBody, UnlinkBody
 from assent.ingest.tracking import Call, CallType
 from assent.ledger.append import ContentPart, Fact, Part, Ref
 from tests.support.policy_documents import shipped
@@ -44,13 +46,21 @@ class Seen(NamedTuple):
 
 
 class Tied(NamedTuple):
-    """Two identifiers said to be one person."""
+    """Two identifiers said to be one person, or not to be; by a model where it has a weight."""
 
     hour: int
     who: tuple[str, ...]
+    denied: bool = False
+    weight: int = 0
 
 
-Evidence = Said | Seen | Tied
+class Parted(NamedTuple):
+    """What links two identifiers taken back, or all that links one."""
+
+    who: tuple[str, ...]
+
+
+Evidence = Said | Seen | Tied | Parted
 
 POLICY, NAMES = parse_policy(shipped())
 _NOTHING = Part(sealed=b"", commitment=b"")
@@ -62,6 +72,12 @@ def instant(hour: int) -> Instant:
 
 def fold(arrived: Iterable[Evidence], policy: Policy = POLICY, names: NameBook = NAMES) -> Board:
     """Return the board after evidence that arrived in this order, a second apart."""
+    (*_, last) = boards(arrived, policy, names)
+    return last
+
+
+def boards(arrived: Iterable[Evidence], policy: Policy = POLICY, names: NameBook = NAMES) -> Iterator[Board]:
+    """Yield the board, empty and after each piece of evidence; what cannot be taken changes nothing."""
     board = Board(
         policy,
         names,
@@ -77,10 +93,12 @@ def fold(arrived: Iterable[Evidence], policy: Policy = POLICY, names: NameBook =
             audience_versions={},
         ),
     )
+    yield board
     for index, evidence in enumerate(arrived):
         board.now = Instant(NOW + index * SECOND)
-        board.apply(EntryIndex(index), _fact(evidence, policy))
-    return board
+        with suppress(FactRejected):
+            board.apply(EntryIndex(index), _fact(evidence, policy))
+        yield board
 
 
 def _fact(evidence: Evidence, policy: Policy) -> Fact:
@@ -108,7 +126,11 @@ def _fact(evidence: Evidence, policy: Policy) -> Fact:
             at = instant(evidence.hour)
             body = EventBody(identifiers=identifiers, link=LinkKind.OBSERVED, at=at, call="track")
         case Tied():
-            body = LinkBody(identifiers=identifiers, link=LinkKind.ASSERTED, at=instant(evidence.hour))
+            kind = LinkKind.PROBABLE if evidence.weight else LinkKind.ASSERTED
+            at, weight = instant(evidence.hour), evidence.weight
+            body = LinkBody(identifiers=identifiers, link=kind, at=at, denied=evidence.denied, weight=weight)
+        case Parted():
+            body = UnlinkBody(identifiers=identifiers)
     refs = tuple(Ref(namespace=one.namespace, lookup=one.value.encode()) for one in identifiers)
     return Fact(
         kind=KINDS[type(body)], role="collector", body=body, refs=refs, who=_NOTHING, contents=tuple(said)
