@@ -229,3 +229,40 @@ GROUP BY n.profile_id, n.purpose_id
 HAVING bool_or(n.is_negative) AND NOT bool_and(n.is_negative)
 ORDER BY n.profile_id, n.purpose_id
 LIMIT $7;
+
+-- name: rules_asked
+-- When an answer last named these rules, as releases write them: audiences, some with their version.
+SELECT
+    r.rules,
+    max(r.at) AS at
+FROM ledger.release AS r
+WHERE
+    r.controller_id = $1
+    AND r.kind <> 'access'
+GROUP BY r.rules
+ORDER BY r.rules;
+
+-- name: audiences_saved
+-- When the newest version of every audience was saved.
+SELECT
+    n.audience_id,
+    b.at
+FROM (
+    SELECT
+        a.controller_id,
+        a.audience_id,
+        max(a.entry_index) AS entry_index
+    FROM audience AS a
+    WHERE a.controller_id = $1
+    GROUP BY a.controller_id, a.audience_id
+) AS n
+CROSS JOIN LATERAL (
+    SELECT t.at
+    FROM ledger.batch AS t
+    WHERE
+        t.controller_id = n.controller_id
+        AND t.first_index <= n.entry_index
+    ORDER BY t.first_index DESC
+    LIMIT 1
+) AS b
+ORDER BY n.audience_id;

@@ -36,12 +36,14 @@ from assent.http import (
     audit,
     audit_consent,
     audit_logs,
+    audit_minimisation,
     audit_subject,
     audit_summary,
     carriers,
     changes,
     consents,
     decisions,
+    effects,
     erasure,
     explanations,
     health,
@@ -81,11 +83,12 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
-_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *members.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *members.HANDLERS, *effects.HANDLERS]
 _ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *suppositions.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
+_ROUTES += [*audit_minimisation.HANDLERS]
 
 
 ORIGIN = "assent.local"

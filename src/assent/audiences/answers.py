@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from assent.audiences import goal as goals
 from assent.audiences.check import Needs, check
+from assent.audiences.distinctive import Distinctive, described, distinctive
+from assent.audiences.floors import floored
 from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
 from assent.audiences.rule import And, Audience, Rule, listed
@@ -66,6 +69,24 @@ class Members(Struct, frozen=True, kw_only=True):
     release: int
 
 
+class Goals(Struct, frozen=True, kw_only=True):
+    """How many members reached each goal of an audience, in treatment and control."""
+
+    goals: tuple[goals.Reached, ...]
+    floored_to: int
+    sequence: int
+
+
+class Standout(Struct, frozen=True, kw_only=True):
+    """What is more frequent among members than in the population; every number is floored."""
+
+    members: int
+    population: int
+    values: tuple[Distinctive, ...]
+    floored_to: int
+    sequence: int
+
+
 class Audiences:
     """Everything an engine may ask about more than one person."""
 
@@ -78,7 +99,7 @@ class Audiences:
     async def count(self, asking: Asking, name: str) -> Count:
         """Return how many members an audience has. Raises UnknownAudience, UnknownPurpose."""
         saved, known = await self._saved(asking, name)
-        return await self._count(asking, saved.rule, known, "count", f"{saved.id}@{saved.version}")
+        return await self._count(asking, saved.rule, known, "count", _named(saved))
 
     async def needs(self, asking: Asking, policy: Policy, rule: Rule) -> Needs:
         """Return what a rule that is not saved looks at. Raises what `check` raises."""
@@ -96,6 +117,57 @@ class Audiences:
                 raise UnknownAudience(pointer=f"/audiences/{place}")
         rule = And(of=tuple(Audience(audience=name) for name in names))
         return await self._count(asking, rule, known, "overlap", ",".join(names))
+
+    async def goals(self, asking: Asking, name: str) -> Goals:
+        """Return how many members reached each goal, all of one moment; every number is recorded."""
+        saved, known = await self._saved(asking, name)
+        wanted = goals.cells(saved.rule, saved.holdout, saved.goals)
+        async with self._standing(asking) as standing:
+            ids = await self._ids(asking, standing, And(of=tuple(wanted.values())), known)
+            now = standing.position.now
+            questions = {
+                cell: standing.population.ask(rule, now, known, ids) for cell, rule in wanted.items()
+            }
+            counted = await asyncio.to_thread(
+                lambda: {cell: question.count() for cell, question in questions.items()}
+            )
+            k = 1 if asking.exact else standing.position.purpose.k
+            numbers = goals.shown(counted, k)
+            records = [
+                Record(
+                    kind="goals",
+                    consumer=asking.consumer,
+                    rules=":".join(filter(None, (_named(saved), *cell))),
+                    number=one,
+                )
+                for cell, one in numbers.items()
+            ]
+            await self._record(asking, standing, records)
+            sequence = standing.position.sequence
+        return Goals(goals=goals.reached(saved.goals, numbers), floored_to=k, sequence=sequence)
+
+    async def distinctive(self, asking: Asking, name: str, limit: int) -> Standout:
+        """Return what is more frequent among members than in the population, floored for every key."""
+        saved, known = await self._saved(asking, name)
+        async with self._standing(asking) as standing:
+            purpose, k = standing.position.purpose, standing.position.purpose.k
+            ids = await self._ids(asking, standing, saved.rule, known)
+            features = described(standing.position.policy, purpose.categories)
+            question = standing.population.ask(saved.rule, standing.position.now, known, ids)
+            names = standing.population.names(features)
+            tally = await asyncio.to_thread(question.tally, features, names)
+            found = await asyncio.to_thread(distinctive, tally, features, names, k, limit)
+            shown = floored(tally.members, k)
+            record = Record(kind="distinctive", consumer=asking.consumer, rules=_named(saved), number=shown)
+            await self._record(asking, standing, [record])
+            sequence = standing.position.sequence
+        return Standout(
+            members=shown,
+            population=floored(tally.population, k),
+            values=found,
+            floored_to=k,
+            sequence=sequence,
+        )
 
     async def members(
         self,
@@ -120,15 +192,14 @@ class Audiences:
                 for member in self._pairwise(asking, purpose, lookups, saved.holdout)
                 if (member.bucket or Arm.TREATMENT) in buckets
             )
-            (release,) = await self._door.record(
-                standing.connection,
-                asking.controller_id,
-                purpose,
+            (release,) = await self._record(
+                asking,
+                standing,
                 [
                     Record(
                         kind="members",
                         consumer=asking.consumer,
-                        rules=":".join((f"{saved.id}@{saved.version}", *namespaces)),
+                        rules=":".join((_named(saved), *namespaces)),
                         profiles=tuple(member.profile for member in subjects),
                     )
                 ],
@@ -162,15 +233,16 @@ class Audiences:
             question = standing.population.ask(rule, standing.position.now, known, ids)
             number = await asyncio.to_thread(question.count)
             k = 1 if asking.exact else standing.position.purpose.k
-            shown = number - number % k
-            await self._door.record(
-                standing.connection,
-                asking.controller_id,
-                standing.position.purpose.id,
-                [Record(kind=kind, consumer=asking.consumer, rules=rules, number=shown)],
-            )
+            shown = floored(number, k)
+            record = Record(kind=kind, consumer=asking.consumer, rules=rules, number=shown)
+            await self._record(asking, standing, [record])
             sequence = standing.position.sequence
         return Count(count=shown, floored_to=k, sequence=sequence)
+
+    async def _record(self, asking: Asking, standing: Standing, records: Sequence[Record]) -> list[int]:
+        """Record answers in the snapshot that they are of; return what the consumer calls them."""
+        purpose = standing.position.purpose.id
+        return await self._door.record(standing.connection, asking.controller_id, purpose, records)
 
     @asynccontextmanager
     async def _standing(self, asking: Asking) -> AsyncIterator[Standing]:
@@ -218,3 +290,8 @@ class Audiences:
     async def _known(self, asking: Asking) -> dict[str, Rule]:
         known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
         return {one.id: one.rule for one in known.values()}
+
+
+def _named(saved: Saved) -> str:
+    """Return an audience as releases name it."""
+    return f"{saved.id}@{saved.version}"

@@ -51,6 +51,10 @@ class Codebook:
         """Return the value of a number in use; None of 0."""
         return self._values[code]
 
+    def values(self) -> list[Value | None]:
+        """Return the values by their numbers as of now."""
+        return list(self._values)
+
     def use(self, codes: Ints) -> None:
         """Take note that one segment more uses these numbers, each given once."""
         if len(self._uses) < len(self._values):

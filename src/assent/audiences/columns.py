@@ -148,6 +148,10 @@ class CodeColumn:
         """Return which of these slots have one of the values."""
         return chosen.among(self._codes[slots])
 
+    def tally(self, bits: Bits, size: int) -> Ints:
+        """Return how many of the slots whose bit is set have each number below `size`."""
+        return np.bincount(self._codes[bits], minlength=size)
+
     @property
     def nbytes(self) -> int:
         """Bytes held."""
@@ -203,6 +207,10 @@ class SetColumn:
     def holding_at(self, chosen: Chosen, slots: AnySlots, scratch: Scratch) -> Bits:
         """Return which of these slots hold one of the members."""
         return at(self.holding(chosen, scratch), slots)
+
+    def tally(self, bits: Bits, size: int) -> Ints:
+        """Return how many of the slots whose bit is set hold each number below `size`."""
+        return np.bincount(self._codes[np.repeat(bits, np.diff(self._starts))], minlength=size)
 
     @property
     def nbytes(self) -> int:

@@ -22,11 +22,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import Scratch, Words
+from assent.audiences.bits import Scratch, Words, counted
 from assent.audiences.codebook import Codebook
 from assent.audiences.derive import expanded
+from assent.audiences.distinctive import Names, Tally
 from assent.audiences.filling import Batch, batch
-from assent.audiences.plan import Plan
+from assent.audiences.plan import Plan, matching
 from assent.audiences.planner import Planner
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, joined, known
 from assent.audiences.rule import Rule
@@ -174,6 +175,10 @@ class Population:
         ]
         return Question(plan, people, now, dict(planner.windows), lists)
 
+    def names(self, features: Iterable[Feature]) -> Names:
+        """Return the values of features by the numbers they have now. Ask first: it numbers who waits."""
+        return {feature.id: self._books[feature.id].values() for feature in features}
+
     def count(
         self, rule: Rule, now: Instant, audiences: Mapping[str, Rule], ids: Mapping[str, ProfileId] = NO_IDS
     ) -> int:
@@ -320,6 +325,21 @@ class Question:
         everybody = np.concatenate(found)
         in_order = all(one[-1] < other[0] for one, other in pairwise(found))
         return everybody if in_order else np.sort(everybody)
+
+    def tally(self, features: Sequence[Feature], names: Names) -> Tally:
+        """Return who the members are by the values of features, beside everybody."""
+        values = {
+            feature: (np.zeros(len(held), np.int64), np.zeros(len(held), np.int64))
+            for feature, held in names.items()
+        }
+        members = population = 0
+        for view in self._views():
+            found, anybody = matching(self._plan, view), view.anybody()
+            members, population = members + counted(found), population + counted(anybody)
+            for feature in features:
+                for total, among in zip(values[feature.id], (found, anybody), strict=True):
+                    np.add(total, view.tally(feature, len(total), among), out=total)
+        return Tally(members=members, population=population, values=values)
 
     def _views(self) -> Iterable[Whole]:
         scratch = Scratch()

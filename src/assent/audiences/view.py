@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, counted, packed, places
+from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, counted, packed, places, unpacked
 from assent.audiences.codebook import Chosen
 from assent.audiences.columns import CodeColumn, IntegerColumn, SetColumn
 from assent.audiences.leaf import Range
@@ -18,6 +18,7 @@ from assent.audiences.rows import Ints
 from assent.audiences.segment import Segment
 from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
+from assent.core.policy import Feature
 from assent.core.time import Instant
 
 _FEW: Final = 256
@@ -103,6 +104,11 @@ class Whole:
     def shared(self, span: Span) -> Words:
         """Return who is drawn into a share."""
         return packed(span.among(self.segment.keys))
+
+    def tally(self, feature: Feature, size: int, among: Words) -> Ints:
+        """Return how many `among` show each value of a feature, by its number below `size`."""
+        seen = unpacked(among & self.visible(feature.category), len(self.segment))
+        return self.codes(feature.id).tally(seen, size)
 
     def integers(self, feature: FeatureId) -> IntegerColumn:
         """Return a column of numbers or times. Raises TypeError on another."""
