@@ -134,12 +134,7 @@ class Audiences:
             k = 1 if asking.exact else standing.position.purpose.k
             numbers = goals.shown(counted, k)
             records = [
-                Record(
-                    kind="goals",
-                    consumer=asking.consumer,
-                    rules=":".join(filter(None, (_named(saved), *cell))),
-                    number=one,
-                )
+                Record(kind="goals", consumer=asking.consumer, rules=_named(saved, *cell), number=one)
                 for cell, one in numbers.items()
             ]
             await self._record(asking, standing, records)
@@ -199,7 +194,7 @@ class Audiences:
                     Record(
                         kind="members",
                         consumer=asking.consumer,
-                        rules=":".join((_named(saved), *namespaces)),
+                        rules=_named(saved, *namespaces),
                         profiles=tuple(member.profile for member in subjects),
                     )
                 ],
@@ -292,6 +287,6 @@ class Audiences:
         return {one.id: one.rule for one in known.values()}
 
 
-def _named(saved: Saved) -> str:
-    """Return an audience as releases name it."""
-    return f"{saved.id}@{saved.version}"
+def _named(saved: Saved, *parts: str) -> str:
+    """Return an audience, and what of it was asked for, as releases name it."""
+    return ":".join((f"{saved.id}@{saved.version}", *filter(None, parts)))

@@ -6,6 +6,7 @@ feature that no audience reads may still leave with decisions; that is for the o
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -111,7 +112,7 @@ def _nodes(rule: Rule) -> Iterable[Rule]:
             waiting += [each for _, each in children(node)]
 
 
-def _named(rows: Iterable[tuple[str, Instant]]) -> dict[str, Instant]:
+def _named(rows: Iterable[Iterable[Any]]) -> dict[str, Instant]:
     """Return when answers last named each audience, from what releases say of their rules."""
     found: dict[str, Instant] = {}
     for rules, at in rows:

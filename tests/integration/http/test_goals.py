@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from assent.core.ids import ControllerId
 from assent.ingest import derivations
 from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, ITALIANS, PURPOSE, asked, people
@@ -80,12 +81,12 @@ async def test_goals_are_counted_in_treatment_and_control(shop: Shop) -> None:
         one["rules"].partition(":")[2]: one["number"] for one in page["releases"] if one["kind"] == "goals"
     }
     assert recorded == {
-        f"{bucket}:{goal}": found[bucket][what]
+        f"{bucket}{goal}": found[bucket][what]
         for bucket in ("treatment", "control")
         for goal, found, what in (
             ("", again, "members"),
-            ("again", again, "reached"),
-            ("italy", italy, "reached"),
+            (":again", again, "reached"),
+            (":italy", italy, "reached"),
         )
     }
 
@@ -143,7 +144,7 @@ async def test_what_only_a_goal_asks_of_events_is_kept_and_dropped_with_it(
     monkeypatch.setattr(derivations, "_LATELY_S", 0)
 
     async def kept() -> int:
-        policy = await shop.service.policies.refreshed(shop.controller_id)
+        policy = await shop.service.policies.refreshed(ControllerId(shop.controller_id))
         return sum(feature.leaf is not None for feature in policy.features.values())
 
     await shop.save("some", EVERYBODY, PURPOSE, goals=[AGAIN])
