@@ -9,6 +9,16 @@ SELECT pg_advisory_unlock(hashtextextended('assent/activation', h.controller_id)
 FROM ledger.head AS h
 WHERE h.controller_id = $1;
 
+-- name: is_activating
+-- Whether some session activates a policy of this controller.
+SELECT NOT pg_try_advisory_xact_lock(hashtextextended('assent/activation', $1)) AS is_under_way;
+
+-- name: count_identifiers
+-- How many identifiers a controller holds.
+SELECT count(*) AS identifiers
+FROM identifier AS i
+WHERE i.controller_id = $1;
+
 -- name: is_larger
 -- A row when the controller holds more than $2 identifiers.
 SELECT i.identifier_id
@@ -25,7 +35,10 @@ SELECT
     p.as_of,
     p.prepared_to,
     p.last_identifier,
-    p.tally
+    p.tally,
+    p.identifiers,
+    p.done,
+    p.moved_at
 FROM ledger.preparation AS p
 WHERE p.controller_id = $1;
 
@@ -33,9 +46,17 @@ WHERE p.controller_id = $1;
 -- From here on every commit notes whom it changes.
 WITH begun AS (
     INSERT INTO ledger.preparation (
-        controller_id, policy_version, digest, as_of, prepared_to, last_identifier, tally
+        controller_id,
+        policy_version,
+        digest,
+        as_of,
+        prepared_to,
+        last_identifier,
+        tally,
+        identifiers,
+        moved_at
     )
-    VALUES ($1, $2, $3, $4, -1, $5, $6)
+    VALUES ($1, $2, $3, $4, -1, $5, $6, $7, $8)
 )
 
 UPDATE ledger.head
@@ -43,7 +64,7 @@ SET preparing = $2
 WHERE controller_id = $1;
 
 -- name: prepare_lazily
--- This transaction need not be on disk when it ends: lost with the server, it was not done, and is done again.
+-- This transaction need not be on disk when it ends: lost with the server, it was not done and is done again.
 -- Whatever is committed after it, the flip too, takes it along.
 SELECT set_config('synchronous_commit', 'off', TRUE) AS was_set;
 
@@ -52,7 +73,9 @@ SELECT set_config('synchronous_commit', 'off', TRUE) AS was_set;
 UPDATE ledger.preparation
 SET
     prepared_to = $2,
-    tally = $3
+    tally = $3,
+    done = $4,
+    moved_at = $5
 WHERE controller_id = $1;
 
 -- name: end_preparing

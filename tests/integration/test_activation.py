@@ -1,10 +1,13 @@
 """A policy prepared in chunks comes into force at once and whole, as one commit would have made it."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import msgspec
@@ -14,17 +17,20 @@ from assent.consent.store import load_policy
 from assent.core.documents import parse_policy
 from assent.core.errors import FactRejected
 from assent.core.ids import ControllerId
+from assent.core.names import NameBook
 from assent.core.policy import Policy
-from assent.core.time import DAY, Instant
+from assent.core.time import DAY, HOUR, Instant
 from assent.database.types import Connection
 from assent.ingest import preparation, preparing
+from assent.ingest.abandoning import abandon, alone, end_forgotten, sweep
 from assent.ingest.facts import Draft, PolicyBody
 from assent.ingest.preparation import Prepared
-from assent.ingest.preparing import Preparing, sweep
+from assent.ingest.preparing import Pace, Preparing
 from assent.ingest.rebuild import rebuild
 from assent.ledger.store import read_head
+from tests.integration.test_upkeep import tend
 from tests.support.database import TestDatabase
-from tests.support.ledger import Bench, open_bench, random_drafts
+from tests.support.ledger import BEGIN, Bench, open_bench, random_drafts
 from tests.support.policy_documents import Documents, changed, shipped
 
 Written = tuple[Connection, ControllerId, Policy, Prepared]
@@ -58,7 +64,6 @@ def second() -> Documents:
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One component at a time, so that a few people make several chunks; nobody is left for the flip."""
-    monkeypatch.setattr(preparing, "CHUNK", 1)
     monkeypatch.setattr(preparing, "FEW", 0)
 
 
@@ -66,13 +71,20 @@ class Stage:
     """A bench, and a policy that is prepared on a connection of its own."""
 
     def __init__(
-        self, bench: Bench, connection: Connection, documents: Documents, before: Policy, policy: Policy
+        self,
+        bench: Bench,
+        connection: Connection,
+        documents: Documents,
+        before: Policy,
+        policy: Policy,
+        names: NameBook,
     ) -> None:
         self.bench = bench
         self.connection = connection
         self.text = msgspec.json.encode(documents, order="sorted").decode()
         self.before = before
         self.policy = policy
+        self.names = names
 
     def preparing(self) -> Preparing:
         return Preparing(
@@ -81,6 +93,8 @@ class Stage:
             self.before,
             self.policy,
             preparation.digest_of(self.text),
+            clock=lambda: self.bench.now,
+            pace=Pace(components=1),
         )
 
     async def flip(self, as_of: Instant | None) -> None:
@@ -111,6 +125,19 @@ def _listed(policy: Policy) -> str:
     return ",".join(map(str, policy.views))
 
 
+PROJECTION = {"search_path": "projection, pg_temp"}
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+async def joined(connection: Connection) -> Stage:
+    """Return what another process sees of a stage: enough to prepare the second policy."""
+    controller_id = ControllerId(await connection.fetchval("SELECT controller_id FROM ledger.controller"))
+    before, names = await load_policy(connection, controller_id, 1)
+    policy, _ = parse_policy(second(), names=names, version=2)
+    bench = SimpleNamespace(connection=connection, controller_id=controller_id, now=BEGIN)
+    return Stage(cast("Bench", bench), connection, second(), before, policy, names)
+
+
 @asynccontextmanager
 async def staged(database: TestDatabase, folder: Path) -> AsyncIterator[Stage]:
     async with open_bench(database, folder, first()) as bench:
@@ -119,18 +146,16 @@ async def staged(database: TestDatabase, folder: Path) -> AsyncIterator[Stage]:
             await bench.commit(draft)
         before, names = await load_policy(bench.connection, bench.controller_id, 1)
         policy, _ = parse_policy(second(), names=names, version=2)
-        connection = await asyncpg.connect(
-            database.dsn(), server_settings={"search_path": "projection, pg_temp"}
-        )
+        connection = await asyncpg.connect(database.dsn(), server_settings=PROJECTION)
         try:
-            yield Stage(bench, connection, second(), before, policy)
+            yield Stage(bench, connection, second(), before, policy, names)
         finally:
             await connection.close()
 
 
 async def prepare(stage: Stage) -> Instant:
     preparing = stage.preparing()
-    as_of = await preparing.begin(stage.bench.now)
+    as_of = await preparing.begin()
     await preparing.everybody()
     await preparing.changed()
     return as_of
@@ -164,7 +189,7 @@ async def test_what_is_committed_between_and_within_chunks_is_in_force_after_the
             await written(*arguments)
 
         preparing = stage.preparing()
-        as_of = await preparing.begin(stage.bench.now)
+        as_of = await preparing.begin()
         await stage.write(next(turns), 3)
         with monkeypatch.context() as patched:
             patched.setattr(preparation, "write", interrupted)
@@ -174,7 +199,7 @@ async def test_what_is_committed_between_and_within_chunks_is_in_force_after_the
         await stage.write(next(turns), 10)
         await stage.flip(as_of)
         assert (await rebuild(stage.bench.connection, stage.bench.ring)).differences == ()
-        await sweep(stage.connection, stage.bench.controller_id, stage.policy, 40)
+        await sweep(stage.connection, stage.bench.controller_id, stage.policy, stage.names)
         await stage.write(next(turns), 30)
         assert (await rebuild(stage.bench.connection, stage.bench.ring)).differences == ()
         versions = await stage.bench.connection.fetch("SELECT DISTINCT policy_version FROM permit")
@@ -201,7 +226,7 @@ async def test_a_preparation_that_was_killed_goes_on_where_it_stopped(
 ) -> None:
     async with staged(fresh_database, folder) as stage:
         began = stage.preparing()
-        as_of = await began.begin(stage.bench.now)
+        as_of = await began.begin()
         written, chunks = preparation.write, iter((True, False))
 
         async def killed(*arguments: *Written) -> None:
@@ -233,14 +258,130 @@ async def test_what_an_abandoned_preparation_left_comes_into_force_with_no_other
         await prepare(stage)
         with pytest.raises(FactRejected):
             await stage.flip(None)
-        await stage.preparing().abandon()
-        await sweep(stage.connection, stage.bench.controller_id, stage.before, 40)
+        assert await abandon(stage.connection, stage.bench.controller_id) is not None
         await stage.write(9, 20)
         assert (await rebuild(stage.bench.connection, stage.bench.ring)).differences == ()
         left = "SELECT count(*) FROM permit WHERE policy_version <> 1"
         assert await stage.bench.connection.fetchval(left) == 0
         await stage.flip(None)
         assert (await rebuild(stage.bench.connection, stage.bench.ring)).differences == ()
+
+
+async def test_a_preparation_that_an_operator_abandons_gives_up_and_leaves_nothing(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Abandoned within a chunk, which is then not committed, and before the next."""
+    async with staged(fresh_database, folder) as stage:
+        written, turns = preparation.write, iter((False, True, False))
+        operator = stage.bench.connection
+
+        async def abandoned(*arguments: *Written) -> None:
+            await written(*arguments)
+            if next(turns):
+                assert await abandon(operator, stage.bench.controller_id) is not None
+
+        began = stage.preparing()
+        as_of = await began.begin()
+        with monkeypatch.context() as patched:
+            patched.setattr(preparation, "write", abandoned)
+            with pytest.raises(FactRejected):
+                await began.everybody()
+        with pytest.raises(FactRejected):
+            await began.changed()
+        with pytest.raises(FactRejected):
+            await stage.flip(as_of)
+        assert await abandon(operator, stage.bench.controller_id) is None
+        assert await left_behind(stage) == (0, 0, 0)
+        await stage.write(9, 5)
+        assert await left_behind(stage) == (0, 0, 0)
+
+
+async def left_behind(stage: Stage) -> tuple[int, ...]:
+    """Return how many notes, preparations and permits of another version there are."""
+    counted = (
+        "SELECT count(*) FROM ledger.touched",
+        "SELECT count(*) FROM ledger.preparation",
+        "SELECT count(*) FROM permit WHERE policy_version <> 1",
+    )
+    return tuple([await stage.bench.connection.fetchval(sql) for sql in counted])
+
+
+async def test_a_preparation_that_nobody_goes_on_with_is_ended_after_an_hour(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with staged(fresh_database, folder) as stage:
+        bench, controller_id = stage.bench, stage.bench.controller_id
+        await prepare(stage)
+        began = bench.now
+        await stage.write(9, 5)
+        assert (await left_behind(stage))[0] > 0
+        assert not await end_forgotten(bench.connection, controller_id, Instant(began + HOUR - 1))
+        async with alone(stage.connection, controller_id):
+            later = Instant(began + 2 * HOUR)
+            assert not await end_forgotten(bench.connection, controller_id, later), "somebody is at it"
+        bench.now = Instant(max(bench.now, later))
+        assert (await tend(bench))["forgotten"] == 1
+        assert await left_behind(stage) == (0, 0, 0)
+        assert "forgotten" not in await tend(bench)
+
+
+async def test_a_preparation_whose_process_was_killed_lets_the_next_one_in_and_go_on(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    """Killed for good: nothing is closed in order, the database finds a session without anybody."""
+    script = f"""
+import asyncio, asyncpg, os, signal
+from pathlib import Path
+from assent.ingest import preparation
+from assent.ingest.abandoning import alone
+from tests.integration import test_activation as tests
+
+async def main():
+    connection = await asyncpg.connect({fresh_database.dsn()!r}, server_settings=tests.PROJECTION)
+    stage = await tests.joined(connection)
+    written, turns = preparation.write, iter((False, True))
+
+    async def killed(*arguments):
+        await written(*arguments)
+        if next(turns):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    preparation.write = killed
+    async with alone(connection, stage.bench.controller_id):
+        preparing = stage.preparing()
+        await preparing.begin()
+        await preparing.everybody()
+
+asyncio.run(main())
+"""
+    async with staged(fresh_database, folder) as stage:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=CHECKOUT)
+        assert await process.wait() == -signal.SIGKILL
+        at = await preparation.read(stage.connection, stage.bench.controller_id)
+        assert at is not None
+        assert -1 < at.prepared_to < at.last_identifier
+        assert 0 < at.done < at.identifiers
+        await stage.write(8, 10)
+        async with alone(stage.connection, stage.bench.controller_id):
+            again = stage.preparing()
+            await again.everybody()
+            await again.changed()
+        await stage.flip(at.as_of)
+        assert (await rebuild(stage.bench.connection, stage.bench.ring)).differences == ()
+
+
+async def test_who_gained_before_a_crash_is_known_to_who_goes_on(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with staged(fresh_database, folder) as stage:
+        began = stage.preparing()
+        await began.begin()
+        await began.everybody()
+        await stage.write(8, 30)
+        found = await began.changed()
+        again = stage.preparing()
+        assert await again.everybody() == found
+        assert await again.changed() == found
 
 
 async def test_another_policy_than_the_one_prepared_is_refused(

@@ -1,15 +1,12 @@
 """`assent policy`: check a folder of policies, compare it, try it out, put it in force; show what is."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
+from assent.cli.progress import told
 from assent.cli.running import collect_less_often, controller_option, out, settings, with_controller
 from assent.consent.difference import Difference, differences
 from assent.core.documents import parse_policy
@@ -17,8 +14,12 @@ from assent.core.ids import CategoryId, ControllerId, members
 from assent.core.policy import Policy
 from assent.http.keys import Role
 from assent.http.wiring import Service
+from assent.ingest import preparation
+from assent.ingest.abandoning import abandon as abandon_prepared
 from assent.ingest.activation import activate as put_in_force
 from assent.ingest.activation import checked, in_force
+from assent.ingest.preparation import Preparation
+from assent.ingest.preparing import STEADY
 from assent.ingest.report_policy import Simulation, simulated
 from assent.policies import digest, read_folder
 
@@ -86,9 +87,9 @@ def simulate(controller: str, folder: Path | None, *, as_json: bool) -> None:
         async with wired.database.auditor.acquire() as connection:
             wanted = await checked(connection, controller_id, documents)
             collect_less_often()
-            with _told("simulating") as progress:
+            with told("simulating") as progress:
                 return await simulated(
-                    connection, controller_id, wanted, wired.clock(), audiences.values(), progress
+                    connection, controller_id, wanted, wired.clock(), audiences.values(), progress, STEADY
                 )
 
     found = with_controller(controller, tried)
@@ -126,9 +127,9 @@ def activate(controller: str, folder: Path | None) -> None:
                 return f"version {version} is in force and says the same: nothing changed"
             await checked(connection, controller_id, documents)
         collect_less_often()
-        with _told("preparing") as progress:
+        with told("preparing") as progress:
             revision = await put_in_force(
-                wired.means, controller_id, documents, role=Role.ADMIN.value, progress=progress
+                *(wired.means, controller_id, documents, Role.ADMIN.value, progress, STEADY)
             )
         now = await wired.policies.refreshed(controller_id)
         await wired.keep_what_rules_ask(controller_id, now, Role.ADMIN.value)
@@ -139,15 +140,37 @@ def activate(controller: str, folder: Path | None) -> None:
 
 @policy.command()
 @controller_option
-def show(controller: str) -> None:
-    """Show the policy in force: each purpose, on what it rests and which data it may use."""
+def abandon(controller: str) -> None:
+    """End the activation that is under way, or that was interrupted: nothing of it comes into force.
 
-    async def read(wired: Service, controller_id: ControllerId) -> tuple[Policy, str]:
+    Whoever activates at that moment is told, and gives up.
+    """
+
+    async def abandoned(wired: Service, controller_id: ControllerId) -> str:
+        async with wired.database.preparer.acquire() as connection:
+            left = await abandon_prepared(connection, controller_id)
+        if left is None:
+            return "no policy is being prepared: nothing changed"
+        return f"version {left.policy_version} is no longer being prepared"
+
+    click.echo(with_controller(controller, abandoned))
+
+
+@policy.command()
+@controller_option
+def show(controller: str) -> None:
+    """Show the policy in force: each purpose, on what it rests and which data it may use; and what comes."""
+
+    async def read(wired: Service, controller_id: ControllerId) -> tuple[Policy, str, str]:
         async with wired.database.auditor.acquire() as connection:
             _, documents = await in_force(connection, controller_id)
-        return await wired.policies.refreshed(controller_id), digest(documents).hex()[:16]
+            coming = _coming(
+                await preparation.read(connection, controller_id),
+                is_under_way=await preparation.is_under_way(connection, controller_id),
+            )
+        return await wired.policies.refreshed(controller_id), digest(documents).hex()[:16], coming
 
-    found, digested = with_controller(controller, read)
+    found, digested, coming = with_controller(controller, read)
     table = Table("purpose", "legal basis", "data", "validity", title_justify="left")
     for one in sorted(found.purposes.values(), key=lambda purpose: purpose.name):
         data = " ".join(found.categories[CategoryId(number)].name for number in members(one.categories))
@@ -155,14 +178,17 @@ def show(controller: str) -> None:
         table.add_row(one.name, one.legal_basis.value, data, validity)
     click.echo(f"version {found.version}, digest {digested}")
     out.print(table)
+    if coming:
+        click.echo(coming)
 
 
-@contextmanager
-def _told(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what shows how far something has come, on standard error; gone when it is done."""
-    with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, of: shown.update(task, completed=done, total=of)
+def _coming(left: Preparation | None, *, is_under_way: bool) -> str:
+    if left is None:
+        return ""
+    told = f"version {left.policy_version} is prepared for {left.done:,} of {left.identifiers:,} identifiers"
+    if is_under_way:
+        return told
+    return f"{told}; nobody goes on: `activate` with the same folder does, `abandon` ends it"
 
 
 def _short(value: object) -> str:

@@ -11,8 +11,7 @@ file, key and what was expected; GainsUnstated; ActivationUnderWay; Unauthorized
 controller.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,7 +20,7 @@ from msgspec import Struct
 from assent.consent.store import load_policy
 from assent.core.derived import asked_of, with_derived
 from assent.core.documents import parse_policy
-from assent.core.errors import ActivationUnderWay, FactRejected, GainsUnstated
+from assent.core.errors import FactRejected, GainsUnstated
 from assent.core.ids import ControllerId, Revision
 from assent.core.names import NameBook
 from assent.core.policy import Policy
@@ -30,9 +29,10 @@ from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest import preparation
+from assent.ingest.abandoning import alone, end, sweep
 from assent.ingest.facts import Draft, PolicyBody, Random, make_facts
 from assent.ingest.gains import unstated
-from assent.ingest.preparing import Preparing, Progress, Tally, sweep
+from assent.ingest.preparing import GENTLE, Pace, Preparing, Progress, Tally
 from assent.ingest.simulate import simulate
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
@@ -45,9 +45,6 @@ Documents = Mapping[str, Mapping[str, object]]
 
 SMALL: Final = 250
 """Identifiers that the policy's own commit derives, in some hundredths of a second; more are prepared."""
-
-_LINK_USES: Final = 32
-"""Two stances on agreement for every set of four kinds of link: a policy has no more views than that."""
 
 
 class Means(Struct, frozen=True, kw_only=True):
@@ -79,6 +76,7 @@ async def activate(
     documents: Documents,
     role: str,
     progress: Progress | None = None,
+    pace: Pace = GENTLE,
 ) -> Revision:
     """Put documents in force; durable when this returns. The first policy of a controller takes nobody in."""
     async with means.database.preparer.acquire() as connection, alone(connection, controller_id):
@@ -87,7 +85,20 @@ async def activate(
         begun = await _tidied(connection, controller_id, before, names, text, means.clock())
         as_of = None
         if begun is not None or await _is_large(connection, controller_id):
-            as_of = await _prepared(means, connection, controller_id, before, policy, text, progress, begun)
+            preparing = Preparing(
+                *(connection, controller_id, before, policy, preparation.digest_of(text)),
+                clock=means.clock,
+                pace=pace,
+            )
+            try:
+                as_of = await preparing.begin() if begun is None else begun
+                _refuse_gains(await preparing.everybody(progress), before, policy)
+                _refuse_gains(await preparing.changed(), before, policy)
+            except (GainsUnstated, FactRejected):
+                # Nothing is left of it.
+                await end(connection, controller_id)
+                await sweep(connection, controller_id, before, names)
+                raise
         elif before.version:
             forecast = await simulate(connection, controller_id, before, policy, means.clock())
             _refuse_gains(forecast.tally, before, policy)
@@ -97,30 +108,8 @@ async def activate(
         if appended.outcomes[0].code is not None:
             raise FactRejected("the policy in force changed meanwhile, and this one does not fit behind it")
         if as_of is not None:
-            await sweep(connection, controller_id, policy, _highest_view(names))
+            await sweep(connection, controller_id, policy, names)
     return appended.revision
-
-
-async def _prepared(
-    means: Means,
-    connection: Connection,
-    controller_id: ControllerId,
-    before: Policy,
-    policy: Policy,
-    text: str,
-    progress: Progress | None,
-    begun: Instant | None,
-) -> Instant:
-    """Prepare everybody; nothing is left of it when somebody gains on no stated basis."""
-    preparing = Preparing(connection, controller_id, before, policy, preparation.digest_of(text))
-    as_of = await preparing.begin(means.clock()) if begun is None else begun
-    try:
-        _refuse_gains(await preparing.everybody(progress), before, policy)
-        _refuse_gains(await preparing.changed(), before, policy)
-    except GainsUnstated:
-        await preparing.abandon()
-        raise
-    return as_of
 
 
 def _refuse_gains(tally: Tally, before: Policy, policy: Policy) -> None:
@@ -143,8 +132,8 @@ async def _tidied(
         # A day is long for a preparation: what lapsed since would come into force as not lapsed yet.
         if left.digest == preparation.digest_of(text) and now - left.as_of < DAY:
             return left.as_of
-        await Preparing(connection, controller_id, before, before, left.digest).abandon()
-    await sweep(connection, controller_id, before, _highest_view(names))
+        await end(connection, controller_id)
+    await sweep(connection, controller_id, before, names)
     return None
 
 
@@ -161,19 +150,3 @@ async def _parsed(
 
 async def _is_large(connection: Connection, controller_id: ControllerId) -> bool:
     return await connection.fetchval(_ACTIVATION.is_larger, controller_id, SMALL) is not None
-
-
-def _highest_view(names: NameBook) -> int:
-    return max(names.view.values(), default=1) + _LINK_USES
-
-
-@asynccontextmanager
-async def alone(connection: Connection, controller_id: ControllerId) -> AsyncIterator[None]:
-    """Let nobody else activate a policy of this controller; the database ends that with the session."""
-    if not await connection.fetchval(_ACTIVATION.try_activating, controller_id):
-        raise ActivationUnderWay
-    try:
-        yield
-    finally:
-        if not connection.is_closed():
-            await connection.execute(_ACTIVATION.stop_activating, controller_id)

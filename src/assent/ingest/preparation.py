@@ -27,7 +27,7 @@ from assent.core.ids import (
     ViewId,
 )
 from assent.core.policy import Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity import store as identity_store
@@ -59,6 +59,12 @@ class Preparation(Struct, frozen=True, kw_only=True):
     prepared_to: IdentifierId
     last_identifier: IdentifierId
     tally: dict[PurposeId, Tallied] = {}
+    identifiers: int = 0
+    """How many there were when it began."""
+    done: int = 0
+    """How many of them are prepared."""
+    moved_at: Instant = BEGINNING
+    """When it last came further."""
 
 
 class Prepared(Struct, kw_only=True):
@@ -114,7 +120,21 @@ async def begin(connection: Connection, controller_id: ControllerId, preparation
         preparation.as_of,
         preparation.last_identifier,
         "{}",
+        preparation.identifiers,
+        preparation.moved_at,
     )
+
+
+async def count_identifiers(connection: Connection, controller_id: ControllerId) -> int:
+    """Return how many identifiers a controller holds."""
+    number: int = await connection.fetchval(_SQL.count_identifiers, controller_id)
+    return number
+
+
+async def is_under_way(connection: Connection, controller_id: ControllerId) -> bool:
+    """Return whether some process activates a policy now: a preparation without one was left by its own."""
+    found: bool = await connection.fetchval(_SQL.is_activating, controller_id)
+    return found
 
 
 async def last_identifier(connection: Connection, controller_id: ControllerId) -> IdentifierId:
@@ -129,10 +149,11 @@ async def lazily(connection: Connection) -> None:
 
 
 async def move(
-    connection: Connection, controller_id: ControllerId, to: IdentifierId, tally: dict[PurposeId, Tallied]
+    connection: Connection, controller_id: ControllerId, to: IdentifierId, at: Preparation, now: Instant
 ) -> None:
-    """Say how far it has come."""
-    await connection.execute(_SQL.move_preparation, controller_id, to, msgspec.json.encode(tally).decode())
+    """Say how far it has come, with the tally and the number of `at`."""
+    tally = msgspec.json.encode(at.tally).decode()
+    await connection.execute(_SQL.move_preparation, controller_id, to, tally, at.done, now)
 
 
 async def components_between(

@@ -5,16 +5,24 @@ order of its lowest identifier, a few hundred at a time; (3) whoever was noted, 
 flip derives itself. Each chunk reads one snapshot, in which what it derives is either still true when it is
 written, or noted.
 
-A crash anywhere leaves a preparation that the same documents go on from, and that any others replace. What
+A crash anywhere leaves a preparation that the same documents go on from, that any others replace, and that is
+ended when nobody does either (`abandoning`). What
 follows from a component under the next policy is a function of the component and of the instant at which the
 preparation began, so it does not matter when it was derived.
+
+Raises FactRejected when somebody abandoned it meanwhile.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
-from assent.core.ids import ControllerId, IdentifierId, PurposeId, ViewId
+import asyncpg
+from msgspec import Struct, structs
+
+from assent.core.errors import FactRejected
+from assent.core.ids import ControllerId, IdentifierId, PurposeId
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.database.types import Connection
@@ -28,8 +36,21 @@ from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Preparation, Prepared, Tallied
 from assent.ledger.store import lock_head
 
-CHUNK: Final = 500
-"""Components in one transaction: a few thousand rows, a twentieth of what a commit may touch."""
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How a walk over everybody goes: how much it does at once, and how long it rests after."""
+
+    components: int
+    """In one transaction."""
+    rest: float = 0.0
+    """As a share of the time that the transaction took."""
+
+
+STEADY: Final = Pace(components=500)
+"""In a process of its own: a few thousand rows at once, a twentieth of what a commit may touch."""
+
+GENTLE: Final = Pace(components=50, rest=1.0)
+"""In a process that serves too: half of the time, and some milliseconds at once."""
 
 FEW: Final = 100
 """Whoever is still noted when the flip begins is derived in its commit, with writers waiting."""
@@ -40,10 +61,10 @@ BREATH: Final = 8
 _MOST_ROUNDS: Final = 1_000
 """Where commits change people faster than they are prepared, the flip takes what is left all the same."""
 
-_SWEPT: Final = 5_000
+_ABANDONED: Final = "what was prepared was abandoned: nothing of it is in force"
 
 Progress = Callable[[int, int], None]
-"""Called with how far a walk has come, and of how much."""
+"""Called with how many identifiers a walk has come past, and of how many."""
 
 Tally = dict[PurposeId, Tallied]
 
@@ -58,71 +79,93 @@ class Preparing:
         in_force: Policy,
         policy: Policy,
         digest: bytes,
+        *,
+        clock: Callable[[], Instant],
+        pace: Pace,
     ) -> None:
         self._connection = connection
         self._controller_id = controller_id
         self._in_force = in_force
         self._policy = policy
         self._digest = digest
+        self._clock = clock
+        self._pace = pace
         self._fresh = frozenset(preparation.new_views(in_force, policy))
         self._like: Alike | None = None
 
-    async def begin(self, now: Instant) -> Instant:
+    async def begin(self) -> Instant:
         """Return as of when it is prepared. Nothing is being prepared yet."""
+        of = self._connection, self._controller_id
+        identifiers = await preparation.count_identifiers(*of)
         async with self._connection.transaction():
-            head = await lock_head(self._connection, self._controller_id)
+            head = await lock_head(*of)
+            now = self._clock()
             as_of = now if head is None else max(now, head.at)
             await preparation.begin(
-                self._connection,
-                self._controller_id,
+                *of,
                 Preparation(
                     policy_version=self._policy.version,
                     digest=self._digest,
                     as_of=as_of,
                     prepared_to=IdentifierId(-1),
-                    last_identifier=await preparation.last_identifier(self._connection, self._controller_id),
+                    last_identifier=await preparation.last_identifier(*of),
+                    identifiers=identifiers,
+                    moved_at=now,
                 ),
             )
         return as_of
 
     async def everybody(self, progress: Progress | None = None) -> Tally:
         """Prepare everybody who was there when it began, from where it stands; return who gains and loses."""
+        of = self._connection, self._controller_id
         while True:
-            async with self._connection.transaction(isolation="repeatable_read"):
-                await preparation.lazily(self._connection)
-                at = await preparation.read(self._connection, self._controller_id)
-                if at is None:
-                    message = "a preparation is ended by who began it"
-                    raise LookupError(message)
+            async with self._chunk() as at:
                 page = await preparation.components_between(
-                    self._connection, self._controller_id, at.prepared_to, at.last_identifier, CHUNK
+                    *of, at.prepared_to, at.last_identifier, self._pace.components
                 )
                 to = page[-1].node.id if page else at.last_identifier
-                if page:
-                    await self._prepare(page, at, at.tally)
-                await preparation.move(self._connection, self._controller_id, to, at.tally)
+                done = at.done + (await self._prepare(page, at) if page else 0)
+                await preparation.move(*of, to, structs.replace(at, done=done), self._clock())
             if progress is not None:
-                progress(to, at.last_identifier)
+                progress(done, max(done, at.identifiers))
             if to >= at.last_identifier:
                 return at.tally
 
     async def changed(self) -> Tally:
-        """Prepare whom commits changed meanwhile, until few are left; return who of them gains and loses."""
-        found: Tally = {}
+        """Prepare whom commits changed meanwhile, until few are left; return who gains and loses by now."""
+        of = self._connection, self._controller_id
         for _ in range(_MOST_ROUNDS):
+            async with self._chunk() as at:
+                ids = await preparation.touched(*of, self._pace.components + FEW)
+                if len(ids) > FEW:
+                    await self._prepare(await identity_store.known_by_id(*of, ids), at, changed=ids)
+                # The tally is kept: who goes on after a crash must know who gained before it.
+                await preparation.move(*of, at.prepared_to, at, self._clock())
+            if len(ids) <= FEW:
+                break
+        return at.tally
+
+    @asynccontextmanager
+    async def _chunk(self) -> AsyncIterator[Preparation]:
+        """One transaction of the preparation, as it stands; then a rest."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
             async with self._connection.transaction(isolation="repeatable_read"):
                 await preparation.lazily(self._connection)
                 at = await preparation.read(self._connection, self._controller_id)
-                ids = await preparation.touched(self._connection, self._controller_id, CHUNK + FEW)
-                if at is None or len(ids) <= FEW:
-                    break
-                known = await identity_store.known_by_id(self._connection, self._controller_id, ids)
-                await self._prepare(known, at, found, changed=ids)
-        return found
+                if at is None or at.digest != self._digest:
+                    raise FactRejected(_ABANDONED)
+                yield at
+        except asyncpg.SerializationError as cause:
+            # Nobody but who ends it writes what this wrote.
+            raise FactRejected(_ABANDONED) from cause
+        await asyncio.sleep((now() - began) * self._pace.rest)
 
     async def _prepare(
-        self, known: Sequence[Known], at: Preparation, tallied: Tally, *, changed: Sequence[IdentifierId] = ()
-    ) -> None:
+        self, known: Sequence[Known], at: Preparation, *, changed: Sequence[IdentifierId] = ()
+    ) -> int:
+        """Return how many identifiers it was; the tally grows."""
         loaded = await load_components(self._connection, self._controller_id, self._in_force, known)
         ids = loaded.denies.keys()
         stale = changed or await preparation.touched_among(self._connection, self._controller_id, ids)
@@ -131,8 +174,9 @@ class Preparing:
             await preparation.unprepare(
                 self._connection, self._controller_id, self._in_force, self._policy, {*stale, *ids}
             )
-        derived = await self._derived(loaded, at.as_of, tallied)
+        derived = await self._derived(loaded, at.as_of, at.tally)
         await preparation.write(self._connection, self._controller_id, self._policy, derived)
+        return len(ids)
 
     async def _derived(self, loaded: Loaded, as_of: Instant, tallied: Tally) -> Prepared:
         prepared = Prepared()
@@ -161,25 +205,5 @@ class Preparing:
             self._like = Alike(self._policy, as_of)
         return self._like
 
-    async def abandon(self) -> None:
-        """End it: nothing of it comes into force."""
-        async with self._connection.transaction():
-            await lock_head(self._connection, self._controller_id)
-            await preparation.abandon(self._connection, self._controller_id)
 
-
-async def sweep(connection: Connection, controller_id: ControllerId, in_force: Policy, views: int) -> None:
-    """Remove what stands beside the policy in force, of the one before or of one that never came to be.
-
-    `views` is the highest number of a view that was ever given.
-    """
-    gone = [ViewId(number) for number in range(2, views + 1) if number not in in_force.views]
-    version = in_force.version
-    for since, until in ((0, version), (version + 1, 1 << 30)):
-        while await preparation.sweep_permits(connection, controller_id, since, until, _SWEPT):
-            pass
-    while gone and await preparation.sweep_clusters(connection, controller_id, gone, _SWEPT):
-        pass
-
-
-__all__ = ["Preparing", "Progress", "Tally", "sweep"]
+__all__ = ["GENTLE", "STEADY", "Pace", "Preparing", "Progress", "Tally"]

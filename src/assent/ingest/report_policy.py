@@ -11,7 +11,7 @@ from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.database.types import Connection
 from assent.ingest.gains import unstated
-from assent.ingest.preparing import Progress
+from assent.ingest.preparing import GENTLE, Pace, Progress
 from assent.ingest.simulate import Forecast, simulate
 from assent.ledger.store import read_head
 
@@ -58,6 +58,7 @@ async def simulated(
     now: Instant,
     audiences: Collection[Audience],
     progress: Progress | None = None,
+    pace: Pace = GENTLE,
 ) -> Simulation:
     """Simulate that a policy follows the one in force. Nothing is changed."""
     head = await read_head(connection, controller_id)
@@ -70,6 +71,7 @@ async def simulated(
         Instant(max(now, head.at)),
         audiences=audiences,
         progress=progress,
+        pace=pace,
     )
     return _told(found, in_force, policy)
 

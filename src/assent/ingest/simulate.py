@@ -26,7 +26,7 @@ from assent.ingest.board_parts import Loaded
 from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
 from assent.ingest.preparation import Tallied
-from assent.ingest.preparing import BREATH, CHUNK, Progress, Tally
+from assent.ingest.preparing import BREATH, GENTLE, Pace, Progress, Tally
 
 Membership = Mapping[str, set[ProfileId]]
 """By audience: whose rule is true."""
@@ -142,20 +142,27 @@ async def simulate(
     *,
     audiences: Collection[Audience] = (),
     progress: Progress | None = None,
+    pace: Pace = GENTLE,
 ) -> Forecast:
     """Return who would gain and lose if `policy` followed the one in force now."""
     last = await preparation.last_identifier(connection, controller_id)
     pages = _Pages(connection, controller_id, in_force, policy, audiences, now)
+    everybody = await preparation.count_identifiers(connection, controller_id)
     after = IdentifierId(-1)
+    time = asyncio.get_running_loop().time
     while after < last:
+        began = time()
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            page = await preparation.components_between(connection, controller_id, after, last, CHUNK)
+            page = await preparation.components_between(
+                connection, controller_id, after, last, pace.components
+            )
             if not page:
                 break
             await pages.count(await load_components(connection, controller_id, in_force, page))
         after = page[-1].node.id
         if progress is not None:
-            progress(after, last)
+            progress(pages.found.identifiers, max(everybody, pages.found.identifiers))
+        await asyncio.sleep((time() - began) * pace.rest)
     return pages.found
 
 

@@ -5,8 +5,9 @@ any more, which an entry says (`expiring`); (1) what only permits that time ende
 withdrawal takes it, and so does (2) what the policy lets a purpose use of nobody any more; (3) what was
 closed and too much for the commit that closed it (`deleting`); (4) content older than its category's
 `retention`, with the items and states made of it; (5) what Art. 17(3) kept; (6) message keys beyond their
-window. Chunk by chunk, each a transaction of its own that holds the head: a worker that is killed leaves
-whole chunks, and whoever is next finds what is left. Nothing of a person whose data is restricted is touched.
+window; (7) a policy that was being prepared, and that nobody goes on with. Chunk by chunk, each a transaction
+of its own that holds the head: a worker that is killed leaves whole chunks, and whoever is next finds what is
+left. Nothing of a person whose data is restricted is touched.
 
 No entry says the rest, because none is needed: what is deleted follows from entries, policy and time, and a
 rebuild folds the content that is left, carried by no more purposes than it is carried by.
@@ -30,6 +31,7 @@ from assent.database.statements import load
 from assent.database.types import Connection, Pool
 from assent.identity.lifetime import lifetimes
 from assent.identity.store import known_by_id
+from assent.ingest.abandoning import end_forgotten
 from assent.ingest.batch import save_changes, save_contents
 from assent.ingest.board import Board
 from assent.ingest.closing import Closing, closings
@@ -143,6 +145,7 @@ class Upkeep:
             await self._retention()
             await self._retained()
             await self._messages()
+            await self._forgotten()
         finally:
             with suppress(*LOST):
                 await self._progress("lease", Instant(0))
@@ -343,6 +346,10 @@ class Upkeep:
             self.done["messages"] += len(rows)
             if len(rows) < _ROWS:
                 return
+
+    async def _forgotten(self) -> None:
+        ended = await end_forgotten(self._connection, self._controller_id, self._clock())
+        self.done["forgotten"] += ended
 
     async def _version(self) -> int:
         version = await self._connection.fetchval(_SQL.policy_in_force, self._controller_id)

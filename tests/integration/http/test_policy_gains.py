@@ -4,7 +4,7 @@ import pytest
 
 from assent.core.errors import ActivationUnderWay
 from assent.core.ids import ControllerId
-from assent.ingest import activation
+from assent.ingest import abandoning, activation
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Shop, refused
 from tests.support.policy_documents import Documents, changed, shipped
@@ -104,7 +104,7 @@ async def test_a_second_activation_of_a_controller_is_refused_while_one_is_under
     shop: Shop, installation: Installation
 ) -> None:
     database, controller = installation.service.database, ControllerId(shop.controller_id)
-    async with database.preparer.acquire() as connection, activation.alone(connection, controller):
+    async with database.preparer.acquire() as connection, abandoning.alone(connection, controller):
         response = await shop.ask("POST", "/v1/policies", {"documents": shipped(), "activate": True})
         refused(response, 409, ActivationUnderWay.code)
     await put(shop, shipped(), 200)
