@@ -14,7 +14,7 @@ the reference.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -45,14 +45,18 @@ from assent.audiences.rule import (
     Le,
     Lt,
     Ne,
+    Near,
     Not,
     NotIn,
     Or,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
     children,
 )
+from assent.audiences.seen import TIERS
 from assent.core.document_places import longest, shortest
 from assent.core.errors import (
     CyclicAudience,
@@ -68,10 +72,12 @@ from assent.core.errors import (
 from assent.core.ids import CategoryId, PurposeId
 from assent.core.policy import Feature, Policy, Purpose, ValueType
 from assent.core.time import parse_duration
-from assent.features.catalogue import MILLIONTHS, fitted, millionths
+from assent.features.catalogue import INT64_MOST, MILLIONTHS, fitted, millionths
+from assent.features.place import FARTHEST_KM, point
 
 _ORDERED: Final = (ValueType.NUMBER, ValueType.TIME)
 _SINGLE: Final = (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME)
+_LISTED: Final = tuple(kind for kind in ValueType if kind is not ValueType.PLACE)
 _ASKS: Final[Mapping[type[Rule], tuple[ValueType, ...]]] = {
     Eq: _SINGLE,
     Ne: _SINGLE,
@@ -82,6 +88,9 @@ _ASKS: Final[Mapping[type[Rule], tuple[ValueType, ...]]] = {
     Between: _ORDERED,
     Has: (ValueType.SET,),
     Contains: (ValueType.TEXT,),
+    Near: (ValueType.PLACE,),
+    In: _LISTED,
+    NotIn: _LISTED,
     Recent: (ValueType.TIME,),
 }
 """The types that an operator means something for; any, where none is named."""
@@ -172,19 +181,34 @@ class _Checking:
                 _filled(of, place + "/of")
                 if not 1 <= count <= len(of):
                     raise WrongType(f"expected a count from 1 to {len(of)}", pointer=place + "/count")
-            case Ids(values=values):
-                _filled(values, place + "/values")
             case Audience(audience=named):
                 return self._audience(named, place + "/audience", within)
             case Did() | Agg() | Seq() | AnyItem() | Held():
                 self._event_leaf(node, place)
-            case Bucket():
-                self._bucket(node, place)
+            case Ids() | Tier() | Score() | Bucket():
+                self._of_profile(node, place)
             case Not() | All():
                 pass
             case _:
                 self._leaf(node, place)
         return 0
+
+    def _of_profile(self, node: Ids | Tier | Score | Bucket, place: str) -> None:
+        match node:
+            case Ids(values=values):
+                _filled(values, place + "/values")
+            case Tier(values=values):
+                _filled(values, place + "/values")
+                for index, value in enumerate(values):
+                    if value not in TIERS:
+                        tiers = ", ".join(sorted(TIERS))
+                        raise WrongType(f"expected one of {tiers}", pointer=f"{place}/values/{index}")
+            case Score():
+                _weights(node, place)
+            case Bucket():
+                self._bucket(node, place)
+            case _:
+                assert_never(node)
 
     def _event_leaf(self, node: EventLeaf, place: str) -> None:
         for feature in lowered(node, self._policy, place).features:
@@ -227,6 +251,8 @@ class _Checking:
             case Has(value=value) | Contains(value=value):
                 # Every text contains the empty one, and no set holds it.
                 _fits(ValueType.TEXT, value or None, place + "/value")
+            case Near():
+                _near(node, place)
             case Recent(begin=begin, end=end):
                 _duration(begin, place + "/from")
                 _duration(end, place + "/to")
@@ -277,7 +303,7 @@ class _Checking:
         return self._passed[name] + 1
 
 
-_Leaf = Eq | Ne | Lt | Le | Gt | Ge | Between | In | NotIn | Known | Absent | Has | Contains | Recent
+_Leaf = Eq | Ne | Lt | Le | Gt | Ge | Between | In | NotIn | Known | Absent | Has | Contains | Near | Recent
 
 
 def _filled(group: tuple[object, ...], place: str) -> None:
@@ -292,6 +318,30 @@ def _member_type(feature: Feature) -> ValueType:
 def _fits(kind: ValueType, raw: object, place: str) -> None:
     if fitted(kind, raw) is None:
         raise WrongType(f"expected a {kind.value} that can be held exactly", pointer=place)
+
+
+def _near(node: Near, place: str) -> None:
+    if point(node.of) is None:
+        raise WrongType("expected a latitude and a longitude in degrees", pointer=place + "/of")
+    within = millionths(node.within_km)
+    if within is None or not 0 < within <= FARTHEST_KM * MILLIONTHS:
+        raise WrongType(
+            f"expected kilometres, more than 0 and at most {FARTHEST_KM}", pointer=place + "/within_km"
+        )
+
+
+def _weights(node: Score, place: str) -> None:
+    _filled(node.parts, place + "/parts")
+    sum_ = 0
+    for index, part in enumerate(node.parts):
+        weight = millionths(part.weight)
+        sum_ += abs(weight or 0)
+        if not weight or sum_ > INT64_MOST:
+            raise WrongType(
+                "expected a number that can be held exactly, and is not 0",
+                pointer=f"{place}/parts/{index}/weight",
+            )
+    _fits(ValueType.NUMBER, node.at_least, place + "/at_least")
 
 
 def _duration(text: str, place: str) -> None:

@@ -31,6 +31,7 @@ from assent.audiences.rule import (
     Not,
     Or,
     Rule,
+    Score,
     Seq,
     unparse,
 )
@@ -95,6 +96,10 @@ def expanded(rule: Rule, policy: Policy) -> Rule:
         case Not(of=one):
             other = expanded(one, policy)
             return rule if other is one else Not(of=other)
+        case Score(parts=parts):
+            weighed = tuple(structs.replace(part, rule=expanded(part.rule, policy)) for part in parts)
+            same = all(one.rule is other.rule for one, other in zip(parts, weighed, strict=True))
+            return rule if same else structs.replace(rule, parts=weighed)
         case _:
             return rule
 
@@ -112,6 +117,8 @@ def needed(rule: Rule, policy: Policy) -> dict[str, Feature]:
                 waiting += of
             case Not(of=inner):
                 waiting.append(inner)
+            case Score(parts=parts):
+                waiting += [part.rule for part in parts]
             case _:
                 pass
     return found
@@ -198,7 +205,7 @@ def _held(leaf: Held, policy: Policy, pointer: str) -> Lowered:
 def _holding(leaf: Held, policy: Policy, long: Duration, pointer: str) -> Feature:
     trait = _trait(leaf.feature, policy, pointer + "/feature")
     value = fitted(trait.type, leaf.value)
-    if value is None or trait.type is ValueType.LIST:
+    if value is None or trait.type in (ValueType.LIST, ValueType.PLACE):
         raise WrongType(f"expected a {trait.type.value}", pointer=pointer + "/value")
     return _feature(
         category=trait.category,

@@ -31,7 +31,7 @@ from assent.audiences.plan import Plan, matching
 from assent.audiences.planner import Planner
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, joined, known
 from assent.audiences.rule import Rule
-from assent.audiences.seen import Opening, Shown
+from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
 from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
@@ -77,7 +77,8 @@ class Population:
         self._room = waiting
         self._waste = waste
         self._categories = declared.categories
-        self._features = [f for f in policy.features.values() if declared.categories >> f.category & 1]
+        own = [f for f in policy.features.values() if declared.categories >> f.category & 1]
+        self._features = [TIER_FEATURE, *own]
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
         self._segments: list[Segment] = []
         self._waiting: dict[ProfileId, Shown] = {}
@@ -236,8 +237,10 @@ class Population:
                 segment.remove(segment.slots(near).tolist())
 
     def _made(self, many: Batch) -> list[Segment]:
-        rows = known(many.rows, self._categories, self._features)
-        values = {feature: self._numbered(feature, raw, many.names) for feature, raw in rows.values.items()}
+        told = {TIER: np.zeros(len(many.rows), np.int64), **many.rows.values}
+        rows = known(msgspec.structs.replace(many.rows, values=told), self._categories, self._features)
+        names = {TIER: (), **many.names}
+        values = {feature: self._numbered(feature, raw, names) for feature, raw in rows.values.items()}
         return self._cut(msgspec.structs.replace(rows, values=values))
 
     def _numbered(self, feature: FeatureId, raw: Raw, names: Mapping[FeatureId, Sequence[Value]]) -> Raw:

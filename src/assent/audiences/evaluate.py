@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import assert_never
 
+from msgspec import Struct
+
 from assent.audiences.derive import expanded
 from assent.audiences.leaf import (
     Negative,
@@ -20,6 +22,7 @@ from assent.audiences.leaf import (
     Range,
     asked_range,
     feature_named,
+    is_inside,
     literal,
     needle,
     opposite,
@@ -45,20 +48,23 @@ from assent.audiences.rule import (
     Known,
     Le,
     Lt,
+    Near,
     Not,
     Or,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
 )
-from assent.audiences.seen import Bound, Seen, bound_of, value_of
+from assent.audiences.seen import POSSIBLE, TIER, Bound, Seen, bound_of, value_of
 from assent.audiences.share import key_of_subject, key_of_value, span_of
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
-from assent.features.catalogue import Value
+from assent.features.catalogue import Value, millionths
 from assent.features.read import begins
 
-__all__ = ["Seen", "Truth", "evaluate"]
+__all__ = ["Seen", "Tally", "Truth", "evaluate", "scored"]
 
 
 class Truth(IntEnum):
@@ -76,6 +82,39 @@ def evaluate(
     if seen.visible == 0:
         return Truth.UNKNOWN
     return _Asking(policy, seen, now, audiences, profile_key).truth(expanded(rule, policy))
+
+
+class Tally(Struct, frozen=True, kw_only=True):
+    """What a score comes to, in millionths: what is proven, what it can be at most, what was counted."""
+
+    low: int
+    high: int
+    least: int
+    counted: tuple[int, ...]
+    """The parts in `low`, by place: what is true and, of what is taken off, whatever is not ruled out."""
+
+    @property
+    def truth(self) -> Truth:
+        """Whether the score is reached."""
+        if self.low >= self.least:
+            return Truth.TRUE
+        return Truth.FALSE if self.high < self.least else Truth.UNKNOWN
+
+
+def scored(
+    score: Score,
+    policy: Policy,
+    seen: Seen,
+    now: Instant,
+    audiences: Mapping[str, Rule],
+    profile_key: str = "",
+) -> Tally | None:
+    """Return what a score comes to for one profile, None where nothing of it is visible."""
+    if seen.visible == 0:
+        return None
+    rule = expanded(score, policy)
+    asking = _Asking(policy, seen, now, audiences, profile_key)
+    return asking.tally(rule) if isinstance(rule, Score) else None
 
 
 class _Asking:
@@ -103,16 +142,39 @@ class _Asking:
                 return _at_least(count, [self.truth(each) for each in of])
             case All():
                 return Truth.TRUE
-            case Ids(values=values):
-                return _told(self._profile_key in values)
+            case Ids() | Tier() | Bucket():
+                return self._of_profile(rule)
+            case Score():
+                return self.tally(rule).truth
             case Audience(audience=name):
                 return self._audience(name)
-            case Bucket():
-                return self._bucket(rule)
             case Did() | Agg() | Seq() | AnyItem() | Held():
                 return Truth.UNKNOWN
             case _:
                 return self._leaf(rule)
+
+    def tally(self, score: Score) -> "Tally":
+        low = high = 0
+        counted: list[int] = []
+        for place, part in enumerate(score.parts):
+            weight, truth = millionths(part.weight) or 0, self.truth(part.rule)
+            # What is unknown may be so or not: the least it can come to, and the most.
+            ends = (weight, weight) if truth is Truth.TRUE else (min(0, weight), max(0, weight))
+            if truth is not Truth.FALSE:
+                low, high = low + ends[0], high + ends[1]
+                counted += [place] if ends[0] else []
+        return Tally(low=low, high=high, least=millionths(score.at_least) or 0, counted=tuple(counted))
+
+    def _of_profile(self, rule: Ids | Tier | Bucket) -> Truth:
+        match rule:
+            case Ids(values=values):
+                return _told(self._profile_key in values)
+            case Tier(values=values):
+                return _of_tier(self._seen.values.get(TIER), frozenset(values))
+            case Bucket():
+                return self._bucket(rule)
+            case _:
+                assert_never(rule)
 
     def _bucket(self, bucket: Bucket) -> Truth:
         if bucket.feature is None:
@@ -141,6 +203,13 @@ class _Asking:
         if begin is None or self._seen.since[feature.category] <= begin:
             return _told(_holds(leaf, feature, value, self._now))
         return _partly(leaf, feature, value, self._now)
+
+
+def _of_tier(said: Value | None, asked: frozenset[str]) -> Truth:
+    possible = frozenset[str]() if said is None else POSSIBLE.get(said, frozenset())
+    if possible and possible <= asked:
+        return Truth.TRUE
+    return Truth.FALSE if possible and not possible & asked else Truth.UNKNOWN
 
 
 def _told(holds: bool) -> Truth:  # noqa: FBT001 - a claim becomes a truth
@@ -172,6 +241,8 @@ def _holds(leaf: Positive, feature: Feature, value: Value | None, now: Instant) 
             return isinstance(value, frozenset) and literal(ValueType.TEXT, raw) in value
         case Contains():
             return isinstance(value, str) and needle(leaf) in value.casefold()
+        case Near():
+            return is_inside(leaf)(value)
         case Lt() | Le() | Gt() | Ge() | Between() | Recent():
             least, most = asked_range(leaf, feature, now)
             return (
@@ -201,7 +272,7 @@ def _partly(leaf: Positive, feature: Feature, value: Value | None, now: Instant)
         return max((_partly(each, feature, value, now) for each in equal), default=Truth.UNKNOWN)
     if bound is Bound.NOTHING or not isinstance(value, int) or isinstance(value, bool):
         return Truth.UNKNOWN
-    if isinstance(leaf, Has | Contains):
+    if isinstance(leaf, Has | Contains | Near):
         return Truth.UNKNOWN
     return _bounded(bound, value, asked_range(leaf, feature, now))
 

@@ -3,6 +3,7 @@
 Pure. Raises UnknownFeature or WrongType on a leaf that `check` would refuse.
 """
 
+from collections.abc import Callable
 from typing import assert_never
 
 from assent.audiences.rule import (
@@ -18,18 +19,20 @@ from assent.audiences.rule import (
     Le,
     Lt,
     Ne,
+    Near,
     NotIn,
     Recent,
 )
 from assent.core.errors import UnknownFeature, WrongType
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant, parse_duration, shifted
-from assent.features.catalogue import Value, fitted
+from assent.features.catalogue import MILLIONTHS, Value, fitted, millionths
+from assent.features.place import is_near, point
 
 Ordering = Eq | Lt | Le | Gt | Ge | Between | Recent
 """What asks where a number or a time lies."""
 
-Positive = Ordering | In | Known | Has | Contains
+Positive = Ordering | In | Known | Has | Contains | Near
 """What is false on an absent value."""
 
 Negative = Ne | NotIn | Absent
@@ -80,6 +83,14 @@ def integer(feature: Feature, raw: object) -> int:
 def needle(leaf: Contains) -> str:
     """Return what the text must contain, folded as the text must be."""
     return str(literal(ValueType.TEXT, leaf.value)).casefold()
+
+
+def is_inside(leaf: Near) -> Callable[[Value], bool]:
+    """Return what says of a cell whether it is near enough."""
+    of, most = point(leaf.of), millionths(leaf.within_km)
+    if of is None or most is None:
+        raise WrongType
+    return lambda value: isinstance(value, str) and is_near(value, of, most / MILLIONTHS)
 
 
 def asked_range(leaf: Ordering, feature: Feature, now: Instant) -> Range:

@@ -6,6 +6,7 @@ the leaf; so a negation is pushed inwards and only asks the other way. Everythin
 """
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any, Protocol, assert_never
 
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from assent.audiences.codebook import Chosen
 from assent.audiences.leaf import Range
-from assent.audiences.seen import Bound
+from assent.audiences.seen import TIER, Bound
 from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
 
@@ -43,6 +44,20 @@ class Share(Struct, frozen=True):
     """Who is drawn into a share of the people."""
 
     span: Span
+
+
+class OfTier(Struct, frozen=True):
+    """Whose tier is one of those asked for, and whose is none of them; of anybody else it is not sure."""
+
+    inside: Chosen
+    outside: Chosen
+
+
+class Weighed(Struct, frozen=True):
+    """The weights of what is true add up to so much."""
+
+    parts: tuple[tuple["Plan", int], ...]
+    least: int
 
 
 class Every(Struct, frozen=True):
@@ -106,7 +121,7 @@ class Drawn(Struct, frozen=True):
 
 
 Leaf = Presence | Ranges | Choice | Drawn
-Plan = Everybody | Nobody | Listed | Share | Every | Some | Opposite | Reference | Leaf
+Plan = Everybody | Nobody | Listed | Share | OfTier | Every | Some | Weighed | Opposite | Reference | Leaf
 
 
 class View(Protocol):
@@ -160,6 +175,18 @@ def matching(plan: Plan, view: View, *, true: bool = True) -> Sight:
             return matching(inner, view, true=not true)
         case Reference():
             return _referred(plan, view, true=true)
+        case Everybody() | Nobody() | Listed() | Share() | OfTier():
+            return _of_profile(plan, view, true=true)
+        case Weighed():
+            return _weighed(plan, view, true=true)
+        case Presence() | Ranges() | Choice() | Drawn():
+            return _leaf(plan, view, true=true)
+        case _:
+            assert_never(plan)
+
+
+def _of_profile(plan: Everybody | Nobody | Listed | Share | OfTier, view: View, *, true: bool) -> Sight:
+    match plan:
         case Everybody():
             return view.anybody() if true else view.nobody()
         case Nobody():
@@ -167,8 +194,8 @@ def matching(plan: Plan, view: View, *, true: bool = True) -> Sight:
         case Listed() | Share():
             found = view.listed(plan.number) if isinstance(plan, Listed) else view.shared(plan.span)
             return view.anybody() & (found if true else ~found)
-        case Presence() | Ranges() | Choice() | Drawn():
-            return _leaf(plan, view, true=true)
+        case OfTier(inside=inside, outside=outside):
+            return view.anybody() & view.holding(TIER, inside if true else outside)
         case _:
             assert_never(plan)
 
@@ -203,6 +230,59 @@ def _counted(of: Sequence[Plan], view: View, count: int, *, true: bool) -> Sight
             reached[number] = reached[number] | (reached[number - 1] & holds)
         reached[0] = reached[0] | holds
     return reached[-1]
+
+
+def _weighed(score: Weighed, view: View, *, true: bool) -> Sight:
+    """Return who reaches the score whatever is unknown, or (`true=False`) who cannot reach it.
+
+    Every weight is counted upwards: one that is taken off where its part is true is given where it is false.
+    """
+    given = sum(weight for _, weight in score.parts if weight > 0)
+    taken = sum(-weight for _, weight in score.parts if weight < 0)
+    parts = [
+        (matching(part, view, true=(weight > 0) is true), abs(weight))
+        for part, weight in score.parts
+        if weight
+    ]
+    # Out of reach: more than what may be missing is missing, or taken off.
+    return _reaching(parts, score.least + taken if true else given - score.least + 1, view)
+
+
+def _reaching(parts: Sequence[tuple[Sight, int]], need: int, view: View) -> Sight:
+    """Return for whom the weights add up to `need`: all sums at once, a bit of each in every plane."""
+    if need <= 0:
+        return view.anybody()
+    if sum(weight for _, weight in parts) < need:
+        return view.nobody()
+    unit = gcd(*(weight for _, weight in parts))
+    need = -(-need // unit)
+    planes: list[Sight] = []
+    for holds, weight in parts:
+        _add(planes, holds, weight // unit, view)
+    reached = view.anybody()
+    for bit in range(max(len(planes), need.bit_length())):
+        plane = planes[bit] if bit < len(planes) else view.nobody()
+        reached = plane & reached if need >> bit & 1 else plane | reached
+    return reached
+
+
+def _add(planes: list[Sight], holds: Sight, weight: int, view: View) -> None:
+    """Add the weight, where it holds, to the sums whose bits stand in the planes, lowest first."""
+    carry: Sight | None = None
+    bit = 0
+    while weight >> bit or carry is not None:
+        if bit == len(planes):
+            planes.append(view.nobody())
+        adding = holds if weight >> bit & 1 else None
+        plane = planes[bit]
+        if adding is not None and carry is not None:
+            planes[bit] = plane ^ adding ^ carry
+            carry = (plane & adding) | (plane & carry) | (adding & carry)
+        elif (one := carry if adding is None else adding) is not None:
+            planes[bit], carry = plane ^ one, plane & one
+        if carry is not None and not carry.any():
+            carry = None
+        bit += 1
 
 
 def _leaf(leaf: Leaf, view: View, *, true: bool) -> Sight:

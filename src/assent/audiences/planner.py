@@ -15,6 +15,7 @@ from assent.audiences.leaf import (
     asked_range,
     feature_named,
     integer,
+    is_inside,
     literal,
     needle,
     opposite,
@@ -26,6 +27,7 @@ from assent.audiences.plan import (
     Everybody,
     Listed,
     Nobody,
+    OfTier,
     Opposite,
     Plan,
     Presence,
@@ -33,6 +35,7 @@ from assent.audiences.plan import (
     Reference,
     Share,
     Some,
+    Weighed,
 )
 from assent.audiences.rule import (
     Agg,
@@ -55,18 +58,21 @@ from assent.audiences.rule import (
     Known,
     Le,
     Lt,
+    Near,
     Not,
     Or,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
 )
-from assent.audiences.seen import bound_of
+from assent.audiences.seen import POSSIBLE, TIER, bound_of
 from assent.audiences.share import key_of_value, span_of
 from assent.core.ids import CategoryMask, FeatureId
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
-from assent.features.catalogue import Value
+from assent.features.catalogue import Value, millionths
 from assent.features.read import begins
 
 
@@ -105,19 +111,31 @@ class Planner:
                 return self._group(count, of)
             case Not(of=inner):
                 return Opposite(self.plan(inner))
+            case Audience(audience=name):
+                return self._reference(name)
+            case Score(parts=parts, at_least=least):
+                weighed = tuple((self.plan(part.rule), millionths(part.weight) or 0) for part in parts)
+                return Weighed(weighed, millionths(least) or 0)
+            case All() | Ids() | Tier() | Bucket():
+                return self._of_profile(rule)
+            case Did() | Agg() | Seq() | AnyItem() | Held():
+                return Nobody()
+            case _:
+                return self._leaf(rule)
+
+    def _of_profile(self, rule: All | Ids | Tier | Bucket) -> Plan:
+        match rule:
             case All():
                 return Everybody()
             case Ids(values=values):
                 self.lists.append(values)
                 return Listed(len(self.lists) - 1)
-            case Audience(audience=name):
-                return self._reference(name)
+            case Tier(values=values):
+                return self._tier(frozenset(values))
             case Bucket():
                 return self._bucket(rule)
-            case Did() | Agg() | Seq() | AnyItem() | Held():
-                return Nobody()
             case _:
-                return self._leaf(rule)
+                assert_never(rule)
 
     def _group(self, count: int, of: Iterable[Rule]) -> Plan:
         parts = tuple(self.plan(each) for each in of)
@@ -133,6 +151,12 @@ class Planner:
                 inner = self.plan(expanded(rule, self._policy))
                 self._references[name] = Reference(len(self._references), inner)
         return self._references[name]
+
+    def _tier(self, asked: frozenset[str]) -> Plan:
+        book = self._books[TIER]
+        inside = book.equal(said for said, possible in POSSIBLE.items() if possible <= asked)
+        outside = book.equal(said for said, possible in POSSIBLE.items() if not possible & asked)
+        return OfTier(inside, outside)
 
     def _bucket(self, bucket: Bucket) -> Plan:
         span = span_of(bucket)
@@ -166,8 +190,9 @@ class Planner:
                 return self._in(feature, raws)
             case Has(value=raw):
                 return self._holding(feature, [raw])
-            case Contains():
-                return self._choice(feature, self._books[feature.id].where(_containing(needle(leaf))))
+            case Contains() | Near():
+                test = _containing(needle(leaf)) if isinstance(leaf, Contains) else is_inside(leaf)
+                return self._choice(feature, self._books[feature.id].where(test))
             case Eq() | Lt() | Le() | Gt() | Ge() | Between() | Recent():
                 asked = asked_range(leaf, feature, self._now)
                 return Ranges(feature.id, feature.category, (asked,), bound_of(feature))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from assent.audiences.seen import starts_at_zero
+from assent.audiences.seen import TIER_FEATURE, starts_at_zero
 from assent.audiences.share import Keys
 from assent.core.ids import CategoryMask, FeatureId
 from assent.core.policy import Feature, ValueType
@@ -103,7 +103,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     )
 
 
-def known(rows: Rows, categories: CategoryMask, features: Iterable[Feature]) -> Rows:
+def known(rows: Rows, categories: CategoryMask, features: Sequence[Feature]) -> Rows:
     """Return what a purpose of these categories keeps of people: of each, what some permit of it shows.
 
     Permits are cut to the categories, and those that show nothing left out; whom none shows is left out. A
@@ -120,9 +120,10 @@ def known(rows: Rows, categories: CategoryMask, features: Iterable[Feature]) -> 
     if not len(rows):
         return rows
     union = np.bitwise_or.reduceat(rows.permits.flat[0], rows.permits.starts[:-1])
+    shows = {one: (union >> one & 1).astype(np.bool_) for one in {feature.category for feature in features}}
+    shows[TIER_FEATURE.category] = np.ones(len(rows), np.bool_)
     values = {
-        feature.id: _shown(feature, rows.values[feature.id], (union >> feature.category & 1).astype(np.bool_))
-        for feature in features
+        feature.id: _shown(feature, rows.values[feature.id], shows[feature.category]) for feature in features
     }
     return msgspec.structs.replace(rows, values=values)
 

@@ -151,6 +151,14 @@ class Contains(
     value: object
 
 
+class Near(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="near"):
+    """The centre of the place's cell lies no farther from a point, in degrees, than that."""
+
+    feature: str
+    of: tuple[object, object]
+    within_km: object
+
+
 class Recent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="recent"):
     """The time lies in (now + from, now + to]."""
 
@@ -163,6 +171,26 @@ class Audience(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The rule of another audience holds, asked anew for the same purpose."""
 
     audience: str
+
+
+class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="tier"):
+    """The profile is of one of these tiers, as the purpose sees it."""
+
+    values: tuple[str, ...]
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What counts so much where it is true."""
+
+    rule: "Rule"
+    weight: object
+
+
+class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="score"):
+    """The weights of what is true add up to so much. Unknown where a part that is unknown could decide."""
+
+    parts: tuple[Part, ...]
+    at_least: object
 
 
 class Ids(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op", tag="ids"):
@@ -255,7 +283,10 @@ Rule = (
     | Absent
     | Has
     | Contains
+    | Near
     | Recent
+    | Tier
+    | Score
     | Audience
     | Ids
     | Bucket
@@ -269,7 +300,7 @@ Rule = (
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
-_BODY_DEEPEST: Final = 4 * DEEPEST  # an operator opens at most two levels: its object, and a list in it
+_BODY_DEEPEST: Final = 4 * DEEPEST  # an operator opens at most three levels: its object, a list, parts in it
 
 
 def from_json(text: bytes | str | msgspec.Raw) -> object:
@@ -311,6 +342,8 @@ def children(rule: Rule) -> Iterator[tuple[str, "Rule"]]:
             yield from ((f"/of/{place}", each) for place, each in enumerate(of))
         case Not(of=inner):
             yield "/of", inner
+        case Score(parts=parts):
+            yield from ((f"/parts/{place}/rule", part.rule) for place, part in enumerate(parts))
         case Seq(steps=steps):
             yield from ((f"/steps/{place}", each) for place, each in enumerate(steps))
         case Did(where=where) | Agg(where=where) if where is not None:

@@ -6,6 +6,7 @@ they are given. From `valid_until` on nothing is shown, until the gate is asked 
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,6 +14,28 @@ from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, memb
 from assent.core.policy import Aggregate, Feature, ValueType
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import Value
+
+TIER: Final = FeatureId(0)
+"""Among the values of a profile this one says its tier; no feature has the number."""
+
+UNSURE: Final = "anonymous or known"
+"""Said for a tier where what is hidden may tell that somebody has come back."""
+
+POSSIBLE: Final[Mapping[Value, frozenset[str]]] = {
+    "anonymous": frozenset({"anonymous"}),
+    "known": frozenset({"known"}),
+    "named": frozenset({"named"}),
+    UNSURE: frozenset({"anonymous", "known"}),
+}
+"""What a tier as it is said may be."""
+
+TIERS: Final = frozenset[str]().union(*POSSIBLE.values())
+
+
+TIER_FEATURE: Final = Feature(
+    id=TIER, name="", category=CategoryId(0), type=ValueType.TEXT, aggregate=Aggregate.LAST
+)
+"""A tier as a value among others. Of no category: whoever shows anything has one."""
 
 
 class Opening(Struct, frozen=True, array_like=True):

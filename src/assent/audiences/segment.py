@@ -15,7 +15,7 @@ from msgspec import Struct
 from assent.audiences.bits import Bits, Words, at, packed, unpacked
 from assent.audiences.columns import Column, IntegerColumn, column_of
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
-from assent.audiences.seen import Opening
+from assent.audiences.seen import TIER_FEATURE, Opening
 from assent.core.ids import CategoryId, FeatureId, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import BEGINNING, FOREVER, Instant
@@ -38,7 +38,8 @@ class Segment:
         self.keys = rows.keys
         self.least, self.most = int(rows.profiles[0]), int(rows.profiles[-1])
         self._features = tuple(features)
-        self._categories = sorted({feature.category for feature in self._features})
+        categories = {feature.category for feature in self._features if feature is not TIER_FEATURE}
+        self._categories = sorted(categories)
         self.columns: dict[FeatureId, Column] = {
             feature.id: column_of(rows.values[feature.id], integer=feature.type in INTEGER_TYPES)
             for feature in self._features

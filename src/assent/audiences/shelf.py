@@ -1,18 +1,19 @@
 """The audiences in force, kept at hand: read again once a second, or when this process wrote one."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
-from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.evaluate import Tally, Truth, evaluate, scored
 from assent.audiences.goal import Goal
 from assent.audiences.goal import read as read_goals
 from assent.audiences.holdout import Arm, Holdout, arm_of
 from assent.audiences.holdout import read as read_holdout
-from assent.audiences.rule import Rule, from_json, parse
-from assent.audiences.seen import Opening, Seen, Shown, seen_at
+from assent.audiences.rule import Rule, Score, from_json, parse
+from assent.audiences.seen import TIER, UNSURE, Opening, Seen, Shown, seen_at
 from assent.core.errors import Refused, UnknownAudience
 from assent.core.ids import ControllerId
 from assent.core.policy import Policy
@@ -63,6 +64,17 @@ class Rules(Struct, frozen=True, kw_only=True):
             return []
         seen = seen_at(shown(profile), now)
         return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known, name)]
+
+    def scores(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> dict[str, Tally]:
+        """Return what the profile comes to in each of these audiences whose rule is a score."""
+        seen = seen_at(shown(profile), now)
+        found: dict[str, Tally] = {}
+        for one in self.asked:
+            if isinstance(one.rule, Score):
+                with suppress(Refused):  # the policy changed under the rule: nobody has a score
+                    tally = scored(one.rule, policy, seen, now, self.known, name)
+                    found |= {} if tally is None else {one.id: tally}
+        return found
 
     def buckets(self, names: Container[str], subject: bytes) -> dict[str, Arm]:
         """Return the bucket in each of these audiences that holds somebody out."""
@@ -147,7 +159,7 @@ def shown(profile: Profile) -> Shown:
     """Return a profile as rules see it."""
     return Shown(
         profile=profile.id,
-        values=profile.values,
+        values={**profile.values, TIER: profile.tier if profile.tier_is_sure else UNSURE},
         permits=tuple(Opening(*permit) for permit in profile.permits),
         valid_until=profile.valid_until,
         subject=profile.subject,

@@ -44,9 +44,10 @@ from assent.audiences.rule import (
     Lt,
     Recent,
     Rule,
+    Tier,
     children,
 )
-from assent.audiences.seen import Seen, Shown, seen_at, value_of
+from assent.audiences.seen import TIER, Seen, Shown, seen_at, value_of
 from assent.audiences.share import key_of_subject
 from assent.core.ids import FeatureId, ProfileId
 from assent.core.policy import Feature, Policy, ValueType
@@ -102,6 +103,7 @@ class Watch:
         self._rules = rules
         self._drawn: set[str] = set()
         """Who asks for a share of the people."""
+        self._tiered: set[str] = set()
         self._asked: dict[FeatureId, _Asked] = defaultdict(_Asked)
         self._windows: dict[FeatureId, Feature] = {}
         self._recent: set[str] = set()
@@ -109,7 +111,9 @@ class Watch:
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
         for name, rule in rules.items():
             for leaf in _leaves(rule, policy, rules, {name}):
-                if not isinstance(leaf, Bucket):
+                if isinstance(leaf, Tier):
+                    self._tiered.add(name)
+                elif not isinstance(leaf, Bucket):
                     self._index(name, leaf)
                 elif leaf.feature is None:
                     self._drawn.add(name)
@@ -187,6 +191,8 @@ class Watch:
         found = set(self._recent)
         if key_of_subject(was.subject) != key_of_subject(now_seen.subject):
             found |= self._drawn
+        if was.values.get(TIER) != now_seen.values.get(TIER):
+            found |= self._tiered
         for number, asked in self._asked.items():
             feature = self._policy.features[number]
             one, other = value_of(feature, was.values), value_of(feature, now_seen.values)
@@ -208,7 +214,7 @@ class Watch:
 
 def _leaves(
     rule: Rule, policy: Policy, rules: Mapping[str, Rule], passed: set[str]
-) -> Iterator[Positive | Bucket]:
+) -> Iterator[Positive | Bucket | Tier]:
     """Yield the leaves of a rule and of whatever it refers to."""
     rule = expanded(rule, policy)
     if isinstance(rule, Audience):
@@ -217,7 +223,7 @@ def _leaves(
             yield from _leaves(rules[rule.audience], policy, rules, passed)
     elif isinstance(rule, Negative):
         yield opposite(rule)
-    elif isinstance(rule, Positive | Bucket):
+    elif isinstance(rule, Positive | Bucket | Tier):
         yield rule
     else:
         for _, each in children(rule):

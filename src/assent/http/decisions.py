@@ -1,6 +1,5 @@
 """Decisions: what one purpose may know of one to a hundred people, now."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Response, post
@@ -10,7 +9,7 @@ from assent.audiences.shelf import Rules
 from assent.core.derived import is_derived
 from assent.core.errors import BlockedIdentifier, MalformedIdentifier
 from assent.core.policy import Policy
-from assent.features.catalogue import value_to_json
+from assent.features.catalogue import number_to_json, value_to_json
 from assent.gate.door import Answer, Ask
 from assent.gate.profile import Profile
 from assent.http.access import caller, may_use
@@ -22,7 +21,7 @@ from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ledger.append import Ref
 
-NOBODY: Mapping[str, object] = {"subject": None, "tier": None, "features": {}, "audiences": [], "buckets": {}}
+NOBODY: dict[str, object] = {"subject": None, "tier": None, "features": {}, "audiences": [], "buckets": {}}
 """Hidden, absent, never seen and not permitted are this one answer."""
 
 
@@ -33,6 +32,8 @@ class DecisionsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     subjects: Annotated[tuple[SubjectReference, ...], Meta(min_length=1, max_length=100)]
     context: dict[str, Any] = {}
     audiences: tuple[str, ...] = ()
+    scores: bool = False
+    """Whether to say, of audiences that are scores, what is reached and what was counted."""
 
 
 @post(
@@ -59,7 +60,8 @@ async def decide(request: AnyRequest) -> Response[bytes]:
         )
     )
     decisions = [
-        NOBODY if profile is None else _decision(wired, who, released, rules, profile)
+        (NOBODY if profile is None else _decision(wired, who, released, rules, profile))
+        | (_scores(wired, who, released, rules, profile) if body.scores else {})
         for profile in released.profiles
     ]
     document = {
@@ -72,8 +74,8 @@ async def decide(request: AnyRequest) -> Response[bytes]:
 
 def _decision(
     wired: Service, who: Caller, released: Answer, rules: Rules, profile: Profile
-) -> Mapping[str, object]:
-    name = wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.subject)
+) -> dict[str, object]:
+    name = _name(wired, who, released, profile)
     audiences = rules.of(released.policy, profile, released.now, name)
     return {
         "subject": name,
@@ -82,6 +84,28 @@ def _decision(
         "audiences": audiences,
         "buckets": rules.buckets(audiences, profile.subject),
     }
+
+
+def _scores(
+    wired: Service, who: Caller, released: Answer, rules: Rules, profile: Profile | None
+) -> dict[str, object]:
+    """Return what is proven of each score: no more than members of every threshold would tell."""
+    if profile is None:
+        return {"scores": {}}
+    tallies = rules.scores(released.policy, profile, released.now, _name(wired, who, released, profile))
+    told = {
+        name: {
+            "score": number_to_json(tally.low),
+            "at_least": number_to_json(tally.least),
+            "counted": tally.counted,
+        }
+        for name, tally in tallies.items()
+    }
+    return {"scores": told}
+
+
+def _name(wired: Service, who: Caller, released: Answer, profile: Profile) -> str:
+    return wired.ring.pairwise(who.controller_id, who.consumer, released.purpose.id, profile.subject)
 
 
 def features(released: Answer, profile: Profile) -> dict[str, object]:

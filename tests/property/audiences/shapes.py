@@ -63,6 +63,8 @@ def _leaves() -> st.SearchStrategy[dict[str, object]]:
         _node("recent", feature=names, **{"from": durations, "to": durations}),
         _node("audience", audience=texts),
         _node("ids", values=st.lists(texts, max_size=3)),
+        _node("tier", values=st.lists(texts, max_size=3)),
+        _node("near", feature=names, of=st.tuples(values, values).map(list), within_km=values),
         _node("bucket", salt=texts, low=values, high=values),
         _node("bucket", salt=texts, low=values, high=values, feature=names),
         _node("held", feature=names, value=values, compare=compares, duration=durations),
@@ -86,11 +88,13 @@ def _did(**members: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, ob
 
 def _around(inner: st.SearchStrategy[dict[str, object]]) -> st.SearchStrategy[dict[str, object]]:
     some = st.lists(inner, max_size=3)
+    parts = st.fixed_dictionaries({"rule": inner, "weight": values})
     steps = st.lists(st.one_of(_did(), _did(where=inner)), max_size=2)
     return st.one_of(
         _node("and", of=some),
         _node("or", of=some),
         _node("not", of=inner),
+        _node("score", parts=st.lists(parts, max_size=3), at_least=values),
         _node("at_least", count=st.integers(-1, 3), of=some),
         _node("any_item", feature=names, where=inner),
         _node("any_item", feature=names, where=inner, **{"for": durations}),

@@ -1,6 +1,6 @@
 """The engine says what the plain evaluator says of each person; every law is shown to catch a fault."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -195,7 +195,7 @@ def test_stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
 def first_permit_only(patch: pytest.MonkeyPatch) -> None:
     real = rows_module.known
 
-    def known(rows: Rows, categories: CategoryMask, features: Iterable[Feature]) -> Rows:
+    def known(rows: Rows, categories: CategoryMask, features: Sequence[Feature]) -> Rows:
         kept = real(rows, categories, features)
         first = Ragged(
             np.arange(len(kept) + 1), tuple(a[kept.permits.starts[:-1]] for a in kept.permits.flat)

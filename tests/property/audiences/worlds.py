@@ -24,13 +24,17 @@ from assent.audiences.rule import (
     Le,
     Lt,
     Ne,
+    Near,
     Not,
     NotIn,
     Or,
+    Part,
     Recent,
     Rule,
+    Score,
+    Tier,
 )
-from assent.audiences.seen import Opening, Shown
+from assent.audiences.seen import TIER, UNSURE, Opening, Shown
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, PurposeId, ViewId, mask
 from assent.core.policy import Aggregate, Category, Feature, LegalBasis, Policy, Purpose, ValueType
 from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, format_time
@@ -58,6 +62,9 @@ def _features() -> dict[str, Feature]:
         ("last_7d", 2, _X, Aggregate.LAST, WEEK),
         ("shops_7d", 2, ValueType.SET, Aggregate.DISTINCT, WEEK),
         ("first_7d", 2, _T, Aggregate.FIRST_TIME, WEEK),
+        ("home", 1, ValueType.PLACE, Aggregate.TRAIT, None),
+        ("place_7d", 2, ValueType.PLACE, Aggregate.LAST, WEEK),
+        ("first_place_7d", 2, ValueType.PLACE, Aggregate.FIRST, WEEK),
         ("secret", 3, _X, Aggregate.TRAIT, None),
     ]
     return {
@@ -101,9 +108,12 @@ POLICY = Policy(
     namespace_ids={},
 )
 
+points = st.sampled_from([(Decimal("45.46"), Decimal("9.19")), (0, 180), (0, -180), (-90, 77)])
+tiers = st.sampled_from(["anonymous", "known", "named", UNSURE])
 texts = st.sampled_from(["IT", "it", "FR", "Ελ", "straße"])
 millionths = st.sampled_from([0, 1, -1, 10_000, 1_000_000, 2_000_000, 300_000_000, -(10**14), (1 << 63) - 1])
 times = st.sampled_from([START - 30 * DAY, START - 1, START, START + 1, START + 3 * DAY])
+places = st.sampled_from(["45.465,9.195", "45.455,9.195", "0.005,-179.995", "0.5,179.5", "-89.995,0.005"])
 sets = st.frozensets(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=2)
 
 _VALUES: dict[ValueType, st.SearchStrategy[Value]] = {
@@ -112,6 +122,7 @@ _VALUES: dict[ValueType, st.SearchStrategy[Value]] = {
     ValueType.TEXT: texts,
     ValueType.TIME: times,
     ValueType.SET: sets,
+    ValueType.PLACE: places,
 }
 
 # Few instants, so that asking falls often on the very turn of a permit or a window.
@@ -121,7 +132,8 @@ ends = st.one_of(st.just(FOREVER), instants)
 
 
 def values() -> st.SearchStrategy[dict[FeatureId, Value]]:
-    return st.fixed_dictionaries({}, optional={one.id: _VALUES[one.type] for one in FEATURES.values()})
+    told = {one.id: _VALUES[one.type] for one in FEATURES.values()}
+    return st.fixed_dictionaries({}, optional={**told, TIER: tiers})
 
 
 @st.composite
@@ -188,11 +200,23 @@ buckets = st.builds(
 )
 _lists = st.lists(st.sampled_from("0123"), min_size=1, max_size=3)
 _plain: st.SearchStrategy[Rule] = st.one_of(
-    *[_leaves(one) for one in FEATURES.values() if one.name != "secret"],
+    *[_leaves(one) for one in FEATURES.values() if one.name != "secret" and one.type is not ValueType.PLACE],
     st.just(All()),
     _lists.map(lambda values: Ids(values=tuple(values))),
     buckets,
 )
+
+
+_near = st.builds(
+    Near,
+    feature=st.sampled_from(["home", "home", "place_7d", "first_place_7d"]),
+    of=points,
+    within_km=st.sampled_from([1, Decimal("1.2"), 300, 20_000]),
+)
+_tiers: st.SearchStrategy[Rule] = st.lists(
+    st.sampled_from(["anonymous", "known", "named"]), min_size=1, max_size=3
+).map(lambda values: Tier(values=tuple(values)))
+_weights = st.sampled_from([1, 2, 3, Decimal("0.5"), -1, -2, Decimal("-1.5")])
 
 
 def rules(audiences: tuple[str, ...] = ()) -> st.SearchStrategy[Rule]:
@@ -229,3 +253,29 @@ def asked() -> st.SearchStrategy[Asked]:
     return st.builds(
         lambda rule, first, second: Asked(rule, {"first": first, "second": second}), _asking, _first, _second
     )
+
+
+_fact: st.SearchStrategy[Rule] = st.one_of(
+    _near,
+    _tiers,
+    st.sampled_from([Known(feature="home"), Absent(feature="place_7d"), Audience(audience="first")]),
+    _leaves(FEATURES["country"]),
+    _leaves(FEATURES["orders_7d"]),
+)
+
+
+def _scores(inner: st.SearchStrategy[Rule]) -> st.SearchStrategy[Rule]:
+    parts = st.lists(st.builds(Part, rule=inner, weight=_weights), min_size=1, max_size=4)
+    least = st.sampled_from([0, 1, 2, Decimal("2.5"), 5, -1, -3, 100])
+    return st.builds(lambda some, reached: Score(parts=tuple(some), at_least=reached), parts, least)
+
+
+scores = _scores(st.one_of(_fact, _scores(_fact), _fact.map(lambda of: Not(of=of))))
+
+
+def facts_asked() -> st.SearchStrategy[Asked]:
+    """Return rules of places, tiers and scores, with an audience of one."""
+    rule = st.one_of(
+        _fact, scores, st.lists(scores, min_size=1, max_size=2).map(lambda of: And(of=tuple(of)))
+    )
+    return st.builds(lambda asking, first: Asked(asking, {"first": first}), rule, st.one_of(_near, _tiers))

@@ -29,6 +29,11 @@ def nested(depth: int) -> object:
     return rule
 
 
+def scored(*weights: object, rule: object = IT) -> dict[str, object]:
+    parts = [{"rule": rule, "weight": weight} for weight in weights]
+    return {"op": "score", "parts": parts, "at_least": 1}
+
+
 def checked(raw: object, **audiences: object) -> Needs:
     return check(
         parse(raw), POLICY, ASKING, {name: parse(rule) for name, rule in audiences.items()}, name="me"
@@ -66,6 +71,32 @@ def test_needs_are_named_and_include_those_of_referred_audiences() -> None:
         ({"op": "icontains", "feature": "country", "value": ""}, WrongType, "/rule/value"),
         ({"op": "in", "feature": "tags", "values": ["a", 3]}, WrongType, "/rule/values/1"),
         ({"op": "recent", "feature": "born", "from": "yesterday"}, WrongType, "/rule/from"),
+        ({"op": "tier", "values": []}, EmptyGroup, "/rule/values"),
+        ({"op": "tier", "values": ["known", "famous"]}, WrongType, "/rule/values/1"),
+        ({"op": "eq", "feature": "home", "value": "45.465,9.195"}, WrongType, "/rule/op"),
+        ({"op": "in", "feature": "home", "values": ["45.465,9.195"]}, WrongType, "/rule/op"),
+        ({"op": "near", "feature": "age", "of": [45, 9], "within_km": 5}, WrongType, "/rule/op"),
+        ({"op": "near", "feature": "home", "of": [91, 9], "within_km": 5}, WrongType, "/rule/of"),
+        ({"op": "near", "feature": "home", "of": [45, "9"], "within_km": 5}, WrongType, "/rule/of"),
+        ({"op": "near", "feature": "home", "of": [45, 9], "within_km": 0}, WrongType, "/rule/within_km"),
+        ({"op": "near", "feature": "home", "of": [45, 9], "within_km": 30_000}, WrongType, "/rule/within_km"),
+        ({"op": "near", "feature": "home", "of": [45, 9], "within_km": "5"}, WrongType, "/rule/within_km"),
+        ({"op": "near", "feature": "home", "of": [45], "within_km": 5}, UnreadableBody, "/rule/of"),
+        ({"op": "score", "parts": [], "at_least": 1}, EmptyGroup, "/rule/parts"),
+        (scored(0), WrongType, "/rule/parts/0/weight"),
+        (scored("5"), WrongType, "/rule/parts/0/weight"),
+        (scored(9e12, 9e12), WrongType, "/rule/parts/1/weight"),
+        (scored(5) | {"at_least": None}, WrongType, "/rule/at_least"),
+        (scored(5) | {"at_least": 0.00000001}, WrongType, "/rule/at_least"),
+        (scored(5, rule={"op": "known", "feature": "x"}), UnknownFeature, "/rule/parts/0/rule/feature"),
+        (
+            scored(5, rule={"op": "eq", "feature": "secret", "value": "x"}),
+            NotPermittedForPurpose,
+            "/rule/parts/0/rule/feature",
+        ),
+        (scored(5, rule={"op": "audience", "audience": "me"}), CyclicAudience, "/rule/parts/0/rule/audience"),
+        (scored(5, rule={"op": "and", "of": []}), EmptyGroup, "/rule/parts/0/rule/of"),
+        (scored(*[1] * 64), RuleTooDeep, "/rule/parts/63/rule"),
         ({"op": "audience", "audience": "nobody"}, UnknownAudience, "/rule/audience"),
         ({"op": "audience", "audience": "me"}, CyclicAudience, "/rule/audience"),
         ({"op": "did", "event": "x", "compare": ">=", "count": 1}, UnknownFeature, "/rule/event"),

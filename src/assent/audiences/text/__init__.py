@@ -20,9 +20,12 @@ The grammar (EBNF; strings, numbers, lists and objects are JSON's; spaces and li
                       | "between" value "and" value
                       | "is" ( "known" | "absent" )
                       | "has" value
-                      | "contains" value ) ;
+                      | "contains" value
+                      | "near" "(" value "," value ")" "within" ( kilometres | value ) ) ;
     call       = "audience" "(" string ")"
                | "ids" "(" [ string { "," string } ] ")"
+               | "tier" "(" [ string { "," string } ] ")"
+               | "score" "(" { value "if" rule "," } "at" "least" value ")"
                | "bucket" "(" string [ "," "of" name ] "," "from" value "to" value ")"
                | "at_least" "(" integer { "," rule } ")"
                | ( "all_of" | "any_of" ) "(" [ rule { "," rule } ] ")"
@@ -41,6 +44,7 @@ The grammar (EBNF; strings, numbers, lists and objects are JSON's; spaces and li
     name       = word | string ;
     word       = ( letter | "_" | "$" ) { letter | digit | "_" | "$" | "." | ":" | "-" } ;
     value      = string | number | "true" | "false" | "null" | list | object ;
+    kilometres = number "km" ;
     duration   = [ "-" ] digits ( "s" | "min" | "h" | "d" | "w" ) | ISO 8601 | string ;
 
 A name that is no word, or is `and`, `or`, `not` or `everyone`, stands in quotes. `not` binds closest, then

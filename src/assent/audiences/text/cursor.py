@@ -99,9 +99,17 @@ class Cursor:
         self.advance()
         return number
 
+    def distance(self) -> object:
+        """Return the kilometres that stand here; what is no number stands as the value that it is."""
+        if self.piece.kind is not Kind.DISTANCE:
+            return self.value()
+        number = self.number()
+        self.advance()
+        return number
+
     def number(self) -> int | Decimal:
         """Return the number that stands here, exactly; the cursor stays."""
-        text = self.piece.text
+        text = self.piece.text.removesuffix("km")
         try:
             return int(text) if text.lstrip("-").isdigit() else Decimal(text)
         except (ValueError, InvalidOperation):  # more digits, or a larger exponent, than Python takes

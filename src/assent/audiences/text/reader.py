@@ -31,12 +31,16 @@ from assent.audiences.rule import (
     Le,
     Lt,
     Ne,
+    Near,
     Not,
     NotIn,
     Or,
+    Part,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
     children,
 )
 from assent.audiences.text.cursor import Cursor
@@ -51,7 +55,7 @@ _MARKS: Final[Mapping[str, Callable[..., Rule]]] = {
     ">": Gt,
     ">=": Ge,
 }
-_COMPARISON: Final = "a comparison: =, !=, <, <=, >, >=, in, not in, between, is, has or contains"
+_COMPARISON: Final = "a comparison: =, !=, <, <=, >, >=, in, not in, between, is, has, contains or near"
 _CLAUSES: Final = "where, a number of times (such as at least 3), last, from, to or between"
 
 
@@ -67,6 +71,8 @@ def column_of(text: str, pointer: str) -> str:
     while inner := [(step, each) for step, each in children(rule) if f"{left}/".startswith(f"{step}/")]:
         ((step, rule),) = inner
         left = left[len(step) :]
+    if isinstance(rule, Score) and left.startswith("/parts/"):
+        return place_of(text, reading.places[id(rule.parts[int(left.split("/")[2])])])
     return place_of(text, reading.places[id(rule)])
 
 
@@ -76,7 +82,7 @@ class _Reading(Cursor):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.places: dict[int, int] = {}
-        """Where each rule begins, by its identity."""
+        """Where each rule, and each part of a score, begins, by its identity."""
 
     def whole(self) -> Rule:
         rule = self._rule()
@@ -125,6 +131,8 @@ class _Reading(Cursor):
             return NotIn(feature=name, values=self.listed(self.value))
         if self.took("in"):
             return self._in(name)
+        if self.took("near"):
+            return self._near(name)
         if self.took("between"):
             low = self.value()
             self.take("and", "and")
@@ -156,6 +164,15 @@ class _Reading(Cursor):
             if self.took("to")
             else Recent(feature=name, begin=begin)
         )
+
+    def _near(self, name: str) -> Rule:
+        self.take("(", "(")
+        north = self.value()
+        self.take(",", ",")
+        of = north, self.value()
+        self.take(")", ")")
+        self.take("within", "within")
+        return Near(feature=name, of=of, within_km=self.distance())
 
     # Functions.
 
@@ -189,6 +206,25 @@ class _Reading(Cursor):
             return self.string("an id in quotes")
 
         return Ids(values=() if self.stands(")") else (one(), *self.further(one)))
+
+    def tier(self) -> Rule:
+        def one() -> str:
+            return self.string("a tier in quotes")
+
+        return Tier(values=() if self.stands(")") else (one(), *self.further(one)))
+
+    def score(self) -> Rule:
+        parts: list[Part] = []
+        while not self.stands("at"):
+            at = self.piece.at
+            weight = self.value()
+            self.take("if", "if")
+            parts.append(Part(rule=self._rule(), weight=weight))
+            self.places[id(parts[-1])] = at
+            self.take(",", "and, or, or ,")
+        self.take("at", "at")
+        self.take("least", "least")
+        return Score(parts=tuple(parts), at_least=self.value())
 
     def bucket(self) -> Rule:
         salt = self.string("a salt in quotes")
@@ -298,6 +334,8 @@ class _Reading(Cursor):
 _CALLS: Final[Mapping[str, Callable[[_Reading], Rule]]] = {
     "audience": _Reading.audience,
     "ids": _Reading.ids,
+    "tier": _Reading.tier,
+    "score": _Reading.score,
     "bucket": _Reading.bucket,
     "at_least": _Reading.at_least,
     "all_of": _Reading.all_of,

@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     STRING = "string"
     DURATION = "duration"
+    DISTANCE = "distance"
     NUMBER = "number"
     WORD = "word"
     MARK = "mark"
@@ -35,6 +36,7 @@ _PIECE: Final = re.compile(
     r"""[ \t\r\n]*+ (?:
       (?P<string>   "[^"\\\x00-\x1f]*+ (?: \\[^\x00-\x1f] [^"\\\x00-\x1f]*+ )*+ " )
     | (?P<duration> -?[0-9]++ (?:min|[shdw]) (?![A-Za-z0-9_.:$-]) | -P[0-9YMWDTHS.]++ )
+    | (?P<distance> -?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ km (?![A-Za-z0-9_.:$-]) )
     | (?P<number>   -?(?:0|[1-9][0-9]*+) (?:\.[0-9]++)?+ (?:[eE][+-]?[0-9]++)?+ (?![A-Za-z0-9_.:$]) )
     | (?P<word>     [A-Za-z_$][A-Za-z0-9_.:$-]*+ )
     | (?P<mark>     <=|>=|!=|==|[=<>(),:\[\]{}] )

@@ -32,12 +32,15 @@ from assent.audiences.rule import (
     Le,
     Lt,
     Ne,
+    Near,
     Not,
     NotIn,
     Or,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
 )
 from assent.audiences.text.durations import ISO, UNSIGNED, shortened
 from assent.audiences.text.scan import RESERVED, WORD
@@ -89,13 +92,15 @@ def _rule(rule: Rule, around: int) -> str:
             return "not " + _rule(inner, _UNARY)
         case All():
             return "everyone"
-        case AtLeast() | Audience() | Ids() | Bucket() | Did() | Agg() | Seq() | AnyItem() | Held():
+        case AtLeast() | Audience() | Ids() | Tier() | Score() | Bucket():
             return _function(rule)
+        case Did() | Agg() | Seq() | AnyItem() | Held():
+            return _of_events(rule)
         case _:
             return f"{_name(rule.feature)} {_comparison(rule)}"
 
 
-def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Agg | Seq | AnyItem | Held) -> str:
+def _function(rule: AtLeast | Audience | Ids | Tier | Score | Bucket) -> str:
     match rule:
         case AtLeast(count=count, of=of):
             return _call("at_least", (str(count), *map(write, of)))
@@ -103,8 +108,19 @@ def _function(rule: AtLeast | Audience | Ids | Bucket | Did | Agg | Seq | AnyIte
             return _call("audience", [_value(audience)])
         case Ids(values=values):
             return _call("ids", map(_value, values))
+        case Tier(values=values):
+            return _call("tier", map(_value, values))
+        case Score(parts=parts, at_least=least):
+            counted = (f"{_value(part.weight)} if {write(part.rule)}" for part in parts)
+            return _call("score", (*counted, f"at least {_value(least)}"))
         case Bucket():
             return _call("bucket", _bucket(rule))
+        case _:
+            assert_never(rule)
+
+
+def _of_events(rule: Did | Agg | Seq | AnyItem | Held) -> str:
+    match rule:
         case Did():
             return _call("did", _did(rule))
         case Agg():
@@ -131,7 +147,7 @@ def _call(head: str, parts: Iterable[str]) -> str:
 
 
 _Compared = Eq | Ne | Lt | Le | Gt | Ge | Has | Contains
-_Comparison = _Compared | In | NotIn | Between | Known | Absent | Recent
+_Comparison = _Compared | In | NotIn | Between | Known | Absent | Near | Recent
 
 
 def _comparison(leaf: _Comparison) -> str:
@@ -146,6 +162,10 @@ def _comparison(leaf: _Comparison) -> str:
             return "is known"
         case Absent():
             return "is absent"
+        case Near(of=(north, east), within_km=within):
+            near = f"near ({_value(north)}, {_value(east)}) within {_value(within)}"
+            is_number = isinstance(within, int | Decimal) and not isinstance(within, bool)
+            return near + ("km" if is_number else "")
         case Recent():
             return f"in {_recent(leaf)}"
         case _:

@@ -1,0 +1,195 @@
+"""Places, tiers and scores: engine and feeds equal the evaluator, which counts and hides as it should.
+
+Each law is shown to catch a fault.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from assent.audiences import evaluate as evaluate_module
+from assent.audiences import plan as plan_module
+from assent.audiences import watch as watch_module
+from assent.audiences.evaluate import Tally, Truth, evaluate, scored
+from assent.audiences.leaf import is_inside
+from assent.audiences.plan import Sight, View
+from assent.audiences.rule import Near, Rule, Score, parse
+from assent.audiences.seen import POSSIBLE, TIER, UNSURE, Seen
+from assent.core.ids import CategoryMask
+from assent.core.time import Instant
+from assent.features.catalogue import Value, millionths
+from tests.property.audiences import test_engine, test_evaluate, test_watch
+from tests.property.audiences.worlds import POLICY, Asked, facts_asked, instants, scores
+
+LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+CANARY = settings(
+    LAWS,
+    max_examples=1_500,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+)
+hidden = st.sampled_from([2, 4, 6])
+
+
+def a_score_is_what_every_case_of_the_unknown_says(score: Score, sight: tuple[Seen, Instant]) -> None:
+    """Told true or false only if it is so however the unknown parts turn out."""
+    seen, now = sight
+    tally = scored(score, POLICY, seen, now, {})
+    if tally is None:
+        assert evaluate(score, POLICY, seen, now, {}) is Truth.UNKNOWN
+        return
+    weights = [millionths(part.weight) or 0 for part in score.parts]
+    truths = [evaluate(part.rule, POLICY, seen, now, {}) for part in score.parts]
+    cases = product(*((0, 1) if truth is Truth.UNKNOWN else (truth // 2,) for truth in truths))
+    sums = [sum(weight * one for weight, one in zip(weights, case, strict=True)) for case in cases]
+    assert (tally.low, tally.high) == (min(sums), max(sums))
+    reached = {total >= (millionths(score.at_least) or 0) for total in sums}
+    right = Truth.UNKNOWN if len(reached) == 2 else Truth.TRUE if True in reached else Truth.FALSE
+    assert tally.truth is right
+    assert evaluate(score, POLICY, seen, now, {}) is right
+    assert sum(weights[place] for place in tally.counted) == tally.low
+
+
+def an_unsure_tier_says_no_more_than_it_knows(values: tuple[str, ...], sight: tuple[Seen, Instant]) -> None:
+    seen, now = sight
+    rule = parse({"op": "tier", "values": list(values)})
+    told = {tier: _of(rule, seen, now, tier) for tier in ("anonymous", "known", "named", UNSURE)}
+    if seen.visible == 0:
+        assert set(told.values()) == {Truth.UNKNOWN}
+        return
+    assert {tier: told[tier] is Truth.TRUE for tier in ("anonymous", "known", "named")} == {
+        tier: tier in values for tier in ("anonymous", "known", "named")
+    }
+    both = told["anonymous"] if told["anonymous"] is told["known"] else Truth.UNKNOWN
+    assert told[UNSURE] is both
+
+
+def _of(rule: Rule, seen: Seen, now: Instant, tier: str) -> Truth:
+    mine = Seen(values={**seen.values, TIER: tier}, visible=seen.visible, since=seen.since)
+    return evaluate(rule, POLICY, mine, now, {})
+
+
+@dataclass(frozen=True)
+class Law:
+    says: Callable[..., None]
+    of: tuple[st.SearchStrategy[Any], ...]
+
+
+some_tiers = st.lists(st.sampled_from(["anonymous", "known", "named"]), min_size=1, max_size=3).map(tuple)
+LAWS_OF = {
+    "engine": Law(
+        test_engine.engine_equals_evaluator,
+        (test_engine.steps, st.lists(facts_asked(), min_size=1, max_size=1), test_engine.moments),
+    ),
+    "weighing": Law(
+        test_engine.engine_equals_evaluator,
+        (
+            test_engine.steps,
+            st.lists(scores.map(lambda rule: Asked(rule, {})), min_size=3, max_size=5),
+            test_engine.moments,
+        ),
+    ),
+    "fresh": Law(test_engine.changes_equal_a_fresh_start, (test_engine.steps, facts_asked(), instants)),
+    "adds": Law(
+        test_engine.withdrawal_never_adds,
+        (test_engine.steps, facts_asked(), instants, hidden, st.integers(0, 2)),
+    ),
+    "hiding": Law(test_evaluate.hiding_never_adds, (facts_asked(), test_evaluate.seen, hidden)),
+    "later": Law(test_evaluate.later_data_never_decides, (facts_asked(), test_evaluate.seen, instants)),
+    "opposite": Law(test_evaluate.negation_is_an_involution, (facts_asked(), test_evaluate.seen)),
+    "follows": Law(test_watch.following_equals_recomputing, (facts_asked(), test_watch.steps)),
+    "score": Law(a_score_is_what_every_case_of_the_unknown_says, (scores, test_evaluate.seen)),
+    "tier": Law(an_unsure_tier_says_no_more_than_it_knows, (some_tiers, test_evaluate.seen)),
+}
+
+
+@pytest.mark.parametrize("name", LAWS_OF)
+def test_the_law_holds(name: str) -> None:
+    LAWS(given(*LAWS_OF[name].of)(LAWS_OF[name].says))()
+
+
+def one_less_is_enough(patch: pytest.MonkeyPatch) -> None:
+    real = plan_module._reaching
+    patch.setattr(plan_module, "_reaching", lambda parts, need, view: real(parts, need - 1, view))
+
+
+def carries_are_lost(patch: pytest.MonkeyPatch) -> None:
+    def add(planes: list[Sight], holds: Sight, weight: int, view: View) -> None:
+        while len(planes) < weight.bit_length():
+            planes.append(view.nobody())
+        for bit in range(weight.bit_length()):
+            if weight >> bit & 1:
+                planes[bit] = planes[bit] | holds
+
+    patch.setattr(plan_module, "_add", add)
+
+
+def the_unknown_counts_as_no(patch: pytest.MonkeyPatch) -> None:
+    real = evaluate_module._Asking.tally
+
+    def tally(self: evaluate_module._Asking, score: Score) -> Tally:
+        told = real(self, score)
+        return Tally(low=told.low, high=told.low, least=told.least, counted=told.counted)
+
+    patch.setattr(evaluate_module._Asking, "tally", tally)
+
+
+def whoever_seems_anonymous_is(patch: pytest.MonkeyPatch) -> None:
+    told = {**POSSIBLE, UNSURE: frozenset({"anonymous"})}
+    patch.setattr(evaluate_module, "POSSIBLE", told)
+
+
+def only_named_have_a_tier(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("assent.audiences.planner.POSSIBLE", {"named": frozenset({"named"})})
+
+
+def tiers_are_not_followed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watch_module, "TIER", None)
+
+
+def places_are_hidden_as_if_far(patch: pytest.MonkeyPatch) -> None:
+    test_evaluate.hidden_is_false(patch)
+
+
+def the_nearest_is_as_far(patch: pytest.MonkeyPatch) -> None:
+    """The engine looks at half the distance."""
+
+    def nearer(leaf: Near) -> Callable[[Value], bool]:
+        within = (millionths(leaf.within_km) or 0) // 2_000_000
+        return is_inside(Near(feature=leaf.feature, of=leaf.of, within_km=within))
+
+    patch.setattr("assent.audiences.planner.is_inside", nearer)
+
+
+@pytest.mark.parametrize(
+    ("plant", "name"),
+    [
+        (one_less_is_enough, "weighing"),
+        (carries_are_lost, "weighing"),
+        (only_named_have_a_tier, "engine"),
+        (the_nearest_is_as_far, "engine"),
+        (the_unknown_counts_as_no, "score"),
+        (the_unknown_counts_as_no, "hiding"),
+        (whoever_seems_anonymous_is, "tier"),
+        (tiers_are_not_followed, "follows"),
+        (places_are_hidden_as_if_far, "hiding"),
+    ],
+)
+def test_a_planted_fault_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        CANARY(given(*LAWS_OF[name].of)(LAWS_OF[name].says))()
+
+
+def test_a_tier_is_of_no_category() -> None:
+    seen = Seen(values={TIER: "known"}, visible=CategoryMask(4), since={})
+    assert evaluate(parse({"op": "tier", "values": ["known"]}), POLICY, seen, Instant(0), {}) is (Truth.TRUE)
