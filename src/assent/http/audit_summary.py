@@ -12,13 +12,14 @@ from assent.http.bodies import answer, at_revision, reading
 from assent.http.keys import Role
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
+from assent.ingest.models import models
 from assent.ingest.report import report
 from assent.ledger.store import read_head
 
 
 @reading("/v1/audit/summary", opt=shape(by="dpo, admin", answer=dict[str, Any], at_least=True))
 async def summary(request: AnyRequest) -> Response[bytes]:
-    """Return the counts of the key's controller, all of one moment. No row is about one person."""
+    """Return the counts of the key's controller, all of one moment, and its models; no row of one person."""
     wired = service(request)
     who = await caller(request, Role.DPO, Role.ADMIN)
     async with (
@@ -35,6 +36,7 @@ async def summary(request: AnyRequest) -> Response[bytes]:
         "entries": head.revision,
         "policy_version": head.policy_version,
         **msgspec.to_builtins(counted),
+        "models": msgspec.to_builtins(models(policy)),
     }
     return answer(document, headers=at_revision(head.revision))
 

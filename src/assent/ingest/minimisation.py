@@ -44,6 +44,9 @@ class Unasked(Struct, frozen=True, kw_only=True):
 def unread(policy: Policy, audiences: Iterable[Saved]) -> list[Unread]:
     """Return the features that no rule and no goal reads, by name."""
     read = {name for saved in audiences for rule in saved.rules for name in _features(rule)}
+    read |= {
+        one.cart.cleared for one in policy.features.values() if one.cart is not None and one.name in read
+    }
     return [
         Unread(
             feature=feature.name,

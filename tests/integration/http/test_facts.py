@@ -187,6 +187,8 @@ async def test_a_cart_by_item_that_was_abandoned(shop: Shop) -> None:
     assert "cart" not in await features(shop, BERT)
     await did(shop, ANNA, "Order Completed", revenue=80)
     assert await members(shop, abandoned) == []
+    unread = await shop.post("/v1/audit/minimisation", {}, by="dpo", status=200)
+    assert not {"cart", "last_order"} & {one["feature"] for one in unread["features"]}
 
 
 async def test_a_cart_is_asked_for_only_by_who_may_see_orders_too(open_shop: OpenShop) -> None:
@@ -296,6 +298,22 @@ async def test_a_score_computed_elsewhere(open_shop: OpenShop) -> None:
     assert "churn" not in await features(shop, BERT)
     assert await members(shop, "churn >= 0.8") == [ANNA]
     refused(await shop.save("other", "churn >= 0.8", "analytics"), 422, "not_permitted_for_purpose")
+    told = (await shop.ask("GET", "/v1/audit/summary", by="dpo")).json()["models"]
+    assert told == [
+        {
+            "feature": "churn",
+            "category": "predictions",
+            "model": "churn-forest",
+            "version": "2026-02",
+            "purposes": [PURPOSE],
+            "automated_significant": [],
+        }
+    ]
+    documents = predicting()
+    documents["purposes"]["purposes"][PURPOSE]["profiling"] = False
+    body = {"documents": documents, "activate": False}
+    answer = await shop.ask("POST", "/v1/policies", body)
+    assert answer.json()["errors"][0]["pointer"] == f"/purposes/purposes/{PURPOSE}/profiling"
 
 
 PLACES = """
