@@ -229,7 +229,8 @@ SELECT
     c.part,
     c.category_id,
     c.basis,
-    c.at
+    c.at,
+    c.slot IS NOT NULL AS of_account
 FROM ledger.kept_content AS c
 WHERE
     c.controller_id = $1

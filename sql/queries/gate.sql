@@ -34,7 +34,10 @@ SELECT
     r.feature_id,
     r.at,
     r.entry_index,
-    r.body
+    r.body,
+    r.account,
+    r.given_since,
+    r.given_until
 FROM gate.released AS r
 WHERE r.profile_id = any($1::bigint[]);
 
@@ -52,7 +55,10 @@ SELECT
     r.feature_id,
     r.at,
     r.entry_index,
-    r.body
+    r.body,
+    r.account,
+    r.given_since,
+    r.given_until
 FROM gate.released AS r
 ORDER BY r.profile_id;
 

@@ -31,7 +31,7 @@ FROM ledger.purpose_head AS p
 WHERE p.controller_id = $1;
 
 -- name: insert_changes
--- What changed for each purpose, and with it how far its sequence has come.
+-- What changed for each purpose, of a profile or of an account, and with it how far its sequence has come.
 WITH changes AS (
     INSERT INTO ledger.change (controller_id, purpose_id, seq, profile_id, narrowing)
     SELECT
@@ -43,6 +43,21 @@ WITH changes AS (
     FROM
         unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::boolean[])
             AS n (purpose_id, seq, profile_id, narrowing)
+    WHERE n.profile_id IS NOT NULL
+),
+
+accounts AS (
+    INSERT INTO ledger.account_change (controller_id, purpose_id, seq, account, narrowing)
+    SELECT
+        $1,
+        n.purpose_id,
+        n.seq,
+        n.account,
+        n.narrowing
+    FROM
+        unnest($2::smallint[], $3::bigint[], $6::bytea[], $5::boolean[])
+            AS n (purpose_id, seq, account, narrowing)
+    WHERE n.account IS NOT NULL
 )
 
 INSERT INTO ledger.purpose_head (controller_id, purpose_id, seq)
@@ -120,7 +135,9 @@ SET
 WHERE controller_id = $1;
 
 -- name: insert_contents
-INSERT INTO ledger.content (controller_id, identifier_id, entry_index, part, category_id, basis, sealed, at)
+INSERT INTO ledger.content (
+    controller_id, identifier_id, entry_index, part, category_id, basis, sealed, at, slot
+)
 SELECT
     $1,
     n.identifier_id,
@@ -129,11 +146,74 @@ SELECT
     n.category_id,
     n.basis,
     n.sealed,
-    n.at
+    n.at,
+    n.slot
 FROM
     unnest(
-        $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[], $8::bigint[]
-    ) AS n (identifier_id, entry_index, part, category_id, basis, sealed, at);
+        $2::bigint[], $3::bigint[], $4::smallint[], $5::smallint[], $6::bigint[], $7::bytea[], $8::bigint[],
+        $9::bytea[]
+    ) AS n (identifier_id, entry_index, part, category_id, basis, sealed, at, slot);
+
+-- name: settle_contents
+-- Of the contents that take the same place ($2) each keeps the purposes that no newer one carries, as the
+-- items made of them do (`settle_items`). What the law retains of who was erased takes no place.
+WITH settled AS (
+    SELECT
+        c.identifier_id,
+        c.entry_index,
+        c.part,
+        c.basis,
+        c.basis & ~coalesce(bit_or(c.basis & ~closed.purposes) OVER newer, 0) AS kept
+    FROM ledger.content AS c
+    LEFT JOIN ledger.deletion AS d
+        ON d.controller_id = $1 AND c.identifier_id = d.identifier_id
+    CROSS JOIN
+        LATERAL (
+            SELECT coalesce(bit_or(n.purposes), 0) AS purposes
+            FROM unnest(d.purposes, d.categories, d.befores) AS n (purposes, categories, before_entry)
+            WHERE
+                (n.categories >> c.category_id) & 1 = 1
+                AND c.entry_index < n.before_entry
+        ) AS closed
+    WHERE
+        c.controller_id = $1
+        AND c.slot = any($2::bytea[])
+        AND NOT EXISTS (
+            SELECT 1
+            FROM ledger.retained AS r
+            WHERE
+                r.controller_id = $1
+                AND r.entry_index = c.entry_index
+                AND r.part = c.part
+        )
+    WINDOW newer AS (
+        PARTITION BY c.slot
+        ORDER BY c.at DESC, c.entry_index DESC
+        GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+
+gone AS (
+    DELETE FROM ledger.content AS c
+    USING settled AS s
+    WHERE
+        c.controller_id = $1
+        AND c.identifier_id = s.identifier_id
+        AND c.entry_index = s.entry_index
+        AND c.part = s.part
+        AND s.kept = 0
+)
+
+UPDATE ledger.content AS c
+SET basis = s.kept
+FROM settled AS s
+WHERE
+    c.controller_id = $1
+    AND c.identifier_id = s.identifier_id
+    AND c.entry_index = s.entry_index
+    AND c.part = s.part
+    AND s.kept <> 0
+    AND s.kept <> s.basis;
 
 -- name: delete_contents
 -- Content of these identifiers, in categories $3, that nothing carries once the purposes of $4 are gone.

@@ -84,12 +84,18 @@ WHERE
 RETURNING c.identifier_id;
 
 -- name: delete_old_items
+-- Gives what was told of accounts in them.
 DELETE FROM feature_item AS t
 WHERE
     t.controller_id = $1
     AND t.identifier_id = any($2::bigint[])
     AND t.category_id = $3
-    AND t.at < $4;
+    AND t.at < $4
+RETURNING
+    t.identifier_id,
+    t.account,
+    t.category_id,
+    t.basis;
 
 -- name: delete_old_messages
 -- At most $3 of the message keys that are no longer recognised; gives one row for each.

@@ -205,6 +205,7 @@ gate.member                 -                       -  -  -
 gate.permitted              -                       -  -  -
 gate.question               -                       -  -  -
 gate.released               -                       s  -  -
+ledger.account_change       si                      -  s  si
 ledger.api_key              si u(revoked_at)        -  s  -
 ledger.batch                si                      -  s  -
 ledger.change               sid                     -  s  si

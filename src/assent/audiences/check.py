@@ -71,9 +71,10 @@ from assent.core.errors import (
 )
 from assent.core.ids import CategoryId, PurposeId
 from assent.core.policy import Feature, Policy, Purpose, ValueType
-from assent.core.time import parse_duration
+from assent.core.time import Instant, parse_duration
 from assent.features.catalogue import INT64_MOST, MILLIONTHS, fitted, millionths
 from assent.features.place import FARTHEST_KM, point
+from assent.features.read import begins
 
 _ORDERED: Final = (ValueType.NUMBER, ValueType.TIME)
 _SINGLE: Final = (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME)
@@ -270,8 +271,8 @@ class _Checking:
             raise WrongType("expected a share that is more than the low one", pointer=place + "/high")
         if node.feature is not None:
             feature = self._feature(node.feature, place + "/feature")
-            if feature.type not in _SINGLE or feature.window is not None:
-                # (4) what a part of a window is drawn into says nothing about the whole
+            if feature.type not in _SINGLE or begins(feature, Instant(0)) is not None:
+                # (4) what a part of a window, or some of an account's members, say is not the whole
                 raise WrongType("expected a single value without a window", pointer=place + "/feature")
 
     def _feature(self, name: str, place: str) -> Feature:

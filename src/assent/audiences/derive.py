@@ -295,8 +295,8 @@ def feature_of(name: str, policy: Policy, pointer: str) -> Feature:
 
 def _trait(name: str, policy: Policy, pointer: str) -> Feature:
     feature = feature_of(name, policy, pointer)
-    if feature.trait is None:
-        raise WrongType("expected a feature that is a trait: of others no history is kept", pointer=pointer)
+    if feature.trait is None or feature.account is not None:
+        raise WrongType("expected a trait of the person: of others no history is kept", pointer=pointer)
     return feature
 
 

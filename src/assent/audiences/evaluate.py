@@ -180,7 +180,7 @@ class _Asking:
         if bucket.feature is None:
             return _told(span_of(bucket).holds(key_of_subject(self._seen.subject)))
         feature = feature_named(self._policy, bucket.feature)
-        if feature.window is not None or not self._seen.visible >> feature.category & 1:
+        if begins(feature, self._now) is not None or not self._seen.visible >> feature.category & 1:
             return Truth.UNKNOWN
         value = value_of(feature, self._seen.values)
         return _told(value is not None and span_of(bucket).holds(key_of_value(value)))

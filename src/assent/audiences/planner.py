@@ -163,7 +163,7 @@ class Planner:
         if bucket.feature is None:
             return Share(span)
         feature = feature_named(self._policy, bucket.feature)
-        if feature.window is not None or not self._categories >> feature.category & 1:
+        if begins(feature, self._now) is not None or not self._categories >> feature.category & 1:
             return Nobody()
         self.features[feature.id] = feature
         if feature.id in self._books:

@@ -153,7 +153,7 @@ class Watch:
     def _of(self, name: str, feature: Feature) -> _Asked:
         asked = self._asked[feature.id]
         asked.everybody.add(name)
-        if begins(feature, Instant(0)) is not None:
+        if begins(feature, Instant(0)) is not None and feature.account is None:
             self._windows[feature.id] = feature
         return asked
 

@@ -1,10 +1,10 @@
 """From `features.toml` to categories and features, each feature in the category of what it is made of.
 
-What is refused: an event or trait that two categories claim; a context field that nobody may claim, because
-it is an identifier; a feature of what no category claims, or of another category than it says; of an event
-and a context field that are not of one category; keys that its aggregate cannot use; a type that its
-aggregate cannot give; a window longer than the category keeps its data; what a model computed, outside of
-a category that is profiling, or anything else in one.
+What is refused: an event, trait or family of accounts that two categories claim; a context field that nobody
+may claim, because it is an identifier; a feature of what no category claims, or of another category than it
+says; of an event and a context field that are not of one category; keys that its aggregate cannot use; a type
+that its aggregate cannot give; a window longer than the category keeps its data; what a model computed,
+outside of a category that is profiling, or anything else in one.
 
 Pure. Raises PolicyInvalid.
 """
@@ -17,7 +17,7 @@ import msgspec
 from assent.core.context_fields import ELSEWHERE, PREFIX, expanded, members_of
 from assent.core.document_places import Place, longest, one_of, read, read_optional_duration, shortest
 from assent.core.document_shapes import CategoryShape, FeatureShape
-from assent.core.ids import CategoryId, FeatureId, PurposeId
+from assent.core.ids import CategoryId, FeatureId, NamespaceId, PurposeId
 from assent.core.policy import FINEST, Aggregate, Cart, Category, Feature, Model, ValueType
 from assent.core.time import Duration
 
@@ -55,9 +55,9 @@ _FEW: Final = 3
 
 
 def read_categories(place: Place, tables: Mapping[str, object]) -> dict[str, CategoryShape]:
-    """Return the categories' tables as shapes; every event and trait belongs to one of them at most."""
+    """Return the categories' tables as shapes; every event, trait and account belongs to one at most."""
     shapes = {name: read(place.at(name), table, CategoryShape) for name, table in tables.items()}
-    for kind in ("events", "traits"):
+    for kind in ("events", "traits", "accounts"):
         owners: dict[str, str] = {}
         for name, shape in shapes.items():
             for number, member in enumerate(getattr(shape, kind)):
@@ -83,9 +83,17 @@ def read_features(place: Place, tables: Mapping[str, object]) -> dict[str, Featu
 
 
 def category(
-    place: Place, name: str, shape: CategoryShape, numbers: Mapping[str, int], purposes: Mapping[str, int]
+    place: Place,
+    name: str,
+    shape: CategoryShape,
+    numbers: Mapping[str, int],
+    purposes: Mapping[str, int],
+    accounts: Collection[str],
 ) -> Category:
     """Return one compiled category."""
+    for number, account in enumerate(shape.accounts):
+        if account not in accounts:
+            raise place.at("accounts", number).fault(f"{one_of(accounts)}, which identity.toml declares")
     for number, purpose in enumerate(shape.also):
         if purpose not in purposes:
             raise place.at("also", number).fault(one_of(purposes))
@@ -94,6 +102,7 @@ def category(
         name=name,
         events=frozenset(shape.events),
         traits=frozenset(shape.traits),
+        accounts=frozenset(shape.accounts),
         context=frozenset(
             field
             for number, claim in enumerate(shape.context)
@@ -107,7 +116,13 @@ def category(
     )
 
 
-def feature(place: Place, name: str, shape: FeatureShape, categories: Mapping[str, Category]) -> Feature:
+def feature(
+    place: Place,
+    name: str,
+    shape: FeatureShape,
+    categories: Mapping[str, Category],
+    namespaces: Mapping[str, int],
+) -> Feature:
     """Return one compiled feature, not numbered yet (its id is 0)."""
     aggregate = _aggregate(place, shape)
     owner = _owner(place, shape, categories)
@@ -119,6 +134,7 @@ def feature(place: Place, name: str, shape: FeatureShape, categories: Mapping[st
         type=kind,
         aggregate=aggregate,
         trait=shape.trait,
+        account=None if shape.account is None else NamespaceId(namespaces[shape.account]),
         event=shape.event,
         path=shape.path,
         window=_window(place.at("window"), shape.window, owner),
@@ -150,6 +166,7 @@ def definition(feature: Feature, category: str) -> str:
     made_of += [feature.event, feature.path, window]
     more = (feature.size, feature.decimals, feature.cart, feature.model)
     made_of += [one for one in more if one is not None]
+    made_of += [] if feature.account is None else [{"account": feature.account}]
     made_of += [] if feature.less is None else [{"less": feature.less}]
     return f"{feature.name} {msgspec.json.encode(made_of).decode()}"
 
@@ -157,7 +174,7 @@ def definition(feature: Feature, category: str) -> str:
 def _aggregate(place: Place, shape: FeatureShape) -> Aggregate:
     """Return how values come about, refusing keys that have no part in it."""
     if shape.trait is not None:
-        allowed = {"trait"}
+        allowed = {"trait", "account"}
         aggregate = Aggregate.TRAIT if shape.aggregate is None else shape.aggregate
         if aggregate is not Aggregate.TRAIT:
             raise place.at("aggregate").fault("expected none beside a trait")
@@ -229,7 +246,8 @@ def _owner(place: Place, shape: FeatureShape, categories: Mapping[str, Category]
     """Return the category of what the feature is made of: a feature cannot move data into another one."""
     if _of_context(shape):
         return categories[_owner_of_field(place, shape, categories)]
-    kind, member = ("trait", shape.trait) if shape.event is None else ("event", shape.event)
+    made_of = {"account": shape.account, "event": shape.event, "trait": shape.trait}
+    kind, member = next((kind, said) for kind, said in made_of.items() if said is not None)
     owner = _claimant(kind, member, categories)
     if owner is None:
         raise place.at(kind).fault(f"expected one that a category of this file claims as {kind}")
@@ -260,7 +278,7 @@ def _owner_of_field(place: Place, shape: FeatureShape, categories: Mapping[str, 
 
 def _claimant(kind: str, member: str | None, categories: Mapping[str, Category]) -> str | None:
     """Return the name of the category that claims an event or a trait."""
-    claims = {name: each.traits if kind == "trait" else each.events for name, each in categories.items()}
+    claims: dict[str, frozenset[str]] = {name: getattr(each, f"{kind}s") for name, each in categories.items()}
     if member == "*":
         return None
     named = next((name for name, claimed in claims.items() if member in claimed), None)

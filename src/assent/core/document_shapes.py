@@ -147,6 +147,7 @@ class CategoryShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     events: tuple[Word, ...] = ()
     traits: tuple[Word, ...] = ()
+    accounts: tuple[Reference, ...] = ()
     context: tuple[Path, ...] = ()
     special: bool = False
     profiling: bool = False
@@ -163,11 +164,15 @@ class ModelShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeatureShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[features.<name>]` of features.toml: a trait, or an aggregate of one event or of a context field."""
+    """`[features.<name>]` of features.toml: a trait, or an aggregate of one event or of a context field.
+
+    With `account` the trait is that of an account of this family.
+    """
 
     category: Reference | None = None
     type: ValueType | None = None
     trait: Word | None = None
+    account: Reference | None = None
     aggregate: Aggregate | None = None
     event: Word | None = None
     path: Path | None = None
@@ -211,11 +216,22 @@ class NamespaceShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     lifetime: Span | None = None
 
 
+class AccountShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[accounts.<name>]` of identity.toml: where calls name an account that people belong to."""
+
+    sources: tuple[Path, ...] = field(name="from")
+    normaliser: Normaliser = "exact"
+    region: Country | None = None
+    blocked: tuple[Blocked, ...] = ()
+    blocked_patterns: tuple[Blocked, ...] = ()
+
+
 class IdentityShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """identity.toml; `blocked` and `blocked_patterns` at the top hold for every namespace."""
 
     format: Literal["assent/identity@1"]
     namespaces: dict[str, object]
+    accounts: dict[str, object] = field(default_factory=dict)
     conflict: ConflictRule = ConflictRule.AMBIGUOUS
     identifiers_per_profile: Annotated[int, Meta(ge=2, le=10_000)] = 100
     links_per_identifier: Annotated[int, Meta(ge=1, le=10_000)] = 200

@@ -32,6 +32,7 @@ from assent.core.document_retained import read_retained
 from assent.core.document_shapes import (
     LANGUAGE,
     NAME,
+    AccountShape,
     CategoryShape,
     ControllerShape,
     FeatureShape,
@@ -47,7 +48,7 @@ from assent.core.errors import PolicyInvalid
 from assent.core.event_schema import EventSchema
 from assent.core.ids import HIGHEST_BIT, FeatureId, NamespaceId, PurposeId, ViewId
 from assent.core.names import EMPTY, NameBook, NameKind
-from assent.core.policy import Category, Controller, Feature, Namespace, Notice, Policy, Purpose
+from assent.core.policy import Account, Category, Controller, Feature, Namespace, Notice, Policy, Purpose
 
 Documents = Mapping[str, Mapping[str, object]]
 """Parsed TOML or JSON objects: `purposes`, `features`, `identity`, `signals`, `controller`,
@@ -70,6 +71,7 @@ _RETAINED: Final = Place("purposes", ("retained",))
 _CATEGORIES: Final = Place("features", ("categories",))
 _FEATURES: Final = Place("features", ("features",))
 _NAMESPACES: Final = Place("identity", ("namespaces",))
+_ACCOUNTS: Final = Place("identity", ("accounts",))
 
 
 class _Shapes(Struct, frozen=True, kw_only=True):
@@ -79,6 +81,7 @@ class _Shapes(Struct, frozen=True, kw_only=True):
     categories: dict[str, CategoryShape]
     features: dict[str, FeatureShape]
     namespaces: dict[str, NamespaceShape]
+    accounts: dict[str, AccountShape]
     identity: IdentityShape
     signals: SignalsShape
     notices: dict[str, dict[str, Notice]]
@@ -123,13 +126,16 @@ def _shapes(documents: Documents) -> _Shapes:
     identity = _document(documents, "identity", IdentityShape)
     categories = made.read_categories(_CATEGORIES, _named(_CATEGORIES, features.categories))
     namespaces = found.read_namespaces(_NAMESPACES, _named(_NAMESPACES, identity.namespaces))
-    sources = {source for shape in namespaces.values() for source in shape.sources}
+    accounts = found.read_accounts(_ACCOUNTS, _named(_ACCOUNTS, identity.accounts), namespaces)
+    sources = {path for shape in namespaces.values() for path in shape.sources}
+    sources.update(path for shape in accounts.values() for path in shape.sources)
     made.check_context(_CATEGORIES, categories, sources)
     return _Shapes(
         purposes=stated.read_purposes(_PURPOSES, _named(_PURPOSES, purposes.purposes)),
         categories=categories,
         features=made.read_features(_FEATURES, _named(_FEATURES, features.features)),
         namespaces=namespaces,
+        accounts=accounts,
         identity=identity,
         signals=_document(documents, "signals", SignalsShape) if "signals" in documents else _SILENT,
         notices=_notices(documents),
@@ -200,7 +206,7 @@ def _numbered(shapes: _Shapes, book: NameBook) -> NameBook:
     """Return the book with every name but the features', whose definitions must be compiled first."""
     book = book.grown(NameKind.PURPOSE, shapes.purposes)
     book = book.grown(NameKind.CATEGORY, shapes.categories)
-    book = book.grown(NameKind.NAMESPACE, shapes.namespaces)
+    book = book.grown(NameKind.NAMESPACE, shapes.namespaces.keys() | shapes.accounts.keys())
     book = book.grown(NameKind.VIEW, (stated.use_key(shape.links) for shape in shapes.purposes.values()))
     _check_room(_PURPOSES, book.purpose, HIGHEST_BIT)  # sets of them are bit masks
     _check_room(_CATEGORIES, book.category, HIGHEST_BIT)
@@ -218,7 +224,7 @@ def _check_room(place: Place, numbers: Mapping[str, int], most: int) -> None:
 def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, NameBook]:
     purpose_ids = {name: PurposeId(book.purpose[name]) for name in sorted(shapes.purposes)}
     categories = {
-        name: made.category(_CATEGORIES.at(name), name, shape, book.category, purpose_ids)
+        name: made.category(_CATEGORIES.at(name), name, shape, book.category, purpose_ids, shapes.accounts)
         for name, shape in sorted(shapes.categories.items())
     }
     features, book = _features(shapes, categories, book)
@@ -233,6 +239,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
         categories={each.id: each for each in categories.values()},
         features={each.id: each for each in features},
         namespaces={each.id: each for each in namespaces},
+        accounts={each.id: each for each in _accounts(shapes, book)},
         views={ViewId(book.view[key]): use for key, use in sorted(uses.items())},
         conflict=shapes.identity.conflict,
         identifiers_per_profile=shapes.identity.identifiers_per_profile,
@@ -265,7 +272,7 @@ def _features(
 ) -> tuple[tuple[Feature, ...], NameBook]:
     names = {each.id: each.name for each in categories.values()}
     unnumbered = [
-        made.feature(_FEATURES.at(name), name, shape, categories)
+        made.feature(_FEATURES.at(name), name, shape, categories, book.namespace)
         for name, shape in sorted(shapes.features.items())
     ]
     made.check_carts(_FEATURES, {each.name: each for each in unnumbered})
@@ -281,6 +288,13 @@ def _namespaces(shapes: _Shapes, book: NameBook) -> tuple[Namespace, ...]:
     return tuple(
         found.namespace(_NAMESPACES.at(name), name, shape, shapes.identity, book.namespace[name])
         for name, shape in sorted(shapes.namespaces.items())
+    )
+
+
+def _accounts(shapes: _Shapes, book: NameBook) -> tuple[Account, ...]:
+    return tuple(
+        found.account(_ACCOUNTS.at(name), name, shape, shapes.identity, book.namespace[name])
+        for name, shape in sorted(shapes.accounts.items())
     )
 
 

@@ -55,21 +55,29 @@ class ConflictRule(StrEnum):
     FIRST_OWNER = "first_owner"
 
 
-class Namespace(Struct, frozen=True, kw_only=True):
-    """A family of identifiers. `priority` 1 is the highest; `limit` is how many one profile may hold."""
+class Account(Struct, frozen=True, kw_only=True):
+    """A family of accounts, such as companies: found in calls as identifiers are, and never one itself.
+
+    Whoever names the same account is not for that the same person: belonging to one links nobody.
+    """
 
     id: NamespaceId
     name: str
-    kind: IdentifierKind
-    priority: int
-    limit: int | None = None
-    limit_period: Duration | None = None
-    """The limit counts values first seen within any such period; None: all of them, ever."""
     sources: tuple[str, ...] = ()
     normaliser: str = "exact"
     region: str | None = None
     blocked: frozenset[str] = frozenset()
     blocked_patterns: tuple[str, ...] = ()
+
+
+class Namespace(Account, frozen=True, kw_only=True):
+    """A family of identifiers. `priority` 1 is the highest; `limit` is how many one profile may hold."""
+
+    kind: IdentifierKind
+    priority: int
+    limit: int | None = None
+    limit_period: Duration | None = None
+    """The limit counts values first seen within any such period; None: all of them, ever."""
     lifetime: Duration | None = None
     """How long a link of such an identifier counts after it was seen last; None: for good."""
 
@@ -157,6 +165,8 @@ class Category(Struct, frozen=True, kw_only=True):
     events: frozenset[str] = frozenset()
     """Event names; `*` stands for every event that no other category names."""
     traits: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    """Families of accounts: that somebody belongs to one, and the traits of those accounts."""
     context: frozenset[str] = frozenset()
     """Fields of a call's context by their paths in it (`page.path`), groups resolved into their members."""
     special: bool = False
@@ -249,6 +259,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     type: ValueType
     aggregate: Aggregate
     trait: str | None = None
+    account: NamespaceId | None = None
+    """Whose trait it is, where it is an account's: told by those who belong to it."""
     event: str | None = None
     path: str | None = None
     """Where the value stands in the event's properties or, after `context.`, in its context.
@@ -270,7 +282,8 @@ class Feature(Struct, frozen=True, kw_only=True):
     @property
     def itemised(self) -> bool:
         """Whether single items are kept, because a partial could not give the value."""
-        return self.window is not None or self.leaf is not None or self.aggregate in _OF_ITEMS
+        alone = self.window is not None or self.leaf is not None or self.account is not None
+        return alone or self.aggregate in _OF_ITEMS
 
 
 _OF_ITEMS = frozenset({Aggregate.DISTINCT, Aggregate.TOP, Aggregate.CART})
@@ -342,6 +355,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     categories: Mapping[CategoryId, Category]
     features: Mapping[FeatureId, Feature]
     namespaces: Mapping[NamespaceId, Namespace]
+    accounts: Mapping[NamespaceId, Account] = {}
     views: Mapping[ViewId, LinkUse]
     conflict: ConflictRule = ConflictRule.AMBIGUOUS
     identifiers_per_profile: int = 100

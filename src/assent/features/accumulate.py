@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, assert_never
 from msgspec import Struct
 
 from assent.core.context_fields import PREFIX
-from assent.core.ids import CategoryId, EntryIndex, FeatureId
+from assent.core.ids import CategoryId, EntryIndex, FeatureId, NamespaceId
 from assent.core.per_policy import PerPolicy
 from assent.core.policy import Aggregate, Feature, Leaf, Policy, ValueType
 from assent.core.time import Instant
@@ -52,6 +52,7 @@ __all__ = [
     "Value",
     "absorb",
     "items",
+    "membership",
     "merge",
     "pack",
     "pack_value",
@@ -66,18 +67,22 @@ class Content(Struct, frozen=True, kw_only=True):
     """The content of one category in one entry: an event's properties, traits, or context alone."""
 
     category: CategoryId
-    kind: Literal["event", "traits", "context"]
+    kind: Literal["event", "traits", "context", "account"]
     name: str
-    """The event's name; empty for traits and for context alone."""
+    """The event's name; empty for all others."""
     at: Instant
     entry: EntryIndex
     data: Mapping[str, object]
     context: Mapping[str, object] = {}
     """The fields of the event's context that are of this category."""
+    account: NamespaceId | None = None
+    """Of which family the account is that it is about."""
 
 
 def absorb(policy: Policy, state: State, content: Content) -> State:
     """Return `state` with `content` in it. What windowed and distinct features need is `items`' to say."""
+    if content.kind == "account":
+        return state
     at = content.at
     halves = touched(state.halves, at)
     plans = _index(policy).plans(content, itemised=False)
@@ -97,7 +102,9 @@ def absorb(policy: Policy, state: State, content: Content) -> State:
 
 
 def items(policy: Policy, content: Content) -> tuple[Item, ...]:
-    """Return what windowed and distinct features keep of `content`."""
+    """Return what windowed and distinct features keep of `content`, and what those of an account do."""
+    if content.account is not None:
+        return _of_account(policy, content.account, content)
     kept: list[Item] = []
     for plan in _index(policy).plans(content, itemised=True):
         value = plan.fit(_said(content, plan)) if plan.take is None else plan.take(content)
@@ -105,6 +112,32 @@ def items(policy: Policy, content: Content) -> tuple[Item, ...]:
             kept.append(Item(feature=plan.feature, at=content.at, entry=content.entry, value=value))
     return tuple(kept)
 
+
+def _of_account(policy: Policy, family: NamespaceId, content: Content) -> tuple[Item, ...]:
+    """Return that somebody belongs to an account, or what each feature reads of the trait that is said.
+
+    A trait that is taken back, or that a feature cannot hold, is kept as an empty value, which no feature
+    has: it replaces what was said before.
+    """
+    if not content.data:
+        return (Item(feature=membership(family), at=content.at, entry=content.entry, value=True),)
+    return tuple(
+        Item(
+            feature=plan.feature,
+            at=content.at,
+            entry=content.entry,
+            value=_NO_VALUE if (value := plan.fit(_said(content, plan))) is None else value,
+        )
+        for plan in _index(policy).of_account(family, content)
+    )
+
+
+def membership(family: NamespaceId) -> FeatureId:
+    """Return under which number it stands that somebody belongs to an account of a family."""
+    return FeatureId(-family)
+
+
+_NO_VALUE: Final = ""
 
 Fit = Callable[[object], Value | None]
 Begin = Callable[[object, Instant, EntryIndex], Partial | None]
@@ -136,7 +169,8 @@ class _Index:
         self._any: dict[tuple[bool, CategoryId], _Plans] = {}
         self._traits: dict[tuple[bool, CategoryId], _Plans] = {}
         self._context: dict[tuple[bool, CategoryId], _Plans] = {}
-        for feature in policy.features.values():
+        self._accounts = _of_accounts(policy)
+        for feature in (each for each in policy.features.values() if each.account is None):
             plan, kept = _plan(feature), feature.itemised
             if feature.leaf is not None and feature.leaf.steps:
                 for event in dict.fromkeys(step.event for step in feature.leaf.steps):
@@ -157,10 +191,17 @@ class _Index:
         for (kept, category, _), plans in self._named.items():
             plans.extend(self._any.get((kept, category), ()))
 
+    def of_account(self, family: NamespaceId, content: Content) -> _Plans:
+        """Return the plans of an account's features that the trait which `content` says concerns."""
+        plans = self._accounts.get((content.category, family), [])
+        return [plan for plan in plans if plan.path[0] in content.data]
+
     def plans(self, content: Content, *, itemised: bool) -> _Plans:
         """Return the plans that `content` concerns, of features kept as items or of all others."""
         key = (itemised, content.category)
         match content.kind:
+            case "account":
+                return []
             case "traits":
                 return self._traits.get(key, [])
             case "context":
@@ -170,6 +211,14 @@ class _Index:
                 plans = self._any.get(key, []) if named is None else named
                 return plans + self._context.get(key, []) if content.context else plans
         assert_never(content.kind)
+
+
+def _of_accounts(policy: Policy) -> dict[tuple[CategoryId, NamespaceId], _Plans]:
+    found: dict[tuple[CategoryId, NamespaceId], _Plans] = {}
+    for feature in policy.features.values():
+        if feature.account is not None:
+            found.setdefault((feature.category, feature.account), []).append(_plan(feature))
+    return found
 
 
 _index: Final = PerPolicy(_Index)

@@ -8,7 +8,7 @@ over nothing are 0, and known. A window is (now - window, now]; what lies after 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby
-from typing import assert_never
+from typing import Final, assert_never
 
 from assent.core.ids import EntryIndex
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
@@ -82,9 +82,16 @@ def window(feature: Feature, now: Instant) -> tuple[Instant, Instant]:
 
 def begins(feature: Feature, now: Instant) -> Instant | None:
     """Return from when on a purpose must see everything to know the whole; None where that is never asked."""
+    if feature.account is not None:
+        # Whoever says nothing more of an account may have been heard before: what nobody says is not known.
+        return _BEFORE_EVERYTHING
     if feature.window is None and (feature.leaf is None or feature.leaf.between is None):
         return None
     return window(feature, now)[0]
+
+
+_BEFORE_EVERYTHING: Final = Instant(BEGINNING - 1)
+"""No permit covers what begins here."""
 
 
 def in_sequence(feature: Feature, within: Sequence[Item]) -> bool:
@@ -231,7 +238,7 @@ def _typed(feature: Feature, value: Value | None) -> Value | None:
         case ValueType.TEXT | ValueType.PLACE:
             fits = isinstance(value, str) and value != ""  # empty is absent
         case ValueType.LIST:
-            fits = isinstance(value, str)
+            fits = isinstance(value, str) and value != ""
         case ValueType.SET:
             fits = isinstance(value, frozenset) and bool(value)
         case _:

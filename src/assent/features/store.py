@@ -19,7 +19,18 @@ from assent.features.accumulate import State, pack, unpack
 _SQL = load("features")
 
 StateKey = tuple[CategoryId, PurposeMask]
-ItemRow = tuple[IdentifierId, FeatureId, EntryIndex, CategoryId, PurposeMask, Instant, bytes]
+ItemRow = tuple[
+    IdentifierId,
+    FeatureId,
+    EntryIndex,
+    CategoryId,
+    PurposeMask,
+    Instant,
+    bytes,
+    bytes | None,
+    bytes | None,
+]
+"""The last two are the account that it is about and the place that it takes over, if any."""
 
 
 async def states_of(
@@ -67,6 +78,18 @@ async def insert_items(connection: Connection, controller_id: ControllerId, rows
     """Insert items of windowed and distinct features."""
     columns = zip(*rows, strict=True)
     await connection.execute(_SQL.insert_items, controller_id, *(list(column) for column in columns))
+
+
+async def settle_items(connection: Connection, controller_id: ControllerId, slots: Collection[bytes]) -> None:
+    """Let the newest item of each place take over the purposes of those before it."""
+    await connection.execute(_SQL.settle_items, controller_id, list(slots))
+
+
+async def told_of(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> list[tuple[IdentifierId, bytes, CategoryId, PurposeMask]]:
+    """Return what these identifiers told of accounts: of which, in which category, carried for whom."""
+    return [tuple(row) for row in await connection.fetch(_SQL.told_of, controller_id, list(ids))]
 
 
 async def strip_items(

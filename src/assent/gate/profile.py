@@ -1,6 +1,10 @@
 """Fold what the gate's view yields into profiles: values, what is visible, from when, until when.
 
 Pure. Whatever the view did not yield does not exist here: hidden and absent differ inside, and only inside.
+
+Of the accounts of one family that a profile may be seen to belong to, its own is the one named last, by
+event time and, of one instant, by entry. Of that one the items count, whoever gave them, each while its giver
+may be used; of another, none.
 """
 
 from collections import defaultdict
@@ -14,6 +18,7 @@ from msgspec import Struct
 
 from assent.core.ids import (
     CategoryMask,
+    EntryIndex,
     FeatureId,
     IdentifierId,
     NamespaceId,
@@ -64,16 +69,17 @@ def profiles(policy: Policy, purpose: Purpose, rows: Iterable[Row], now: Instant
 
 
 def _profile(
-    policy: Policy, told: CategoryMask, profile_id: ProfileId, rows: Iterable[Row], now: Instant
+    policy: Policy, told: CategoryMask, profile_id: ProfileId, rows: Sequence[Row], now: Instant
 ) -> Profile:
     namespaces: dict[IdentifierId, NamespaceId] = {}
     permits: dict[tuple[CategoryMask, Instant, Instant], None] = {}
     states: list[State] = []
     items: dict[FeatureId, list[Item]] = defaultdict(list)
     visible = 0
-    valid_until = FOREVER
+    rows, valid_until = _of_own_accounts(rows)
     subject: tuple[Instant, int, bytes] = (FOREVER, 0, b"")
-    for _, one, namespace, lookup, categories, since, until, _, feature_id, at, entry, body in rows:
+    for row in rows:
+        _, one, namespace, lookup, categories, since, until, _, feature_id, at, entry, body = row[:12]
         permits[categories, since, until] = None
         if since > now:
             valid_until = min(valid_until, since)
@@ -121,6 +127,19 @@ def _readable(policy: Policy, visible: int) -> Iterable[Feature]:
             needed = policy.features[policy.feature_ids[feature.cart.cleared]]
         if (visible >> feature.category) & (visible >> needed.category) & 1:
             yield feature
+
+
+def _of_own_accounts(rows: Sequence[Row]) -> tuple[Sequence[Row], Instant]:
+    """Return the rows without those of other accounts, and when the next giver opens or closes."""
+    newest: dict[FeatureId, tuple[Instant, EntryIndex, bytes]] = {}
+    for row in rows:
+        if row[12] is not None and row[8] < 0:
+            family, named = row[8], (row[9], row[10], row[12])
+            newest[family] = max(newest.get(family, named), named)
+    belongs = {account for _, _, account in newest.values()}
+    own = [row for row in rows if row[12] is None or row[12] in belongs]
+    turns = [row[13] if row[11] is None else row[14] for row in own if row[14] is not None]
+    return own, min(turns, default=FOREVER)
 
 
 def tier(kinds: Sequence[IdentifierKind], sessions: int) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 import phonenumbers
 
 from assent.core.errors import BlockedIdentifier, MalformedIdentifier, PolicyInvalid
-from assent.core.policy import Namespace
+from assent.core.policy import Account
 
 LONGEST: Final = 512
 """Characters. The longest address SMTP can carry is 254, the longest advertising id we know of 128."""
@@ -36,7 +36,7 @@ Normaliser = Callable[[str, str | None], str]
 """Takes the raw value and the namespace's region."""
 
 
-def normalise(namespace: Namespace, raw: str) -> str:
+def normalise(namespace: Account, raw: str) -> str:
     """Return the value as it is compared and kept.
 
     Steps: (1) what no namespace takes, (2) the namespace's own form, (3) what the policy blocks. Patterns

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from assent.consent.store import load_policy
 from assent.core.errors import Refused, Unauthorized
-from assent.core.ids import ControllerId, EntryIndex, Revision
+from assent.core.ids import ControllerId, EntryIndex, ProfileId, PurposeId, Revision
 from assent.core.time import DAY, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -224,18 +224,21 @@ async def save_contents(connection: Connection, controller_id: ControllerId, boa
             [content.basis for content in kept],
             [content.part.sealed for content in kept],
             [content.at for content in kept],
+            [content.slot for content in kept],
         )
+        if slots := list({content.slot for content in kept if content.slot is not None}):
+            await connection.execute(_SQL.settle_contents, controller_id, slots)
 
 
 async def save_changes(connection: Connection, controller_id: ControllerId, board: Board) -> None:
     """Say what changed for which purpose, and move the purposes' heads."""
-    if not board.changed:
-        return
-    rows = [(purpose, seq, profile, narrow) for (purpose, profile), (seq, narrow) in board.changed.items()]
-    purposes, seqs, profiles, narrowing = zip(*rows, strict=True)
-    await connection.execute(
-        _SQL.insert_changes, controller_id, list(purposes), list(seqs), list(profiles), list(narrowing)
-    )
+    rows: list[tuple[PurposeId, int, ProfileId | None, bool, bytes | None]] = [
+        (purpose, seq, profile, narrow, None) for (purpose, profile), (seq, narrow) in board.changed.items()
+    ]
+    for (purpose, account), (seq, narrow) in board.changed_accounts.items():
+        rows.append((purpose, seq, None, narrow, account))
+    if rows:
+        await connection.execute(_SQL.insert_changes, controller_id, *map(list, zip(*rows, strict=True)))
 
 
 async def _count_refusals(connection: Connection, controller_id: ControllerId, board: Board) -> None:

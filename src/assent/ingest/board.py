@@ -8,7 +8,7 @@ and no clock. It raises `Refused` for a fact that cannot be taken, before it has
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, State, merge
 from assent.identity.former import Former
+from assent.ingest.accounts import follow, taken
 from assent.ingest.board_parts import Activated, KeptContent, KeptItem, Loaded, NewAudience, StateKey, Taken
 from assent.ingest.changing import Change, changes
 from assent.ingest.closing import Closing, closings
@@ -75,6 +76,7 @@ class Board:
         self.denies = loaded.denies
         self.seen_by = loaded.seen_by
         self.states = loaded.states
+        self.told = loaded.told
         self.sequences = loaded.sequences
         self.suppressed = loaded.suppressed
         self.moved_since = loaded.moved_since
@@ -104,6 +106,7 @@ class Board:
         self.strips: list[Closing] = []
         self.put_off: set[IdentifierId] = set()
         self.changed: dict[tuple[PurposeId, ProfileId], tuple[int, bool]] = {}
+        self.changed_accounts: dict[tuple[PurposeId, bytes], tuple[int, bool]] = {}
         self.refusals: Counter[tuple[str, str]] = Counter()
         self.audiences: list[NewAudience] = []
         self.activated: Activated | None = None
@@ -200,13 +203,19 @@ class Board:
             if seen and permit.categories >> category & 1 and self.is_open(permit):
                 self.bump(Change(permit.purpose, derived.profile(purpose.view, owner), narrowing=gone))
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything changed for any purpose."""
+        return bool(self.changed or self.changed_accounts)
+
     def is_open(self, permit: Permit) -> bool:
         """Whether a permit is in force now."""
         return permit.since <= self.now < permit.until
 
     def carries(self, closing: Closing) -> bool:
         """Whether anything is stored that such a closing would take a purpose from."""
-        held = self.states.get(closing.identifier, {})
+        held = [*self.states.get(closing.identifier, ())]
+        held += [(told.category, told.basis) for told in self.told.get(closing.identifier, ())]
         return any(basis >> closing.purpose & closing.categories >> category & 1 for category, basis in held)
 
     def set_denies(self, one: IdentifierId, denies: PurposeMask) -> None:
@@ -230,18 +239,9 @@ class Board:
                 self.dirty_states.add((one, kept))
             else:
                 self.show(one, key[0], rest, gone=True)
-        self.items = [
-            msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
-            if kept.identifier == one and categories >> kept.category & 1
-            else kept
-            for kept in self.items
-        ]
-        self.contents = [
-            msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~bit))
-            if kept.identifier == one and categories >> kept.category & 1
-            else kept
-            for kept in self.contents
-        ]
+        taken(self, closing)
+        self.items = [_without(kept, closing) for kept in self.items]
+        self.contents = [_without(kept, closing) for kept in self.contents]
         self.strips.append(closing)
 
     def _policy(self, index: EntryIndex, body: PolicyBody, *, replaying: bool) -> Taken:
@@ -324,6 +324,7 @@ class Board:
         reached = component.nodes if joined.reached is None else joined.reached
         for change in changes(joined.before, after, self.policy, reached, self.seen_by):
             self.bump(change)
+        follow(self, joined.before, after, reached)
         held = (joined.before.permits.get(one, ()) for one in reached)
         if any(permit.until <= self.now for permits in held for permit in permits):
             lapsed = closings(joined.before, after, self.now, negative=False, among=reached)
@@ -355,8 +356,25 @@ class Board:
 
     def bump(self, change: Change) -> None:
         """Count a change of what a purpose can see."""
-        seq = self.sequences.get(change.purpose, 0) + 1
-        self.sequences[change.purpose] = seq
         key = (change.purpose, change.profile)
         _, narrowing = self.changed.get(key, (0, False))
-        self.changed[key] = (seq, narrowing or change.narrowing)
+        self.changed[key] = (self._following(change.purpose), narrowing or change.narrowing)
+
+    def bump_account(self, purpose: PurposeId, account: bytes, *, narrowing: bool) -> None:
+        """Count a change of what a purpose can see of an account."""
+        _, narrowed = self.changed_accounts.get((purpose, account), (0, False))
+        self.changed_accounts[purpose, account] = (self._following(purpose), narrowed or narrowing)
+
+    def _following(self, purpose: PurposeId) -> int:
+        self.sequences[purpose] = self.sequences.get(purpose, 0) + 1
+        return self.sequences[purpose]
+
+
+Kept = TypeVar("Kept", KeptItem, KeptContent)
+
+
+def _without(kept: Kept, closing: Closing) -> Kept:
+    one, purpose, categories = closing
+    if kept.identifier != one or not categories >> kept.category & 1:
+        return kept
+    return msgspec.structs.replace(kept, basis=PurposeMask(kept.basis & ~(1 << purpose)))

@@ -3,6 +3,8 @@
 Structs alone; nothing here raises.
 """
 
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from assent.core.ids import CategoryId, EntryIndex, FeatureId, IdentifierId, PurposeId, PurposeMask
@@ -16,6 +18,14 @@ from assent.ledger.append import ContentPart, Ref
 StateKey = tuple[CategoryId, PurposeMask]
 
 
+class Told(NamedTuple):
+    """Something that an identifier told of an account: of which, in which category, carried for whom."""
+
+    account: bytes
+    category: CategoryId
+    basis: PurposeMask
+
+
 class Loaded(Struct, kw_only=True):
     """What the database holds of everything a batch may touch."""
 
@@ -26,6 +36,8 @@ class Loaded(Struct, kw_only=True):
     derived: list[Derived]
     """What stood for each component, in the same order."""
     states: dict[IdentifierId, dict[StateKey, State]]
+    told: dict[IdentifierId, set[Told]] = {}
+    """What identifiers told of accounts."""
     messages: dict[bytes, EntryIndex]
     """The entries of those messages of the batch that were taken before."""
     sequences: dict[PurposeId, int]
@@ -51,6 +63,8 @@ class KeptContent(Struct, frozen=True, kw_only=True):
     basis: PurposeMask
     at: Instant
     part: ContentPart
+    slot: bytes | None = None
+    """The place that it takes over from older content; see `keeping.slot_of`."""
 
 
 class KeptItem(Struct, frozen=True, kw_only=True):
@@ -60,6 +74,9 @@ class KeptItem(Struct, frozen=True, kw_only=True):
     category: CategoryId
     basis: PurposeMask
     item: Item
+    account: bytes | None = None
+    """The keyed hash of the account that it is about."""
+    slot: bytes | None = None
 
 
 class Taken(Struct, frozen=True, kw_only=True):

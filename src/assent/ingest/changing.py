@@ -37,14 +37,14 @@ def changes(
         seen: dict[ProfileId, bool] = {}
         for one in identifiers:
             known = seen_by.get(one, 0) >> purpose.id & 1 == 1
-            old = _coverage(before, one, purpose.id, known=known)
-            new = _coverage(after, one, purpose.id, known=known)
+            old = coverage(before, one, purpose.id, known=known)
+            new = coverage(after, one, purpose.id, known=known)
             if not old and not new:
                 continue
             left, entered = before.profile(purpose.view, one), after.profile(purpose.view, one)
             if old == new and left == entered:
                 continue
-            narrower = bool(old) and (left != entered or not _covers(new, old))
+            narrower = bool(old) and (left != entered or not covers(new, old))
             for profile, shows in ((left, old), (entered, new)):
                 if shows:
                     seen[profile] = seen.get(profile, False) or narrower
@@ -52,9 +52,10 @@ def changes(
             yield Change(purpose.id, profile, narrowing)
 
 
-def _coverage(
+def coverage(
     derived: Derived, one: IdentifierId, purpose: PurposeId, *, known: bool
 ) -> tuple[tuple[int, int, int], ...]:
+    """Return what an identifier's permits show a purpose, unless it may not know of the identifier."""
     return tuple(
         (permit.categories, permit.since, permit.until)
         for permit in derived.permits.get(one, ())
@@ -62,7 +63,8 @@ def _coverage(
     )
 
 
-def _covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, int], ...]) -> bool:
+def covers(new: tuple[tuple[int, int, int], ...], old: tuple[tuple[int, int, int], ...]) -> bool:
+    """Whether everything that was shown is shown still, from as early and for as long."""
     return all(
         any(have & wanted == wanted and since <= began and until >= ended for have, since, until in new)
         for wanted, began, ended in old

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from assent.core.ids import EntryIndex, IdentifierId, PurposeMask, mask
 from assent.core.time import Instant
-from assent.features.accumulate import EMPTY, Content, absorb, items
-from assent.ingest.board_parts import KeptContent, KeptItem, Taken
+from assent.features.accumulate import EMPTY, absorb
+from assent.ingest.accounts import show, told_now
+from assent.ingest.board_parts import KeptContent, Taken
 from assent.ingest.changing import Change
 from assent.ingest.component import Derived
-from assent.ingest.facts import ContentBody, EventBody
+from assent.ingest.facts import EventBody
+from assent.ingest.keeping import content_of, kept_items, slot_of
 from assent.ledger.append import ContentPart, Fact
 
 if TYPE_CHECKING:
@@ -84,33 +88,26 @@ def _permitted(
 
 
 def _absorb(board: "Board", index: EntryIndex, at: Instant, kept: KeptContent) -> None:
-    body = kept.part.content
-    if not isinstance(body, ContentBody):
-        message = "a content part carries a ContentBody"
-        raise TypeError(message)
-    content = Content(
-        category=kept.category,
-        kind=body.kind,
-        name=body.name,
-        at=at,
-        entry=index,
-        data=body.data,
-        context=body.context,
-    )
+    content = content_of(kept.part.content, kept.category, at, index)
     owner, key = kept.identifier, (kept.category, kept.basis)
-    states = board.states.setdefault(owner, {})
-    states[key] = absorb(board.policy, states.get(key, EMPTY), content)
-    board.dirty_states.add((owner, key))
-    board.items += [
-        KeptItem(identifier=owner, category=kept.category, basis=kept.basis, item=item)
-        for item in items(board.policy, content)
-    ]
-    board.contents.append(kept)
+    if content.account is None:
+        states = board.states.setdefault(owner, {})
+        states[key] = absorb(board.policy, states.get(key, EMPTY), content)
+        board.dirty_states.add((owner, key))
+    kept_of = kept_items(board.policy, owner, content, kept.basis, kept.part.account)
+    board.items += kept_of
+    told_now(board, kept_of)
+    slot = slot_of(owner, content, kept.part.account)
+    board.contents.append(kept if slot is None else structs.replace(kept, slot=slot))
     board.show(owner, kept.category, kept.basis)
 
 
 def _introduce(board: "Board", ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
-    """Let the purposes that need no statement know of everybody on an event whose data they may use."""
+    """Let the purposes that need no statement know of everybody on an event whose data they may use.
+
+    What is said of an account makes nobody known: it goes when somebody else says it anew.
+    """
+    kept = [content for content in kept if not content.part.account]
     for one in ids:
         derived = board.derived_of(one)
         known = board.seen_by.get(one, 0)
@@ -125,6 +122,8 @@ def _introduce(board: "Board", ids: Sequence[IdentifierId], kept: Sequence[KeptC
             ):
                 seen |= 1 << purpose.id
                 board.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
+                for told in sorted(board.told.get(one, ())):
+                    show(board, one, told, gone=False)
         if seen != known:
             board.seen_by[one] = PurposeMask(seen)
             board.new_masks.add(one)

@@ -22,10 +22,9 @@ from assent.core.time import Instant
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
-from assent.features.accumulate import Content, items
-from assent.ingest.board_parts import KeptItem
 from assent.ingest.facts import DerivationBody, Draft, make_facts, open_content
 from assent.ingest.fold import keep_items
+from assent.ingest.keeping import content_of, kept_items
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
 from assent.ledger.store import lock_head
@@ -146,22 +145,12 @@ async def backfill_chunk(
         entry,
         _PAGE,
     )
-    kept: list[KeptItem] = []
+    kept = []
     for one, index, _, category, basis, at, sealed in rows:
         body = open_content(ring, controller_id, sealed)
-        content = Content(
-            category=CategoryId(category),
-            kind=body.kind,
-            name=body.name,
-            at=Instant(at),
-            entry=EntryIndex(index),
-            data=body.data,
-            context=body.context,
-        )
-        kept += [
-            KeptItem(identifier=one, category=CategoryId(category), basis=PurposeMask(basis), item=item)
-            for item in items(only, content)
-        ]
+        if body.account is None:  # no rule's leaf is made of what is said of accounts
+            content = content_of(body, CategoryId(category), Instant(at), EntryIndex(index))
+            kept += kept_items(only, one, content, PurposeMask(basis), b"")
     numbers = list(only.features)
     people, entries = [row[0] for row in rows], [row[1] for row in rows]
     await connection.execute(_SQL.delete_derived_items_of, controller_id, numbers, people, entries)

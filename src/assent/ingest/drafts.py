@@ -13,7 +13,7 @@ from assent.ingest.contents import contents
 from assent.ingest.context import NOTHING
 from assent.ingest.facts import Draft, EventBody, Identifier
 from assent.ingest.fitting import check_fit
-from assent.ingest.identifiers_of import found
+from assent.ingest.identifiers_of import accounts, found
 from assent.ingest.tracking import Call, CallType, event_time
 from assent.ledger.append import Reading
 
@@ -54,7 +54,7 @@ def event_draft(
         role=role,
         source=source,
         message_key=message_key,
-        contents=contents(call, policy, declared, server=server),
+        contents=contents(call, policy, declared, accounts(call, policy), server=server),
         reading=reading,
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from assent.consent.statement import State, Statement
 from assent.core.errors import ErasureOutdated
 from assent.core.ids import EntryIndex, IdentifierId
+from assent.ingest.accounts import follow
 from assent.ingest.changing import changes
 from assent.ingest.closing import closings
 from assent.ingest.component import Component, Derived, derive, union
@@ -41,6 +42,7 @@ def erase(board: "Board", index: EntryIndex, body: ErasureBody, *, replaying: bo
     # (3) no purpose sees them any more
     for change in changes(before, after, board.policy, everybody, board.seen_by):
         board.bump(change)
+    follow(board, before, after, everybody)
     # (4) what only they had permitted closes for good
     if not replaying:
         for closing in closings(before, after, board.now, negative=True):

@@ -269,7 +269,7 @@ class Planning:
     ) -> tuple[tuple[tuple[EntryIndex, int, Instant], ...], tuple[Kept, ...]]:
         parts: list[tuple[EntryIndex, int, Instant]] = []
         ends: dict[CategoryId, list[Instant]] = defaultdict(list)
-        for one, entry, part, category, _, at in contents:
+        for one, entry, part, category, _, at, _ in contents:
             said = self._policy.retained.get(category)
             until = None if said is None or one not in erased else shifted(at, said.period)
             if until is not None and until > self._now:
@@ -296,8 +296,8 @@ class Planning:
             for entry, body in reading.by_value.items()
         }
         known: dict[IdentifierId, int] = dict.fromkeys(stays, 0)
-        for owner, entry, _, category, basis, _ in contents:
-            if owner in erased:
+        for owner, entry, _, category, basis, _, of_account in contents:
+            if owner in erased or of_account:
                 continue
             for purpose in self._policy.purposes.values():
                 if (basis >> purpose.id | purpose.retroactive >> category) & 1:
@@ -414,10 +414,8 @@ def _last_words(history: Iterable[Statement]) -> Iterable[Statement]:
 
 
 def _objects(said: Statement, policy: Policy) -> bool:
-    if said.state is State.SUPPRESSED:
-        return True
     if said.state is not State.OBJECTED:
-        return False
+        return said.state is State.SUPPRESSED
     if said.purpose is None:
         return True
     purpose = policy.purposes.get(said.purpose)

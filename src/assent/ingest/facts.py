@@ -224,13 +224,17 @@ KINDS: Mapping[type, EntryKind] = {
 
 
 class ContentBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a call said in one category: properties, traits, or context alone. Numbers are int or Decimal."""
+    """What a call said in one category: properties, traits, or context alone. Numbers are int or Decimal.
 
-    kind: Literal["event", "traits", "context"]
+    Of an account: that its owner belongs to it (no `data`), or one trait of it, so that each can go alone.
+    """
+
+    kind: Literal["event", "traits", "context", "account"]
     name: str
     data: Mapping[str, object]
     context: Mapping[str, object] = {}
     """The fields of the event's context that are of this category."""
+    account: Identifier | None = None
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -302,6 +306,12 @@ def identifier_at(body: Body, position: int) -> Identifier | None:
     return body.identifiers[position] if position < len(body.identifiers) else None
 
 
+def account_of(ring: KeyRing, controller_id: ControllerId, content: ContentBody) -> bytes:
+    """Return the keyed hash of the account that a content is about; empty where it is about none."""
+    said = content.account
+    return b"" if said is None else ring.lookup(controller_id, said.namespace, said.value)
+
+
 def open_content(ring: KeyRing, controller_id: ControllerId, sealed: bytes) -> ContentBody:
     """Return what a content part seals. Raises SealBroken."""
     return _decode_content(ring.open(sealed, aad(controller_id))[SALT_BYTES:])
@@ -331,7 +341,13 @@ def _fact(
         refs=refs(ring, controller_id, draft.body.identifiers),
         who=Part(sealed=box, commitment=commitment),
         contents=tuple(
-            ContentPart(category=category, content=content, sealed=part[0], commitment=part[1])
+            ContentPart(
+                category=category,
+                content=content,
+                account=account_of(ring, controller_id, content),
+                sealed=part[0],
+                commitment=part[1],
+            )
             for category, content in draft.contents
             for part in (next(parts),)
         ),

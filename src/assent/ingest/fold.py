@@ -32,7 +32,7 @@ from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest import preparation
 from assent.ingest.board import Board
-from assent.ingest.board_parts import Activated, KeptItem, Loaded, StateKey
+from assent.ingest.board_parts import Activated, KeptItem, Loaded, StateKey, Told
 from assent.ingest.component import Component, Derived
 from assent.ingest.erasure_store import newest_entry, save_erasure, save_parted
 from assent.ingest.facts import (
@@ -116,6 +116,8 @@ async def load_for(
     loaded.states |= await feature_store.states_of(connection, controller_id, wanted)
     for one in wanted:
         loaded.states.setdefault(one, {})
+    if policy.accounts and not replaying:
+        loaded.told = await told_of(connection, controller_id, loaded.denies)
     audiences = [fact.body.audience for fact in facts if isinstance(fact.body, AudienceBody)]
     if audiences:
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
@@ -132,6 +134,16 @@ async def states_of(
 ) -> dict[IdentifierId, dict[StateKey, State]]:
     """Return the states of these identifiers, for jobs that make them anew; never for an engine."""
     return await feature_store.states_of(connection, controller_id, ids)
+
+
+async def told_of(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> dict[IdentifierId, set[Told]]:
+    """Return what identifiers told of accounts."""
+    found: dict[IdentifierId, set[Told]] = defaultdict(set)
+    for one, account, category, basis in await feature_store.told_of(connection, controller_id, ids):
+        found[one].add(Told(account, category, basis))
+    return dict(found)
 
 
 async def load_states(
@@ -361,10 +373,14 @@ async def keep_items(connection: Connection, controller_id: ControllerId, kept: 
                 row.basis,
                 row.item.at,
                 pack_value(row.item.value),
+                row.account,
+                row.slot,
             )
             for row in kept
         ]
         await feature_store.insert_items(connection, controller_id, rows)
+        if slots := {row.slot for row in kept if row.slot is not None}:
+            await feature_store.settle_items(connection, controller_id, slots)
 
 
 async def _save_derivations(connection: Connection, controller_id: ControllerId, board: Board) -> None:

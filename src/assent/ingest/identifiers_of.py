@@ -13,9 +13,13 @@ Pure. Raises, without any value in the error:
 - AmbiguousIdentifier: two values of a namespace that admits one;
 - BlockedIdentifier: a person's identifier is blocked, or nothing but blocked ones is left;
 - UnknownNamespace: an external id of a type the policy does not declare.
+
+`accounts` finds the accounts that a call says its owner belongs to. They are found like identifiers and are
+none: no event is theirs and nothing is linked by them.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -58,6 +62,21 @@ def found(call: Call, policy: Policy) -> tuple[Identifier, ...]:
         raise AmbiguousIdentifier
     ranked = sorted(values, key=lambda key: (*_rank(values[key]), key[1]))  # (4)
     return tuple(Identifier(number, value) for number, value in ranked)
+
+
+def accounts(call: Call, policy: Policy) -> tuple[Identifier, ...]:
+    """Return the accounts that a call names, one of each family at most; a blocked one is left out."""
+    named: dict[NamespaceId, str] = {}
+    for family in policy.accounts.values():
+        for source in family.sources:
+            raw = identifier_text(value_at(call.item, source))
+            if raw is None:
+                continue
+            with suppress(BlockedIdentifier):
+                value = normalise(family, raw)
+                if named.setdefault(family.id, value) != value:
+                    raise AmbiguousIdentifier
+    return tuple(Identifier(number, value) for number, value in sorted(named.items()))
 
 
 _KINDS: Final = {kind: place for place, kind in enumerate(IdentifierKind)}

@@ -23,7 +23,7 @@ from assent.database.types import Connection
 from assent.ingest.board import Board
 from assent.ingest.erased import Erasures, read_erasures
 from assent.ingest.erasure_store import with_suppressions
-from assent.ingest.facts import Body, open_body, open_content, refs
+from assent.ingest.facts import Body, account_of, open_body, open_content, refs
 from assent.ingest.fold import load_for, save
 from assent.ingest.proving import Facts, prove_releases, read_rest
 from assent.ingest.refold import refold
@@ -161,12 +161,14 @@ async def _fold_page(
     for index, _, category, sealed, identifier, basis in kept:
         if index in erasures.retained or erasures.is_settled(identifier, index):
             continue
+        content = open_content(ring, controller_id, sealed)
         contents[index].append(
             ContentPart(
                 sealed=b"",
                 commitment=b"",
                 category=CategoryId(category),
-                content=open_content(ring, controller_id, sealed),
+                content=content,
+                account=account_of(ring, controller_id, content),
                 carried=PurposeMask(basis),
             )
         )

@@ -13,9 +13,10 @@ from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId, 
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
-from assent.features.accumulate import EMPTY, Content, State, absorb, items
+from assent.features.accumulate import EMPTY, State, absorb
 from assent.ingest.board_parts import KeptItem, StateKey
-from assent.ingest.facts import open_content
+from assent.ingest.facts import account_of, open_content
+from assent.ingest.keeping import content_of, kept_items
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing
 
@@ -42,19 +43,10 @@ async def refold(
         one, entry, category, basis, at, sealed, leaf = row
         policy, _ = await load_policy(connection, controller_id, Entry.from_leaf(leaf).header.policy_version)
         body = open_content(ring, controller_id, sealed)
-        content = Content(
-            category=CategoryId(category),
-            kind=body.kind,
-            name=body.name,
-            at=Instant(at),
-            entry=EntryIndex(entry),
-            data=body.data,
-            context=body.context,
-        )
-        states, key = made.states[one], (CategoryId(category), PurposeMask(basis))
-        states[key] = absorb(policy, states.get(key, EMPTY), content)
-        made.items.extend(
-            KeptItem(identifier=one, category=key[0], basis=key[1], item=item)
-            for item in items(policy, content)
-        )
+        content = content_of(body, CategoryId(category), Instant(at), EntryIndex(entry))
+        states, key = made.states[one], (content.category, PurposeMask(basis))
+        if content.account is None:
+            states[key] = absorb(policy, states.get(key, EMPTY), content)
+        account = account_of(ring, controller_id, body)
+        made.items.extend(kept_items(policy, one, content, key[1], account))
     return made

@@ -25,6 +25,8 @@ async def known_by_what_is_left(
         return {}
     usable: dict[EntryIndex, int] = defaultdict(int)
     for row in await connection.fetch(_SQL.contents_owned, controller_id, everybody):
+        if row["of_account"]:
+            continue  # it makes nobody known
         usable[row["entry_index"]] |= row["basis"]
         for number, purpose in board.policy.purposes.items():
             usable[row["entry_index"]] |= (purpose.retroactive >> row["category_id"] & 1) << number

@@ -32,13 +32,15 @@ from assent.database.types import Connection, Pool
 from assent.identity.lifetime import lifetimes
 from assent.identity.store import known_by_id
 from assent.ingest.abandoning import end_forgotten
+from assent.ingest.accounts import show
 from assent.ingest.batch import save_changes, save_contents
 from assent.ingest.board import Board
+from assent.ingest.board_parts import Told
 from assent.ingest.closing import Closing, closings
 from assent.ingest.component import derive
 from assent.ingest.deleting import delete_chunk, noted_after, put_off
 from assent.ingest.expiring import Expiry
-from assent.ingest.fold import load_components, save, states_of
+from assent.ingest.fold import load_components, save, states_of, told_of
 from assent.ingest.lapsing import covered, narrow_seen, remake, spared, uncovered
 from assent.ingest.refold import refold
 from assent.ingest.restriction import unrestricted
@@ -172,10 +174,11 @@ class Upkeep:
             known = await known_by_id(self._connection, self._controller_id, ids)
             loaded = await load_components(self._connection, self._controller_id, policy, known)
             loaded.states = await states_of(self._connection, self._controller_id, list(loaded.denies))
+            loaded.told = await told_of(self._connection, self._controller_id, loaded.denies)
             loaded.sequences = await sequences_of(self._connection, self._controller_id)
             board = Board(policy, names, now, loaded)
             yield board
-            if board.strips or board.changed or board.dirty_states or board.new_masks:
+            if board.strips or board.has_changes or board.dirty_states or board.new_masks:
                 await put_off(self._connection, self._controller_id, board, head.revision)
                 await save(self._connection, self._controller_id, board)
                 await save_contents(self._connection, self._controller_id, board)
@@ -306,7 +309,12 @@ class Upkeep:
         gone = await self._connection.fetch(
             _SQL.delete_old_contents, self._controller_id, due, category, before
         )
-        await self._connection.execute(_SQL.delete_old_items, self._controller_id, due, category, before)
+        items = await self._connection.fetch(
+            _SQL.delete_old_items, self._controller_id, due, category, before
+        )
+        for one, account, _, basis in items:
+            if account is not None:
+                show(board, one, Told(account, category, basis), gone=True)
         left = await refold(self._connection, self._ring, self._controller_id, due, _FROM_HERE_ON)
         for one in due:
             made = {key: state for key, state in left.states[one].items() if key[0] == category}

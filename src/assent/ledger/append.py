@@ -41,6 +41,8 @@ class ContentPart(Part, frozen=True, kw_only=True):
     category: CategoryId
     content: object
     """The plain content, an `ingest.facts.ContentBody`: never stored as it stands."""
+    account: bytes = b""
+    """Of what is said of an account that somebody belongs to: the keyed hash of its name."""
     carried: PurposeMask | None = None
     """Of content that is read back: the purposes that carry it still."""
 

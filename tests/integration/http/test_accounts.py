@@ -1,0 +1,176 @@
+"""Whoever belongs to an account has its traits, as far as the purpose may use those who told them."""
+
+import pytest
+import pytest_asyncio
+
+from assent.core.time import SECOND, Instant, format_time
+from tests.integration.http.conftest import OpenShop
+from tests.integration.http.shop import Shop
+from tests.support.policy_documents import Documents, changed, shipped
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ACCOUNTS = """
+[accounts.company]
+from = ["groupId"]
+"""
+
+FEATURES = """
+[categories.company]
+titles.en = "The company you belong to"
+accounts = ["company"]
+
+[features.company_plan]
+type = "text"
+trait = "plan"
+account = "company"
+
+[features.company_seats]
+type = "number"
+trait = "seats"
+account = "company"
+"""
+
+
+def with_companies() -> Documents:
+    """Return the shipped policy with companies that personalisation and advertising may know of."""
+    documents = changed(changed(shipped(), "identity", ACCOUNTS), "features", FEATURES)
+    for purpose in ("personalisation", "advertising"):
+        documents["purposes"]["purposes"][purpose]["categories"].append("company")
+    return documents
+
+
+async def group(shop: Shop, who: str, company: str, **traits: object) -> None:
+    """Say that somebody belongs to a company, and something of it."""
+    response = await shop.track("group", anonymousId=who, groupId=company, traits=traits)
+    assert response.json()["accepted"] == 1, response.text
+
+
+async def plan(shop: Shop, purpose: str, who: str) -> object:
+    """Return what a purpose sees of the plan of somebody's company."""
+    return (await shop.decision(purpose, f"anonymous_id:{who}"))["features"].get("company_plan")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(open_shop: OpenShop) -> Shop:
+    """A shop whose policy knows of companies."""
+    return await open_shop(with_companies())
+
+
+async def members(shop: Shop, audience: str, purpose: str = "personalisation") -> int:
+    """Return how many are in an audience."""
+    response = await shop.ask(
+        "POST", f"/v1/audiences/{audience}/count", {"purpose": purpose}, by=f"engine:{purpose}"
+    )
+    assert response.status_code == 200, response.text
+    return int(response.json()["count"])
+
+
+async def consenting(shop: Shop, *who: str, purpose: str = "personalisation") -> None:
+    for one in who:
+        await shop.given(f"anonymous_id:{one}", purpose)
+
+
+async def test_a_trait_that_one_member_told_is_everybodys_who_belongs(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1", "c1")
+    await group(shop, "a1", "acme", plan="pro", seats=12)
+    await group(shop, "b1", "acme")
+    await group(shop, "c1", "globex")
+    assert await plan(shop, "personalisation", "b1") == "pro"
+    assert await plan(shop, "personalisation", "c1") is None
+    # Belonging to one company makes nobody one person.
+    seen = (await shop.decide("personalisation", "anonymous_id:a1", "anonymous_id:b1")).json()["decisions"]
+    assert seen[0]["subject"] != seen[1]["subject"]
+
+
+async def test_an_audience_follows_a_company_and_stops_when_the_one_who_told_withdraws(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1")
+    await shop.save("pros", 'company_plan = "pro"', "personalisation")
+    await shop.save("others", 'not company_plan = "pro"', "personalisation")
+    await shop.save("unknown", "company_plan is absent", "personalisation")
+    await group(shop, "b1", "acme")
+    assert [await members(shop, one) for one in ("pros", "others", "unknown")] == [0, 0, 0]
+    await group(shop, "a1", "acme", plan="pro")
+    assert [await members(shop, one) for one in ("pros", "others", "unknown")] == [2, 0, 0]
+    await shop.state("anonymous_id:a1", "personalisation", "withdrawn")
+    # What nobody says any more is not known: neither is it so, nor is it not so.
+    assert [await members(shop, one) for one in ("pros", "others", "unknown")] == [0, 0, 0]
+    assert await plan(shop, "personalisation", "b1") is None
+
+
+async def test_a_withdrawal_does_not_bring_back_what_an_older_word_said(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1", "c1")
+    await group(shop, "b1", "acme", plan="pro")
+    await group(shop, "a1", "acme", plan="free")
+    await group(shop, "c1", "acme")
+    assert await plan(shop, "personalisation", "c1") == "free"
+    await shop.state("anonymous_id:a1", "personalisation", "withdrawn")
+    assert await plan(shop, "personalisation", "c1") is None
+    await group(shop, "b1", "acme", plan="pro")
+    assert await plan(shop, "personalisation", "c1") == "pro"
+
+
+async def test_a_purpose_sees_only_what_those_told_who_permit_it(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1")
+    await consenting(shop, "b1", purpose="advertising")
+    await group(shop, "a1", "acme", plan="pro")
+    await group(shop, "b1", "acme")
+    assert await plan(shop, "personalisation", "b1") == "pro"
+    assert await plan(shop, "advertising", "b1") is None
+    assert await plan(shop, "analytics", "b1") is None
+
+
+async def test_the_company_named_last_is_somebodys_own_whatever_came_in_first(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1")
+    now = shop.clock.now
+    await group(shop, "a1", "acme", plan="pro")
+    await shop.track(
+        "group", anonymousId="b1", groupId="acme", timestamp=format_time(Instant(now + 40 * SECOND))
+    )
+    await shop.track("group", anonymousId="a1", groupId="globex", traits={"plan": "free"})
+    assert await plan(shop, "personalisation", "a1") == "free"
+
+
+async def test_a_trait_that_is_taken_back_is_nobodys(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1")
+    await group(shop, "a1", "acme", plan="pro")
+    await group(shop, "b1", "acme", plan=None)
+    assert await plan(shop, "personalisation", "a1") is None
+
+
+async def test_erasing_who_told_takes_what_only_they_told(shop: Shop) -> None:
+    await consenting(shop, "a1", "b1")
+    await shop.save("pros", 'company_plan = "pro"', "personalisation")
+    await group(shop, "a1", "acme", plan="pro")
+    await group(shop, "b1", "acme")
+    assert await members(shop, "pros") == 2
+    token = await shop.token("anonymous_id:a1")
+    response = await shop.ask("DELETE", "/v1/me", by=token)
+    assert response.status_code == 200, response.text
+    assert await members(shop, "pros") == 0
+    assert await plan(shop, "personalisation", "b1") is None
+
+
+async def test_time_that_ends_the_tellers_consent_ends_what_they_told(shop: Shop) -> None:
+    await consenting(shop, "b1")
+    await shop.state(
+        "anonymous_id:a1",
+        "personalisation",
+        "given",
+        expires_at=format_time(Instant(shop.clock.now + 60 * SECOND)),
+    )
+    await shop.save("pros", 'company_plan = "pro"', "personalisation")
+    await group(shop, "a1", "acme", plan="pro")
+    await group(shop, "b1", "acme")
+    assert await members(shop, "pros") == 2
+    shop.clock.step(120 * SECOND)
+    assert await members(shop, "pros") == 0
+    assert await plan(shop, "personalisation", "b1") is None
+
+
+@pytest.mark.parametrize(
+    "rule", ['held(company_plan = "pro", at least 1d)', 'bucket("s", of company_seats, from 0 to 0.5)']
+)
+async def test_rules_that_would_need_the_whole_account_are_refused(shop: Shop, rule: str) -> None:
+    response = await shop.save("pros", rule, "personalisation")
+    assert response.status_code == 422, response.text
