@@ -45,6 +45,7 @@ class Controller(Struct, frozen=True, kw_only=True):
     """A controller with its policy in force, and keys to collect and to decide."""
 
     id: int
+    name: str
     collector: str
     engine: str
 
@@ -88,6 +89,7 @@ class World(Struct, frozen=True, kw_only=True):
 
         return Controller(
             id=made["controller"],
+            name=name,
             collector=await key(role="collector"),
             engine=await key(role="engine", purposes=["personalisation"]),
         )

@@ -7,7 +7,7 @@ import msgspec
 from rich.table import Table
 
 from assent.cli.progress import told
-from assent.cli.running import collect_less_often, controller_option, out, settings, with_controller
+from assent.cli.running import collect_less_often, controller_option, give_way, out, settings, with_controller
 from assent.consent.difference import Difference, differences
 from assent.core.documents import parse_policy
 from assent.core.ids import CategoryId, ControllerId, members
@@ -87,6 +87,7 @@ def simulate(controller: str, folder: Path | None, *, as_json: bool) -> None:
         async with wired.database.auditor.acquire() as connection:
             wanted = await checked(connection, controller_id, documents)
             collect_less_often()
+            give_way()
             with told("simulating") as progress:
                 return await simulated(
                     connection, controller_id, wanted, wired.clock(), audiences.values(), progress, STEADY
@@ -127,6 +128,7 @@ def activate(controller: str, folder: Path | None) -> None:
                 return f"version {version} is in force and says the same: nothing changed"
             await checked(connection, controller_id, documents)
         collect_less_often()
+        give_way()
         with told("preparing") as progress:
             revision = await put_in_force(
                 *(wired.means, controller_id, documents, Role.ADMIN.value, progress, STEADY)

@@ -26,6 +26,9 @@ _SQL = load("ledger")
 
 T = TypeVar("T")
 
+_GIVES_WAY = 5
+"""A third of the processor's time where a service of ordinary priority wants all of it."""
+
 out = Console(highlight=False)
 """Standard output, in colour where it is a terminal."""
 
@@ -82,6 +85,11 @@ def collect_less_often() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def give_way() -> None:
+    """Let whoever serves on this machine have its processors first: what takes minutes can take longer."""
+    os.nice(_GIVES_WAY)
 
 
 async def named(wired: Service, name: str) -> ControllerId | None:

@@ -80,7 +80,7 @@ class Alike:
         self._lasting = lifetimes(policy)
         self._counted = {one.id for one in policy.namespaces.values() if one.limit_period is not None}
         terms = terms_of(policy)
-        self._own = {BEGINNING, FOREVER, *(at for each in terms for at in each.instants)}
+        self._own = sorted({BEGINNING, FOREVER, *(at for each in terms for at in each.instants)})
         self._validities: dict[PurposeId | None, frozenset[Duration]] = {
             number: frozenset(one for each in terms if number in each.about for one in each.validities)
             for number in {number for each in terms for number in each.about}
@@ -128,6 +128,8 @@ class Alike:
         keys = sorted(node.key for node in component.nodes.values())
         shape = (
             turn[now],
+            # Where the policy's own instants stand: one may be the very instant of a statement.
+            tuple(turn[at] for at in self._own),
             tuple((component.nodes[one].namespace, keys.index(component.nodes[one].key)) for one in own),
             _told(said, lapses, place, turn, entries, now),
             tuple(

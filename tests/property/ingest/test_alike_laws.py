@@ -208,6 +208,19 @@ def test_those_who_differ_by_names_and_hours_are_asked_about_once(monkeypatch: p
     assert found == [one]
 
 
+def test_an_instant_of_the_policy_itself_is_told_from_that_of_a_statement() -> None:
+    """One gave at the very instant at which the purpose was declared, the other before: who is asked then."""
+    rules = policy(purpose(declared=day(4)), namespaces=SPACES)
+    node = Node(id=PERSON, namespace=USER, key=b"")
+    components = tuple(
+        Component(nodes={PERSON: node}, statements={PERSON: (replace(words, entry=EntryIndex(1)),)})
+        for words in (said("given", 4, known=8), said("given", 2))
+    )
+    assert holds(Case(rules, day(4), components))
+    assert asked(components[0], rules, day(4)).derived.permits[PERSON]
+    assert not asked(components[1], rules, day(4)).derived.permits[PERSON]
+
+
 def test_no_more_is_remembered_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alike, "REMEMBERED", 3)
     together = Alike(policy(), day(20))
