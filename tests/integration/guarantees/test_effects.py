@@ -18,7 +18,7 @@ from tests.integration.guarantees.test_non_interference import (
     gate_without,
     two_databases,
 )
-from tests.integration.guarantees.worlds import OTHERS, PEOPLE, Answer, Step
+from tests.integration.guarantees.worlds import OTHERS, PEOPLE, Answer, Step, audience, hidden, says
 from tests.support.database import TestDatabase, ask
 from tests.support.service import InProcess, bearer, subject
 
@@ -86,7 +86,10 @@ async def test_a_gate_with_one_condition_less_is_found(
 ) -> None:
     for database in two_databases:
         await ask(database.dsn(), gate_without(STATES_OF_ANY_BASIS))
-    steps = [with_effects(step) for step in fuller("personalisation")]
+    looked = audience("buyers", ["personalisation"], {"op": "all"})
+    looked.body.update(goals=[{"id": "looked", "title": "t", "rule": "products_viewed >= 1"}])
+    steps = [looked, *fuller("personalisation")]
+    steps = [step for step in steps if step is looked or step.path != looked.path]
     differing = await compared(two_databases, folder, "personalisation", steps)
     assert any(b'"goals"' in one[2] for one, _ in differing)
     assert telling
@@ -107,5 +110,6 @@ async def test_a_bucket_by_the_number_of_the_profile_is_found(
         return tuple(one._replace(bucket=draw(one.profile.to_bytes(8, "big"))) for one in found)
 
     monkeypatch.setattr(Audiences, "_pairwise", by_number)
-    steps = [with_effects(step) for step in fuller("service")]
+    newcomer = hidden(says("anonymous_id:c9", "analytics", "given"))
+    steps = [*newcomer, *(with_effects(step) for step in fuller("service"))]
     assert await compared(two_databases, folder, "service", steps)
