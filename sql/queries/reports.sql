@@ -246,7 +246,15 @@ ORDER BY r.rules;
 -- When the newest version of every audience was saved.
 SELECT
     n.audience_id,
-    b.at
+    (
+        SELECT b.at
+        FROM ledger.batch AS b
+        WHERE
+            b.controller_id = n.controller_id
+            AND b.first_index <= n.entry_index
+        ORDER BY b.first_index DESC
+        LIMIT 1
+    ) AS at
 FROM (
     SELECT
         a.controller_id,
@@ -256,13 +264,4 @@ FROM (
     WHERE a.controller_id = $1
     GROUP BY a.controller_id, a.audience_id
 ) AS n
-CROSS JOIN LATERAL (
-    SELECT t.at
-    FROM ledger.batch AS t
-    WHERE
-        t.controller_id = n.controller_id
-        AND t.first_index <= n.entry_index
-    ORDER BY t.first_index DESC
-    LIMIT 1
-) AS b
 ORDER BY n.audience_id;
