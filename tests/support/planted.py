@@ -15,6 +15,7 @@ from assent.database.types import Connection
 from assent.gate.door import Door, Position, _Asked
 from assent.ingest import batch
 from assent.ingest.committer import Committer, _Item
+from assent.ingest.memory import Memory
 from assent.ledger.append import Outcome
 
 
@@ -84,7 +85,19 @@ def feed_told_twice() -> None:
     Feeds.write = write  # type: ignore[method-assign, assignment]
 
 
+def stale_memory() -> None:
+    """Go on with what the last commit left, whoever has moved the head since."""
+    Memory.is_of = lambda *_: True  # type: ignore[method-assign]
+
+
 FAULTS: Mapping[str, Callable[[], None]] = {
     fault.__name__: fault
-    for fault in (stale_population, kept_snapshot, early_answer, no_message_keys, feed_told_twice)
+    for fault in (
+        stale_population,
+        kept_snapshot,
+        early_answer,
+        no_message_keys,
+        feed_told_twice,
+        stale_memory,
+    )
 }

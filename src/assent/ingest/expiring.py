@@ -69,14 +69,16 @@ class Expiry:
         ids: Collection[IdentifierId],
         now: Instant,
     ) -> int:
-        known = await known_by_id(connection, controller_id, ids)
-        loaded = await load_components(connection, controller_id, policy, known)
-        moved = [
-            min(component.nodes)
-            for component, before in zip(loaded.components, loaded.derived, strict=True)
-            if is_moved(before, derive(component, policy, now), now)
-        ]
-        values = await values_of(connection, self._ring, controller_id, moved)
+        # Of one moment, or a component would be read before a commit and its links after it.
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            known = await known_by_id(connection, controller_id, ids)
+            loaded = await load_components(connection, controller_id, policy, known)
+            moved = [
+                min(component.nodes)
+                for component, before in zip(loaded.components, loaded.derived, strict=True)
+                if is_moved(before, derive(component, policy, now), now)
+            ]
+            values = await values_of(connection, self._ring, controller_id, moved)
         drafts = [
             Draft(body=ExpiryBody(identifiers=(values[one],)), role="system")
             for one in moved
