@@ -76,7 +76,11 @@ def main() -> None:
     plan = QUICK if arguments.quick else FULL
     if arguments.full:
         plan = msgspec.structs.replace(
-            plan, planned_identifiers=1_000_000, links=20_000_000, audience_people=10_000_000
+            plan,
+            planned_identifiers=1_000_000,
+            links=20_000_000,
+            many_identifiers=1_000_000,
+            audience_people=10_000_000,
         )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.

@@ -1,6 +1,7 @@
 """Resolving in bulk against connecting alone, and the worst component at the caps against finding its blocks.
 
-Every turn is a process of its own, so that its peak memory is its own.
+Every turn of these is a process of its own, so that its peak memory is its own. And identifying and linking
+through the service, at few and at many identifiers (`linking`).
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import sys
 
 from msgspec import Struct
 
+from tests.benchmarks import linking
 from tests.benchmarks.figures import Figure, Result, figure
 from tests.benchmarks.plan import Plan
 from tests.benchmarks.world import World
@@ -26,7 +28,7 @@ class _Turn(Struct, frozen=True, kw_only=True):
 
 
 async def run(world: World, plan: Plan) -> Result:
-    """Measure in turn; the database is not asked."""
+    """Measure in turn; all but linking without the database."""
     links, fewer = plan.links, max(1, plan.links // 4)
     figures = [
         *await _against("scipy", links, plan, "connected_components of scipy alone"),
@@ -42,12 +44,17 @@ async def run(world: World, plan: Plan) -> Result:
             [other.seconds * 1e3 for _, other in worst],
         )
     )
+    linked, planted = await linking.measure(world, plan)
+    figures += linked
     return Result(
         name=NAME,
         rounds=plan.long_rounds,
         figures=tuple(figures),
-        checked=("the profiles are those of connecting alone, but for those in which a limit bit",),
-        details={"links": links, "links against networkx": fewer},
+        checked=(
+            "the profiles are those of connecting alone, but for those in which a limit bit",
+            "each identify call made one identifier and one link",
+        ),
+        details={"links": links, "links against networkx": fewer, **planted},
     )
 
 

@@ -29,6 +29,11 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     links: int = 500_000
     """Links that `identity` resolves in bulk, a quarter against networkx; 20 million with `--full`."""
+    few_identifiers: int = 10_000
+    many_identifiers: int = 60_000
+    """Identifiers among which `identity` identifies and links, few and many; a million with `--full`."""
+    linking_bodies: int = 5
+    """Bodies of 100 identify calls in a round; at few identifiers everybody signs in once at most."""
     audience_people: int = 1_000_000
     """How many people `audience` counts among; ten millions with `--full`."""
 
@@ -47,6 +52,9 @@ QUICK = Plan(
     overload_s=0.5,
     planned_identifiers=2_000,
     links=20_000,
+    few_identifiers=1_200,
+    many_identifiers=3_000,
+    linking_bodies=1,
     audience_people=20_000,
 )
 """Shows that the benchmarks run. Its figures say nothing."""

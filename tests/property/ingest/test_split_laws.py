@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
+from assent.consent import permit
 from assent.consent.statement import Statement
 from assent.core.ids import IdentifierId
 from assent.core.policy import Policy
@@ -188,12 +189,10 @@ def test_taking_evidence_or_a_permission_away_joins_nobody(merged: Merged) -> No
 
 
 def test_a_denial_that_is_taken_for_an_agreement_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = component.stances
-
     def stances(
         said: list[Statement], policy: Policy, now: Instant
     ) -> tuple[frozenset[IdentifierId], frozenset[IdentifierId]]:
-        denies, agrees = sound(said, policy, now)
+        denies, agrees = permit.stances(said, policy, now)
         return agrees, denies
 
     monkeypatch.setattr(component, "stances", stances)

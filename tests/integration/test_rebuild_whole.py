@@ -1,0 +1,195 @@
+"""A real import and then anything at all, thousands of times: rebuilding the ledger gives what stands.
+
+Beside customers who ordered: browsers, a shop's telephone, links stated, denied, proposed, taken back and
+lifted, consents given and withdrawn, restrictions, and time in which consents lapse and links end. The month
+that is shipped and some thousand facts each time; the whole file (RETAIL_FILE) and 100,000 in
+`make test-full`.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from assent.app import open_service, ring_path
+from assent.consent.store import load_policy
+from assent.core.ids import ControllerId
+from assent.core.policy import LinkKind
+from assent.core.time import DAY, FOREVER, HOUR, SECOND, Instant
+from assent.ingest.expiring import Expiry
+from assent.ingest.facts import Draft, Identifier, LinkBody, UnlinkBody
+from assent.ingest.importer import import_file
+from assent.ingest.rebuild import rebuild
+from assent.ingest.records import read_mapping
+from assent.ingest.upkeep import Upkeep
+from assent.ledger.keyring import load_ring
+from tests.support.database import TestDatabase
+from tests.support.importing import importing_into
+from tests.support.ledger import Bench
+from tests.support.order_file import MAPPING
+from tests.support.policy_documents import Documents, changed, shipped
+from tests.support.retail_file import SAMPLE, VARIABLE, whole_file
+from tests.support.service import set_up
+
+SEED = 541_909
+FACTS = int(os.environ.get("RANDOM_FACTS", "100000"))
+"""Fewer while looking for something."""
+
+AT_ONCE = 60
+"""Facts of a commit, at most."""
+
+KINDS = (
+    *(["seen"] * 8 + ["seen together"] * 5 + ["said"] * 5),
+    *("linked", "linked", "denied", "proposed", "taken back", "lifted", "marked"),
+)
+
+
+def crowded() -> Documents:
+    """Return the shipped policy, but that ten links are too many and models are followed."""
+    return changed(shipped(), "identity", "links_per_identifier = 10\nprobable_threshold = 0.7")
+
+
+def expiring() -> Documents:
+    """Return the same, with devices that link nobody whom they were not seen with for 20 days."""
+    return changed(crowded(), "identity", 'namespaces.device_id.lifetime = "P20D"')
+
+
+class Dice:
+    """Facts about whom an import brought, and about others who come and go."""
+
+    def __init__(self, bench: Bench, seed: int, customers: list[Identifier], newcomers: int) -> None:
+        self.bench = bench
+        self.dice = random.Random(seed)
+        few = range(newcomers)
+        self.people = customers + [bench.identifier("user_id", f"u{one}") for one in few]
+        self.others = [bench.identifier("email", f"p{one}@example.com") for one in few]
+        self.devices = [bench.identifier("device_id", f"d{one}") for one in few]
+        self.browsers = [bench.identifier("anonymous_id", f"a{one}") for one in few]
+        self.desks = [bench.identifier("phone", f"+44207183875{one}") for one in range(3)]
+        self.order = (self.people, self.others, self.desks, self.devices, self.browsers)
+        self.stated = [name for name in bench.policy.purpose_ids if name != "service"]
+
+    def one(self) -> Identifier:
+        """Return somebody: mostly one of a few, whom much happens to."""
+        among = self.dice.choices(self.order, (6, 2, 0.2, 2, 4))[0]
+        few = among if self.dice.random() < 0.3 else among[: max(3, len(among) // 20)]
+        return self.dice.choice(few)
+
+    def several(self) -> list[Identifier]:
+        """Return one to three, in the order in which an event belongs to them; people at a desk at times."""
+        found = {self.one() for _ in range(self.dice.randrange(1, 4))}
+        if self.dice.random() < 0.1:
+            found.add(self.dice.choice(self.desks))
+        places = {space: place for place, part in enumerate(self.order) for space in {part[0].namespace}}
+        return sorted(found, key=lambda each: (places.get(each.namespace, -1), each.value))
+
+    def draft(self) -> Draft:
+        """Return any fact."""
+        bench, dice = self.bench, self.dice
+        one, other = self.one(), self.one()
+        while other == one:
+            other = self.one()
+        match dice.choice(KINDS):
+            case "seen":
+                return bench.event("Order Completed", [one], revenue=dice.randrange(1, 100))
+            case "seen together":
+                seen = self.several()
+                if dice.random() < 0.5:
+                    return bench.event("Product Viewed", seen, category=dice.choice("xyz"))
+                return bench.event("Order Completed", seen, revenue=dice.randrange(1, 100))
+            case "said":
+                state = dice.choice(("given", "given", "given", "withdrawn", "refused"))
+                by_person = dice.random() < 0.3
+                return bench.stated(one, dice.choice(self.stated), state, by_person=by_person)
+            case "linked" | "denied" as kind:
+                return bench.link(one, other, denied=kind == "denied")
+            case "proposed":
+                said = LinkBody(
+                    identifiers=(one, other),
+                    link=LinkKind.PROBABLE,
+                    at=FOREVER,
+                    weight=dice.choice((500_000, 800_000)),
+                    model="m-1",
+                )
+                return Draft(body=said, role="dpo")
+            case "taken back":
+                return Draft(body=UnlinkBody(identifiers=(one, other)), role="dpo")
+            case "lifted":
+                return Draft(body=UnlinkBody(identifiers=(one,)), role="dpo")
+            case _:
+                return bench.mark(one, dice.choice(("restricted", "unrestricted")))
+
+    def commits(self, facts: int) -> Iterator[tuple[int, list[Draft]]]:
+        """Yield commits, each after a pause."""
+        while facts > 0:
+            size = min(facts, self.dice.randrange(1, AT_ONCE))
+            facts -= size
+            pause = self.dice.choice((SECOND, SECOND, HOUR, HOUR, 6 * HOUR, DAY))
+            yield pause, [self.draft() for _ in range(size)]
+
+
+async def imported(database: TestDatabase, folder: Path, orders: Path, documents: Documents) -> None:
+    """Bring the orders in."""
+    async with open_service(database.settings(folder)) as service:
+        await set_up(service, name="default", documents=documents)
+        importing = await importing_into(service, ControllerId(1))
+        await import_file(importing, orders, read_mapping(MAPPING), lambda _records, _summary: None)
+
+
+async def tend(bench: Bench) -> None:
+    """Do what is due in time."""
+    expiry = Expiry(bench.ring, bench, os.urandom)
+    ended = asyncio.Event()
+    await Upkeep(bench.connection, bench.ring, bench.controller_id, lambda: bench.now, ended, expiry).run()
+
+
+async def anything(database: TestDatabase, folder: Path, facts: int, newcomers: int) -> list[str]:
+    """Commit random facts upon what is there, and rebuild; return what is wrong."""
+    ring = load_ring(ring_path(database.settings(folder)))
+    connection = await asyncpg.connect(database.dsn(), server_settings={"search_path": "projection, pg_temp"})
+    try:
+        bench = Bench(connection, ring, ControllerId(1))
+        bench.policy, _ = await load_policy(connection, bench.controller_id, 1)
+        bench.now = Instant(await connection.fetchval("SELECT at FROM ledger.head") + DAY)
+        space = bench.policy.namespace_ids["customer_id"]
+        customers = [
+            Identifier(space, str(number)) for number in range(17_850, 17_850 + 40 * newcomers // 10)
+        ]
+        dice = Dice(bench, SEED, customers, newcomers)
+        for place, (pause, drafts) in enumerate(dice.commits(facts)):
+            bench.now = Instant(bench.now + pause)
+            await bench.commit(*drafts)
+            if place % 25 == 0:
+                await tend(bench)
+        rows = {
+            table: await connection.fetchval(f"SELECT count(*) FROM {table}")
+            for table in ("cluster", "denied_link", "former_link", "statement", "permit")
+        }
+        rebuilt = await rebuild(connection, ring)
+        empty = [f"no {table}" for table, count in rows.items() if not count]
+        return [*empty, *rebuilt.faults, *map(repr, rebuilt.differences)]
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("policy", [crowded, expiring])
+def test_a_month_of_orders_and_anything_after_are_rebuilt(
+    fresh_database: TestDatabase, folder: Path, policy: Callable[[], Documents]
+) -> None:
+    asyncio.run(imported(fresh_database, folder, SAMPLE, policy()))
+    assert asyncio.run(anything(fresh_database, folder, facts=1_200, newcomers=40)) == []
+
+
+@pytest.mark.full
+def test_all_orders_and_a_hundred_thousand_facts_are_rebuilt(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    orders = whole_file()
+    if orders is None:
+        pytest.skip(f"needs the whole retail file: {VARIABLE}=path names it")
+    asyncio.run(imported(fresh_database, folder, orders, expiring()))
+    assert asyncio.run(anything(fresh_database, folder, facts=FACTS, newcomers=1_000)) == []
