@@ -36,6 +36,7 @@ from assent.http import (
     audit,
     audit_consent,
     audit_logs,
+    audit_membership,
     audit_minimisation,
     audit_subject,
     audit_summary,
@@ -49,6 +50,10 @@ from assent.http import (
     health,
     identities,
     me,
+    me_audiences,
+    me_data,
+    me_links,
+    me_releases,
     members,
     notices,
     posthog,
@@ -87,6 +92,8 @@ _ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *members.HANDLERS, *effect
 _ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *suppositions.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]
+_ROUTES += [*me_data.HANDLERS, *me_links.HANDLERS, *me_releases.HANDLERS]
+_ROUTES += [*audit_membership.HANDLERS, *me_audiences.HANDLERS]
 _ROUTES += [*audit_consent.HANDLERS, *audit_logs.HANDLERS, *audit_subject.HANDLERS]
 _ROUTES += [*audit_minimisation.HANDLERS]
 

@@ -9,7 +9,7 @@ Pure; the rule was checked: it raises nothing then, and WrongType or UnknownFeat
 Leaves over single events are answered by the derived features that they need (`derive`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import assert_never
 
@@ -64,7 +64,7 @@ from assent.core.time import Instant
 from assent.features.catalogue import Value, millionths
 from assent.features.read import begins
 
-__all__ = ["Seen", "Tally", "Truth", "evaluate", "scored"]
+__all__ = ["Seen", "Tally", "Truth", "evaluate", "scored", "teller"]
 
 
 class Truth(IntEnum):
@@ -79,9 +79,17 @@ def evaluate(
     rule: Rule, policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str = ""
 ) -> Truth:
     """Return whether the rule holds for one profile at `now`. `profile_key` is what `ids` lists name."""
+    return teller(policy, seen, now, audiences, profile_key)(rule)
+
+
+def teller(
+    policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str = ""
+) -> Callable[[Rule], Truth]:
+    """Return what tells, of any rule or part of one, whether it holds for one profile at `now`."""
+    asking = _Asking(policy, seen, now, audiences, profile_key)
     if seen.visible == 0:
-        return Truth.UNKNOWN
-    return _Asking(policy, seen, now, audiences, profile_key).truth(expanded(rule, policy))
+        return lambda _: Truth.UNKNOWN
+    return lambda rule: asking.truth(expanded(rule, policy))
 
 
 class Tally(Struct, frozen=True, kw_only=True):

@@ -128,14 +128,14 @@ class AudienceShelf:
     async def version(self, controller_id: ControllerId, name: str, version: int) -> Audience | None:
         """Return one version of an audience, in force or not; None where there is none that has a rule."""
         row = await self._pool.fetchrow(_SQL.audience_version, controller_id, name, version)
-        return None if row is None or row["rule"] is None else _audience(*row)
+        return None if row is None or row["rule"] is None else audience_of(*row)
 
     async def _read(self, controller_id: ControllerId) -> dict[str, Audience]:
         rows = await self._pool.fetch(_SQL.newest_audiences, controller_id)
-        return {row["audience_id"]: _audience(*row) for row in rows if row["rule"] is not None}
+        return {row["audience_id"]: audience_of(*row) for row in rows if row["rule"] is not None}
 
 
-def _audience(
+def audience_of(
     name: str,
     version: int,
     title: str,
@@ -144,6 +144,7 @@ def _audience(
     holdout: str | None,
     goals: str | None,
 ) -> Audience:
+    """Return a version of an audience as it is stored."""
     return Audience(
         id=name,
         version=version,

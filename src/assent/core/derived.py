@@ -4,7 +4,7 @@ A derived feature is told by its definition, which is its name too: the same que
 one feature. Names of the catalogue never begin with `~`. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -44,6 +44,13 @@ def with_derived(policy: Policy, definitions: Mapping[FeatureId, str]) -> Policy
             features[number] = structs.replace(feature, id=number, name=name)
             numbers[name] = number
     return structs.replace(policy, features=features, feature_ids=numbers)
+
+
+def widened(policy: Policy, definitions: Iterable[str]) -> Policy:
+    """Return the policy with these derived features as well, under numbers that nothing is stored by."""
+    missing = sorted(set(definitions) - policy.feature_ids.keys())
+    begin = max([FIRST, *policy.features]) + 1
+    return with_derived(policy, {FeatureId(begin + place): one for place, one in enumerate(missing)})
 
 
 def asked_of(policy: Policy) -> dict[FeatureId, str]:

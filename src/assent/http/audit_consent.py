@@ -88,6 +88,7 @@ async def over_time(request: AnyRequest) -> Response[bytes]:
             known_at,
             body.by,
         )
+        await accessed(request, who, present, "audit/consents", ())
     page = found[body.after : body.after + body.limit]
     more = body.after + body.limit < len(found)
     document = {

@@ -1,6 +1,6 @@
 """What was released to whom, who read what, and the headers of the ledger's entries: in order, page by page.
 
-No page names anybody: records and headers hold no identifier. So reading them is not recorded in turn.
+No page names anybody: records and headers hold no identifier. That somebody read them is recorded too.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of, number
 from assent.http.keys import Role
 from assent.http.moment import moment
-from assent.http.officer import PAGE, Limit
+from assent.http.officer import PAGE, Limit, accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
 from assent.ingest.log_pages import Wanted, entries_page, releases_page
@@ -83,6 +83,7 @@ async def entries(request: AnyRequest) -> Response[bytes]:
         # The snapshot ends where its head says, whatever is appended while it is read.
         limit = max(0, min(body.limit, present.revision - body.first))
         found = await entries_page(present.connection, who.controller_id, body.first, limit)
+        await accessed(request, who, present, "audit/entries", ())
     after = body.first + len(found)
     document = {
         "entries": [_header(index, entry) for index, entry in found],
@@ -107,6 +108,7 @@ async def _records(request: AnyRequest, name: str, body: AccessBody) -> Response
             limit=body.limit + 1,
         )
         found = await releases_page(present.connection, who.controller_id, wanted)
+        await accessed(request, who, present, f"audit/{name}", ())
     page = found[: body.limit]
     document = {
         name: [_record(present.policy, row) for row in page],

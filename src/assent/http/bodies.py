@@ -17,6 +17,7 @@ T = TypeVar("T")
 _WHERE: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _EXACT: Final = 1 << 53
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -61,6 +62,24 @@ def answer(
 ) -> Response[bytes]:
     """Return a JSON answer."""
     return Response(_encode(document), status_code=status, media_type=media_type, headers=headers)
+
+
+def number_asked(request: AnyRequest, name: str) -> int | None:
+    """Return a whole number from 1 on that stands in the query, None for none. Raises UnreadableBody."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise UnreadableBody("Expected a whole number from 1 on.")
+    return int(text)
+
+
+def page_asked(request: AnyRequest, most: int, usual: int) -> int:
+    """Return how many rows of a page the query asks for. Raises UnreadableBody for more than `most`."""
+    limit = number_asked(request, "limit") or usual
+    if limit > most:
+        raise UnreadableBody(f"Expected `limit` to be at most {most}.")
+    return limit
 
 
 def number(one: int) -> int | str:

@@ -16,6 +16,7 @@ from assent.http.bodies import answer, at_revision, body_of
 from assent.http.consents import SubjectReference
 from assent.http.keys import Role
 from assent.http.moment import Moment, moment
+from assent.http.officer import accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
 from assent.identity.explain import Tie, explain, ties
@@ -56,7 +57,8 @@ async def explanation(request: AnyRequest) -> Response[bytes]:
     async with moment(request, who) as present:
         purpose = present.purpose(body.purpose)
         ends = present.ref(body.start, "/from"), present.ref(body.end, "/to")
-        document = await _explained(present, purpose, ends)
+        document, named = await _explained(present, purpose, ends)
+        await accessed(request, who, present, "identities/explain", named)
     return answer(document, headers=at_revision(present.revision))
 
 
@@ -75,6 +77,7 @@ async def drawing(request: AnyRequest) -> Response[bytes]:
         values = await values_of(
             present.connection, present.ring, present.controller_id, person.component.nodes
         )
+        await accessed(request, who, present, "identities/picture", values.keys())
     title = f"One person, as {purpose.name} sees them" if purpose else "One person, by all evidence"
     svg = picture(_drawn(person, values), ties_of(person, purpose), person.asked[0], title)
     return Response(
@@ -97,12 +100,16 @@ def ties_of(person: Person, purpose: Purpose | None) -> tuple[Tie, ...]:
     return ties(resolution, policy.views[purpose.view], denies, agrees)
 
 
-async def _explained(present: Moment, purpose: Purpose | None, ends: tuple[Ref, Ref]) -> dict[str, Any]:
+async def _explained(
+    present: Moment, purpose: Purpose | None, ends: tuple[Ref, Ref]
+) -> tuple[dict[str, Any], set[IdentifierId]]:
+    """Return the answer, and whom it is about."""
     person = await present.person([ends[0]])
     start, end = person.by_ref.get(ends[0]), person.by_ref.get(ends[1])
     if start is None or end is None:
         # Never seen, or nothing connects them: of that there is no evidence.
-        return {"together": start is not None and start == end, "chain": None}
+        known = {one for one in (start, end) if one is not None}
+        return {"together": start is not None and start == end, "chain": None}, known
     found = explain(ties_of(person, purpose), start, end)
     chain = found.chain or ()
     of = present.connection, present.ring, present.controller_id
@@ -115,7 +122,8 @@ async def _explained(present: Moment, purpose: Purpose | None, ends: tuple[Ref, 
         _step(named, person, purpose, tie, place, proofs)
         for place, tie in zip(_walk(chain, start), chain, strict=True)
     ]
-    return {"together": found.together, "chain": None if found.chain is None else steps}
+    document = {"together": found.together, "chain": None if found.chain is None else steps}
+    return document, ids | {start, end}
 
 
 class _Names:

@@ -18,6 +18,7 @@ from assent.http.consents import SubjectReference, identifier_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
 from assent.http.moment import moment
+from assent.http.officer import accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service
 from assent.ingest.component import Component, resolution_of
@@ -72,6 +73,7 @@ async def show(request: AnyRequest) -> Response[bytes]:
         shared, generic = _nobodys(policy, person.component, person.now)
         everybody = {*members, *shared, *generic}
         values = await values_of(present.connection, present.ring, who.controller_id, everybody)
+        await accessed(request, who, present, "identities/resolve", everybody)
     document = {
         "identifiers": _documents(policy, values, members),
         "shared": _documents(policy, values, shared),

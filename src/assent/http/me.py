@@ -8,21 +8,21 @@ from litestar import Response, post, put
 from msgspec import Meta, Struct
 
 from assent.consent.statement import EVERY, NoticeReference, StatementBody
-from assent.core.errors import NotVerified, Refused, UnknownPurpose
-from assent.core.policy import IdentifierKind, LegalBasis, Policy, Purpose
+from assent.core.errors import NotVerified, UnknownPurpose
+from assent.core.policy import LegalBasis, Policy, Purpose
 from assent.core.time import Instant
 from assent.http.access import Subject, subject
-from assent.http.at_least import refuse_ahead, revision_asked
+from assent.http.at_least import revision_asked
 from assent.http.bodies import answer, at_revision, body_of, reading
-from assent.http.consents import Stated, SubjectReference, append_statements, identifier_of, stated
+from assent.http.consents import Stated, append_statements, stated
 from assent.http.idempotency import once
+from assent.http.own import asking, is_person, own
 from assent.http.problems import problem
 from assent.http.purposes_shown import asks_of, devices_of, language_for, purposes_of
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, Service, service
-from assent.ingest.facts import Draft, Identifier, refs
-from assent.ingest.person import Person, conflicts, find_person
-from assent.ledger.store import Head, read_head
+from assent.ingest.facts import Draft, Identifier
+from assent.ingest.person import conflicts
 
 MECHANISM = "preference_centre"
 
@@ -49,17 +49,19 @@ class PreferencesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 async def preferences(request: AnyRequest) -> Response[bytes]:
     """Return where the person stands with every purpose, and why."""
     wired, found = service(request), subject(request)
-    return await _preferences(wired, found, _accepted(request), at_least=revision_asked(request))
+    return await _preferences(wired, found, accepted(request), at_least=revision_asked(request))
 
 
 @reading("/v1/me/asks", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
 async def asks(request: AnyRequest) -> Response[bytes]:
     """Return which purposes the person may be asked about now, so that a banner leaves them alone."""
     found = subject(request)
-    head, person = await _person(service(request), found, revision_asked(request))
-    language = language_for(_accepted(request), person.policy)
-    document = {"purposes": asks_of(person, language), "revision": head.revision}
-    return answer(document, headers={**at_revision(head.revision), **_in(language)})
+    async with own(service(request), found, "me/asks", revision_asked(request)) as opened:
+        language = language_for(accepted(request), opened.present.policy)
+        purposes = asks_of(opened.person, language)
+    revision = opened.present.revision
+    document = {"purposes": purposes, "revision": revision}
+    return answer(document, headers={**at_revision(revision), **spoken_in(language)})
 
 
 @put("/v1/me/preferences", opt=shape(by=PERSON, body=PreferencesBody, answer=dict[str, Any], once=True))
@@ -67,7 +69,7 @@ async def choose(request: AnyRequest) -> Response[bytes]:
     """Take the person's choices; when this answers, every gate has them."""
     found = subject(request)
     body = await body_of(request, PreferencesBody)
-    return await once(request, found, partial(_choose, found, body, _accepted(request)))
+    return await once(request, found, partial(_choose, found, body, accepted(request)))
 
 
 async def _choose(found: Subject, body: PreferencesBody, accepted: str, wired: Service) -> Response[bytes]:
@@ -86,7 +88,7 @@ async def _choose(found: Subject, body: PreferencesBody, accepted: str, wired: S
 async def withdraw_all(request: AnyRequest) -> Response[bytes]:
     """Say no to everything that rests on the person's choice, in one call."""
     found = subject(request)
-    return await once(request, found, partial(_withdraw_all, found, _accepted(request)))
+    return await once(request, found, partial(_withdraw_all, found, accepted(request)))
 
 
 async def _withdraw_all(found: Subject, accepted: str, wired: Service) -> Response[bytes]:
@@ -113,7 +115,7 @@ async def _say(
     speaking = _speaking(found, policy, scope)
     drafts: list[Draft] = []
     for identifier in speaking:
-        person = _is_person(policy, identifier)
+        person = is_person(policy, identifier)
         drafts += [
             stated(one, [identifier], role="subject", authenticated=found.verified, person=person)
             for one in statements
@@ -142,24 +144,10 @@ def _speaking(found: Subject, policy: Policy, scope: Literal["person", "device"]
         raise NotVerified
     identifiers = asking(found, policy)
     if scope == "device":
-        identifiers = [one for one in identifiers if not _is_person(policy, one)]
+        identifiers = [one for one in identifiers if not is_person(policy, one)]
         if not identifiers:
             raise NotVerified
     return identifiers
-
-
-def asking(found: Subject, policy: Policy) -> list[Identifier]:
-    """Return the identifiers that a token may ask about: whose person nobody verified, only its devices."""
-    identifiers = identifiers_of(found, policy)
-    if not found.verified:
-        identifiers = [one for one in identifiers if not _is_person(policy, one)]
-    if not identifiers:
-        raise NotVerified
-    return identifiers
-
-
-def _is_person(policy: Policy, identifier: Identifier) -> bool:
-    return policy.namespaces[identifier.namespace].kind is IdentifierKind.PERSON
 
 
 def _choice(
@@ -181,56 +169,30 @@ def _choice(
     )
 
 
-def identifiers_of(found: Subject, policy: Policy) -> list[Identifier]:
-    """Return the token's identifiers, persons first: the first is whom the answer is about."""
-    try:
-        identifiers = [
-            identifier_of(policy, SubjectReference(namespace=namespace, value=value), "")
-            for namespace, value in found.identifiers
-        ]
-    except Refused as refusal:
-        refusal.pointer = ""  # it stands in the token, not in the body
-        raise
-    kinds = list(IdentifierKind)
-    return sorted(identifiers, key=lambda one: kinds.index(policy.namespaces[one.namespace].kind))
-
-
-async def _person(wired: Service, found: Subject, at_least: int) -> tuple[Head, Person]:
-    """Return the person of a token, as the ledger knows them now."""
-    async with (
-        wired.database.auditor.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        head = await read_head(connection, found.controller_id)
-        refuse_ahead(at_least, head.revision)
-        policy = await wired.policies.version(found.controller_id, head.policy_version)
-        asked = refs(wired.ring, found.controller_id, asking(found, policy))
-        now = Instant(max(wired.clock(), head.at))
-        return head, await find_person(connection, found.controller_id, policy, asked, now)
-
-
 async def _preferences(
     wired: Service, found: Subject, accepted: str, refused: Sequence[object] = (), *, at_least: int = 0
 ) -> Response[bytes]:
-    head, person = await _person(wired, found, at_least)
-    policy = person.policy
-    language = language_for(accepted, policy)
-    document: dict[str, Any] = {
-        "purposes": purposes_of(person, language),
-        "conflicts": [policy.purposes[one].name for one in conflicts(person)],
-        "devices": devices_of(person),
-        "revision": head.revision,
-    }
+    async with own(wired, found, "me/preferences", at_least) as opened:
+        person, policy, revision = opened.person, opened.present.policy, opened.present.revision
+        language = language_for(accepted, policy)
+        document: dict[str, Any] = {
+            "purposes": purposes_of(person, language),
+            "conflicts": [policy.purposes[one].name for one in conflicts(person)],
+            "devices": devices_of(person),
+            "revision": revision,
+        }
     if refused:
         document["refused"] = refused
-    return answer(document, headers={**at_revision(head.revision), **_in(language)})
+    return answer(document, headers={**at_revision(revision), **spoken_in(language)})
 
 
-def _in(language: str) -> dict[str, str]:
+def spoken_in(language: str) -> dict[str, str]:
+    """Return the headers of an answer in a language that was negotiated."""
     return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
-def _accepted(request: AnyRequest) -> str:
+def accepted(request: AnyRequest) -> str:
+    """Return the languages that a person reads, as their browser says it."""
     return ",".join(request.headers.getall("accept-language", []))
 
 

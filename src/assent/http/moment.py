@@ -16,7 +16,7 @@ from assent.database.types import Connection
 from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.keys import Caller
-from assent.http.wiring import AnyRequest, service
+from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import refs
 from assent.ingest.past import Past, past_of
 from assent.ingest.person import Person, find_person
@@ -65,18 +65,24 @@ class Moment(Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def moment(request: AnyRequest, who: Caller) -> AsyncIterator[Moment]:
     """Yield the present moment. Raises RevisionAhead when the caller asks for one that has not come."""
-    wired = service(request)
+    async with moment_of(service(request), who.controller_id, revision_asked(request)) as present:
+        yield present
+
+
+@asynccontextmanager
+async def moment_of(wired: Service, controller_id: ControllerId, at_least: int) -> AsyncIterator[Moment]:
+    """Yield the present moment of a controller's ledger. Raises RevisionAhead where it has not come."""
     async with (
         wired.database.auditor.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        head = await read_head(connection, who.controller_id)
-        refuse_ahead(revision_asked(request), head.revision)
+        head = await read_head(connection, controller_id)
+        refuse_ahead(at_least, head.revision)
         yield Moment(
             connection=connection,
             ring=wired.ring,
-            controller_id=who.controller_id,
+            controller_id=controller_id,
             revision=head.revision,
-            policy=await wired.policies.version(who.controller_id, head.policy_version),
+            policy=await wired.policies.version(controller_id, head.policy_version),
             now=Instant(max(wired.clock(), head.at)),
         )

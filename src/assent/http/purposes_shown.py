@@ -4,12 +4,10 @@ Only shapes an answer: where the person stands is found by `ingest/person.py`. N
 identifier's value; devices are numbers.
 """
 
-from collections.abc import Mapping
-
 from assent.consent.statement import Statement
 from assent.core.derived import is_derived
 from assent.core.ids import CategoryId, IdentifierId, members
-from assent.core.policy import IdentifierKind, Policy, Purpose
+from assent.core.policy import Category, IdentifierKind, Policy, Purpose
 from assent.core.time import BEGINNING, FOREVER, Duration, Instant, format_duration, format_time
 from assent.http.language import FALLBACK, negotiated
 from assent.ingest.person import Person, Standing, conflicts, own_words, standings
@@ -124,7 +122,7 @@ def _coverage(policy: Policy, purpose: Purpose, language: str) -> dict[str, obje
             "categories": [
                 {
                     "id": one.name,
-                    "title": _in_words(one.titles, language, one.name),
+                    "title": category_in_words(one, language),
                     "kept_for": _duration(one.retention),
                 }
                 for one in covered
@@ -161,8 +159,16 @@ def _kind(person: Person, identifier: IdentifierId) -> IdentifierKind | None:
     return None if namespace is None else namespace.kind
 
 
-def _in_words(titles: Mapping[str, str], language: str, name: str) -> str:
-    return titles.get(language) or titles.get(FALLBACK) or name
+def purpose_in_words(policy: Policy, purpose: Purpose, language: str) -> str:
+    """Return what a purpose is called, in the words of its notice where there is one."""
+    texts = policy.notices.get(purpose.notice, {})
+    shown = texts.get(language) or texts.get(FALLBACK)
+    return purpose.title if shown is None else shown.title
+
+
+def category_in_words(category: Category, language: str) -> str:
+    """Return what people call a category of data."""
+    return category.titles.get(language) or category.titles.get(FALLBACK) or category.name
 
 
 def _duration(duration: Duration | None) -> str | None:

@@ -10,23 +10,18 @@ from msgspec import Struct
 
 from assent.consent.receipt_schema import RECEIPT_PATH, RECEIPT_SCHEMA, RECORD_PATH, RECORD_SCHEMA
 from assent.consent.signature import JwkSet, public_jwk
-from assent.core.errors import UnreadableBody
-from assent.core.time import Instant
 from assent.http.access import Subject, subject
-from assent.http.at_least import refuse_ahead, revision_asked
-from assent.http.bodies import answer, at_revision, number, reading
-from assent.http.me import asking
+from assent.http.at_least import revision_asked
+from assent.http.bodies import answer, at_revision, number, number_asked, page_asked, reading
+from assent.http.own import own
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, Service, service
-from assent.ingest.facts import refs
-from assent.ingest.person import find_person
 from assent.ingest.receipt_file import ReceiptFile
-from assent.ingest.receipts import Page, own_identifiers, read_receipts
+from assent.ingest.receipts import Page, read_receipts
 from assent.ledger.store import read_head
 
 MOST: Final = 100
 
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _ID: Final = re.compile(r"s:(0|[1-9][0-9]{0,17})", re.ASCII)
 _SCHEMA: Final = "application/schema+json"
 
@@ -42,10 +37,8 @@ class Receipts(Struct, frozen=True, kw_only=True):
 async def receipts(request: AnyRequest) -> Response[bytes]:
     """Return the receipts of what the person said, newest first: `?limit=` of them, `?before=` an entry."""
     found = subject(request)
-    limit = _number(request, "limit") or 20
-    if limit > MOST:
-        raise UnreadableBody("Expected `limit` to be at most 100.")
-    before = _number(request, "before")
+    limit = page_asked(request, MOST, 20)
+    before = number_asked(request, "before")
     page, revision = await _read(
         service(request), found, before=before, limit=limit, at_least=revision_asked(request)
     )
@@ -90,36 +83,20 @@ async def _read(
     wired: Service, found: Subject, *, before: int | None, limit: int, at_least: int
 ) -> tuple[Page, int]:
     controller_id = found.controller_id
-    async with (
-        wired.database.auditor.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
+    async with own(wired, found, "me/receipts", at_least) as opened:
+        connection = opened.present.connection
         head = await read_head(connection, controller_id)
-        refuse_ahead(at_least, head.revision)
-        policy = await wired.policies.version(controller_id, head.policy_version)
-        asked = refs(wired.ring, controller_id, asking(found, policy))
-        now = Instant(max(wired.clock(), head.at))
-        person = await find_person(connection, controller_id, policy, asked, now)
         page = await read_receipts(
             connection,
             wired.ring,
             controller_id,
             lambda version: wired.policies.version(controller_id, version),
             head,
-            own_identifiers(person, verified=found.verified),
+            opened.ids | opened.stated,
             before=before,
             limit=limit,
         )
     return page, head.revision
-
-
-def _number(request: AnyRequest, name: str) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if _NUMBER.fullmatch(text) is None:
-        raise UnreadableBody("Expected a whole number from 1 on.")
-    return int(text)
 
 
 HANDLERS = [receipts, receipt, keys, record_schema, receipt_schema]

@@ -14,7 +14,7 @@ from assent.http.bodies import answer, at_revision, body_of, revision_of
 from assent.http.consents import SubjectReference, identifier_of
 from assent.http.idempotency import once
 from assent.http.keys import Caller, Role
-from assent.http.me import identifiers_of
+from assent.http.own import identifiers_of
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, Service
 from assent.ingest.facts import Draft, FindingBody, Identifier, MarkBody, make_facts, refs

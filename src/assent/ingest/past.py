@@ -11,7 +11,7 @@ from assent.consent.question import Cluster
 from assent.consent.statement import Statement
 from assent.core.ids import ControllerId, IdentifierId
 from assent.core.policy import Policy
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, FOREVER, Instant
 from assent.database.types import Connection
 from assent.identity.former import Former, links_then
 from assent.identity.store import former_around, known_by_id, known_since
@@ -36,17 +36,7 @@ async def past_of(
     known_at: Instant,
 ) -> Past:
     """Return whom an identifier was one person with at `at`, by what was known at `known_at`."""
-    components, former = await _around(connection, controller_id, policy, asked, at, known_at)
-    links = [link for component in components for link in component.links.values()]
-    proving = {min(link.first_entry, link.last_entry) for link in (*links, *(one.link for one in former))}
-    committed = await known_since(connection, controller_id, proving)
-    whole = Component.of(components)
-    then = Component(
-        nodes=whole.nodes,
-        links=links_then(links, former, committed, at=at, known_at=known_at),
-        denied={pair: since for pair, since in whole.denied.items() if since <= min(at, known_at)},
-        statements=whole.statements,
-    )
+    then = await component_then(connection, controller_id, policy, asked, at=at, known_at=known_at)
     resolution = resolution_of(then, policy, at)
     members = next(cluster for cluster in resolution.clusters if asked in cluster)
     inside = frozenset(members)
@@ -58,21 +48,58 @@ async def past_of(
     )
 
 
+async def component_then(
+    connection: Connection,
+    controller_id: ControllerId,
+    policy: Policy,
+    asked: IdentifierId,
+    *,
+    at: Instant,
+    known_at: Instant,
+) -> Component:
+    """Return the evidence around an identifier as it stood at `at`, by what was known at `known_at`.
+
+    Statements are all there are: who asks leaves out what was not known.
+    """
+    components, former = await _around(connection, controller_id, policy, asked, at, min(at, known_at))
+    links = [link for component in components for link in component.links.values()]
+    proving = {min(link.first_entry, link.last_entry) for link in (*links, *(one.link for one in former))}
+    committed = await known_since(connection, controller_id, proving)
+    whole = Component.of(components)
+    return Component(
+        nodes=whole.nodes,
+        links=links_then(links, former, committed, at=at, known_at=known_at),
+        denied={pair: since for pair, since in whole.denied.items() if since <= min(at, known_at)},
+        statements=whole.statements,
+    )
+
+
+async def everybody_around(
+    connection: Connection, controller_id: ControllerId, policy: Policy, asked: IdentifierId
+) -> frozenset[IdentifierId]:
+    """Return everybody whom links lead to, those that were undone too."""
+    components, _ = await _around(connection, controller_id, policy, asked, FOREVER, BEGINNING)
+    return frozenset(one for component in components for one in component.nodes)
+
+
 async def _around(
     connection: Connection,
     controller_id: ControllerId,
     policy: Policy,
     asked: IdentifierId,
     at: Instant,
-    known_at: Instant,
+    standing_at: Instant,
 ) -> tuple[Sequence[Component], Sequence[Former]]:
-    """Return the components of everybody whom links, undone ones too, led to at `at`."""
+    """Return the components of everybody whom links that had begun by `at` led to.
+
+    Undone links are among them, unless they were known to be undone by `standing_at`.
+    """
     found = {asked}
     while True:
         known = await known_by_id(connection, controller_id, found)
         loaded = await load_components(connection, controller_id, policy, known)
         found = {one for component in loaded.components for one in component.nodes}
-        former = await former_around(connection, controller_id, found, at, min(at, known_at))
+        former = await former_around(connection, controller_id, found, at, standing_at)
         others = {end for one in former for end in (one.link.low, one.link.high)} - found
         if not others:
             return loaded.components, former

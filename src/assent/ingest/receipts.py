@@ -1,6 +1,6 @@
 """Read the statements of some identifiers, and make the receipt of each: signed, opened and proved.
 
-Whose identifiers those are is the caller's to know: a person's own (`own_identifiers`), or whoever a data
+Whose identifiers those are is the caller's to know: a person's own, or whoever a data
 protection officer asks about. A statement that hangs on an address is left out unless the address is among
 them, and one that was erased is gone. Nothing is stored: the same receipt is made again, byte for byte,
 whenever it is asked for; only its proof is against the newest checkpoint.
@@ -18,7 +18,6 @@ from assent.core.policy import Policy
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.facts import StatedBody, aad, read_payload
-from assent.ingest.person import Person
 from assent.ingest.receipt_file import ReceiptFile, document_of, make_file
 from assent.ledger.entries import SALT_BYTES, Entry
 from assent.ledger.keyring import KeyRing
@@ -36,16 +35,6 @@ class Page(Struct, frozen=True, kw_only=True):
 
     receipts: tuple[ReceiptFile, ...]
     next: int | None
-
-
-def own_identifiers(person: Person, *, verified: bool) -> frozenset[IdentifierId]:
-    """Return the identifiers whose statements a person may see.
-
-    Somebody verified sees what is held to be theirs; anybody else the browsers and devices they hold.
-    """
-    if not person.is_known:
-        return frozenset()
-    return person.own | set(person.asked) if verified else frozenset(person.asked)
 
 
 async def read_receipts(
