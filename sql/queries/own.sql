@@ -19,6 +19,7 @@ LIMIT $4;
 -- These answers, with who was in them, sealed, in order.
 SELECT
     r.release_id,
+    r.reference,
     r.at,
     r.kind,
     r.consumer,

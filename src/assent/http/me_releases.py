@@ -49,7 +49,7 @@ def _document(policy: Policy, row: asyncpg.Record) -> dict[str, object]:
     """Say nothing of how many others were in it. A purpose no longer declared keeps its number."""
     purpose = policy.purposes.get(row["purpose_id"])
     return {
-        "release": f"r:{row['release_id']}",
+        "release": f"r:{row['reference'] or row['release_id']}",
         "at": format_time(row["at"]),
         "kind": row["kind"],
         "consumer": row["consumer"],
