@@ -1,19 +1,23 @@
 -- name: releases_sized
--- Answers to engines after release $2 that knew entry $3 and say who was in them, in order, at most $4: how long
--- each is.
+-- As `release_page` says, those that knew entry $10 and say who was in them: how long each is.
 SELECT
     r.release_id,
     octet_length(r.sealed) AS size
 FROM ledger.release AS r
 WHERE
     r.controller_id = $1
-    AND r.release_id > $2
-    AND r.revision > $3
-    AND r.kind <> 'access'
+    AND (r.kind = 'access') = $2
+    AND r.release_id > $3
+    AND ($4::smallint IS NULL OR r.purpose_id = $4)
+    AND ($5::text IS NULL OR r.consumer = $5)
+    AND r.at >= $6
+    AND r.at < $7
+    AND ($9::bigint IS NULL OR r.reference = $9)
+    AND r.revision > $10
     AND r.number > 0
     AND r.sealed IS NOT NULL
 ORDER BY r.release_id
-LIMIT $4;
+LIMIT $8;
 
 -- name: releases_sealed
 -- These answers, with who was in them, sealed, in order.

@@ -3,23 +3,27 @@
 No page names anybody: records and headers hold no identifier. That somebody read them is recorded too.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any
 
 import asyncpg
 from litestar import Response, post
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from assent.core.ids import IdentifierId
 from assent.core.policy import Policy
 from assent.core.time import BEGINNING, FOREVER, format_time, to_instant
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of, number
+from assent.http.consents import SubjectReference
 from assent.http.keys import Role
-from assent.http.moment import moment
+from assent.http.moment import Moment, moment
 from assent.http.officer import PAGE, Limit, accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
 from assent.ingest.log_pages import Wanted, entries_page, releases_page
+from assent.ingest.own_releases import Page, releases_about
 from assent.ledger.entries import Entry
 
 Time = Annotated[datetime, Meta(tz=True)]
@@ -27,8 +31,12 @@ Place = Annotated[int, Meta(ge=0, lt=1 << 62)]
 
 
 class AccessBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
-    """Which readings: of a consumer, between two times, after the one that the page before ended with."""
+    """Which readings: about a subject, of a consumer, between two times, after the last of the page before.
 
+    About a subject the log is looked through in parts: a page may hold fewer and still name a `next`.
+    """
+
+    subject: SubjectReference | None = None
     consumer: str | None = None
     since: Time | None = None
     to: Time | None = None
@@ -105,16 +113,30 @@ async def _records(request: AnyRequest, name: str, body: AccessBody) -> Response
             reference=None if called is None else int(called.removeprefix("r:")),
             since=BEGINNING if body.since is None else to_instant(body.since),
             until=FOREVER if body.to is None else to_instant(body.to),
-            limit=body.limit + 1,
+            limit=body.limit,
         )
-        found = await releases_page(present.connection, who.controller_id, wanted)
-        await accessed(request, who, present, f"audit/{name}", ())
-    page = found[: body.limit]
+        page, ids = await _page(present, wanted, body.subject)
+        await accessed(request, who, present, f"audit/{name}", ids)
     document = {
-        name: [_record(present.policy, row) for row in page],
-        "next": number(page[-1]["release_id"]) if len(found) > body.limit else None,
+        name: [_record(present.policy, row) for row in page.releases],
+        "next": None if page.next is None else number(page.next),
     }
     return answer(document, headers=at_revision(present.revision))
+
+
+async def _page(
+    present: Moment, wanted: Wanted, subject: SubjectReference | None
+) -> tuple[Page, Collection[IdentifierId]]:
+    """Return records, and about whom they were asked for."""
+    if subject is None:
+        more = structs.replace(wanted, limit=wanted.limit + 1)
+        found = await releases_page(present.connection, present.controller_id, more)
+        page = tuple(found[: wanted.limit])
+        return Page(releases=page, next=page[-1]["release_id"] if len(found) > wanted.limit else None), ()
+    person = await present.person([present.ref(subject, "/subject")])
+    ids = person.cluster.members if person.is_known else ()
+    of = present.connection, present.ring, present.controller_id, present.policy
+    return await releases_about(*of, ids, wanted), ids
 
 
 def _record(policy: Policy, row: asyncpg.Record) -> dict[str, object]:

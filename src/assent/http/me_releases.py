@@ -13,6 +13,7 @@ from assent.http.bodies import answer, at_revision, number, number_asked, page_a
 from assent.http.own import own
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, service
+from assent.ingest.log_pages import Wanted
 from assent.ingest.own_releases import releases_about
 
 MOST: Final = 200
@@ -34,8 +35,7 @@ async def releases(request: AnyRequest) -> Response[bytes]:
             present.controller_id,
             present.policy,
             opened.ids,
-            after=after or 0,
-            limit=limit,
+            Wanted(access=False, after=after or 0, limit=limit),
         )
     document = {
         "releases": [_document(present.policy, row) for row in page.releases],

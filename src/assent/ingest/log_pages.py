@@ -6,10 +6,10 @@ Headers and records name nobody; what is sealed beside them stays sealed.
 from collections.abc import Sequence
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.core.ids import ControllerId, PurposeId
-from assent.core.time import Instant
+from assent.core.time import BEGINNING, FOREVER, Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ledger.entries import Entry
@@ -19,34 +19,23 @@ _LEDGER = load("ledger")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which records: after one, in [since, until), at most `limit`; of what is named."""
+    """Which records: after one, in [since, until), at most `limit`; of what is named. As SQL takes them."""
 
     access: bool
     after: int
-    purpose: PurposeId | None
-    consumer: str | None
-    reference: int | None
-    since: Instant
-    until: Instant
+    purpose: PurposeId | None = None
+    consumer: str | None = None
+    since: Instant = BEGINNING
+    until: Instant = FOREVER
     limit: int
+    reference: int | None = None
 
 
 async def releases_page(
     connection: Connection, controller_id: ControllerId, wanted: Wanted
 ) -> Sequence[asyncpg.Record]:
     """Return records of the release log, in order."""
-    return await connection.fetch(
-        _RELEASES.release_page,
-        controller_id,
-        wanted.access,
-        wanted.after,
-        wanted.purpose,
-        wanted.consumer,
-        wanted.since,
-        wanted.until,
-        wanted.limit,
-        wanted.reference,
-    )
+    return await connection.fetch(_RELEASES.release_page, controller_id, *structs.astuple(wanted))
 
 
 async def entries_page(

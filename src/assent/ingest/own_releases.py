@@ -1,4 +1,4 @@
-"""Which answers about a person left: found by opening the records of the release log, some at a time.
+"""Which answers about a person left, and who read of them: records of the release log, opened in parts.
 
 A record holds who was in the answer, sealed, as profiles: each is named by one identifier of it. Whether that
 one was one person with the asked, in the view of the answer's purpose, is asked as of the answer. Nothing
@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.consent.permit import stances
 from assent.core.ids import (
@@ -25,6 +25,7 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity.views import cut
 from assent.ingest.component import Component, resolution_of
+from assent.ingest.log_pages import Wanted
 from assent.ingest.past import component_then, everybody_around
 from assent.ledger.entries import SALT_BYTES
 from assent.ledger.keyring import KeyRing
@@ -51,19 +52,19 @@ async def releases_about(
     controller_id: ControllerId,
     policy: Policy,
     ids: Collection[IdentifierId],
-    *,
-    after: int,
-    limit: int,
+    wanted: Wanted,
 ) -> Page:
-    """Return the answers about any of `ids` after a record, in order.
+    """Return those of the records wanted that are about any of `ids`, in order.
 
-    A page may hold fewer than `limit` where much had to be looked at: `next` says that there is more.
+    A page may hold fewer than the limit where much had to be looked at: `next` says that there is more.
     """
     if not ids:
         return Page(releases=(), next=None)
     # An answer that knew less than the entry that first named somebody was not about them.
     first = min(ids) // IDENTIFIERS_PER_ENTRY
-    sizes = await connection.fetch(_SQL.releases_sized, controller_id, after, first, MOST + 1)
+    sizes = await connection.fetch(
+        _SQL.releases_sized, controller_id, *structs.astuple(structs.replace(wanted, limit=MOST + 1)), first
+    )
     chosen: list[int] = []
     left = MOST_BYTES
     for row in sizes[:MOST]:
@@ -78,10 +79,11 @@ async def releases_about(
         profiles = _profiles(ring.open(row["sealed"], _aad(controller_id))[SALT_BYTES:])
         if await around.is_in(profiles, row["purpose_id"], row["at"]):
             found.append(row)
-        if len(found) > limit:
+        if len(found) > wanted.limit:
             break
-    if len(found) > limit:
-        return Page(releases=tuple(found[:limit]), next=found[limit - 1]["release_id"])
+    if len(found) > wanted.limit:
+        page = found[: wanted.limit]
+        return Page(releases=tuple(page), next=page[-1]["release_id"])
     more = len(chosen) < len(sizes)
     return Page(releases=tuple(found), next=chosen[-1] if more else None)
 

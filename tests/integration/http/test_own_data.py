@@ -241,3 +241,23 @@ async def test_a_link_of_anothers_that_could_be_denied_would_be_seen(
     monkeypatch.setattr(me_links, "_seen", lambda opened: ties_of(opened.person, None))
     with pytest.raises(AssertionError):
         await test_who_says_that_is_not_me_is_parted_from_it(shop)
+
+
+async def test_an_officer_finds_what_left_about_a_person_and_who_read_of_them(shop: Shop) -> None:
+    for who in (ANNA, BERT):
+        await shop.given(who, PURPOSE)
+    await shop.decide(PURPOSE, BERT)
+    release = (await shop.decide(PURPOSE, ANNA)).json()["release"]
+    await mine(shop, "data", await shop.token(BERT))
+    await mine(shop, "data", await shop.token(ANNA))
+    about = {"subject": subject(ANNA)}
+    left = await shop.post("/v1/audit/releases", about, by="dpo", status=200)
+    assert [one["release"] for one in left["releases"]] == [release]
+    other = await shop.post("/v1/audit/releases", {**about, "purpose": "advertising"}, by="dpo", status=200)
+    assert other == {"releases": [], "next": None}
+    read = await shop.post("/v1/audit/access", about, by="dpo", status=200)
+    assert [(one["consumer"], one["rules"]) for one in read["access"]] == [
+        ("person", "me/data"),
+        ("dpo", "audit/releases"),
+        ("dpo", "audit/releases"),
+    ]
