@@ -1,5 +1,5 @@
 -- name: releases_sized
--- As `release_page` says, those that knew entry $10 and say who was in them: how long each is.
+-- As `release_page` says, those that knew entry $11 and say who was in them: how long each is.
 SELECT
     r.release_id,
     octet_length(r.sealed) AS size
@@ -13,7 +13,8 @@ WHERE
     AND r.at >= $6
     AND r.at < $7
     AND ($9::bigint IS NULL OR r.reference = $9)
-    AND r.revision > $10
+    AND r.release_id <= $10
+    AND r.revision > $11
     AND r.number > 0
     AND r.sealed IS NOT NULL
 ORDER BY r.release_id

@@ -91,7 +91,8 @@ RETURNING release_id;
 
 -- name: release_page
 -- What was released (or, for $2 true, read as access) after release $3, in order, at most $8: for purposes $4
--- (null: every one), consumer $5 (null: everybody) and reference $9 (null: any), from $6 to before $7.
+-- (null: every one), consumer $5 (null: everybody) and reference $9 (null: any), from $6 to before $7, up to
+-- release $10.
 SELECT
     r.release_id,
     r.at,
@@ -116,8 +117,15 @@ WHERE
     AND r.at >= $6
     AND r.at < $7
     AND ($9::bigint IS NULL OR r.reference = $9)
+    AND r.release_id <= $10
 ORDER BY r.release_id
 LIMIT $8;
+
+-- name: newest_release
+-- The newest record of the release log; 0 before the first.
+SELECT coalesce(max(r.release_id), 0) AS release_id
+FROM ledger.release AS r
+WHERE r.controller_id = $1;
 
 -- name: reserve_references
 -- The last of $4 numbers that nobody else gives out, for a consumer's ($2) releases of a purpose ($3).

@@ -22,25 +22,27 @@ from assent.http.moment import Moment, moment
 from assent.http.officer import PAGE, Limit, accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
-from assent.ingest.log_pages import Wanted, entries_page, releases_page
+from assent.ingest.log_pages import Wanted, entries_page, newest_release, releases_page
 from assent.ingest.own_releases import Page, releases_about
 from assent.ledger.entries import Entry
 
 Time = Annotated[datetime, Meta(tz=True)]
 Place = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Walk = Annotated[str, Meta(pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$")]
 
 
 class AccessBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
     """Which readings: about a subject, of a consumer, between two times, after the last of the page before.
 
-    About a subject the log is looked through in parts: a page may hold fewer and still name a `next`.
+    About a subject the log is looked through in parts: a page may hold fewer and still name a `next`. That
+    one says where the log ended when the first page was asked for, since every page is a reading of its own.
     """
 
     subject: SubjectReference | None = None
     consumer: str | None = None
     since: Time | None = None
     to: Time | None = None
-    after: Place = 0
+    after: Place | Walk = 0
     limit: Limit = PAGE
 
 
@@ -105,9 +107,12 @@ async def _records(request: AnyRequest, name: str, body: AccessBody) -> Response
     async with moment(request, who) as present:
         purpose = present.purpose(body.purpose) if isinstance(body, ReleasesBody) else None
         called = body.release if isinstance(body, ReleasesBody) else None
+        after, _, ended = str(body.after).partition(".")
+        last = int(ended) if ended else await newest_release(present.connection, who.controller_id)
         wanted = Wanted(
             access=name == "access",
-            after=body.after,
+            after=int(after),
+            last=last,
             purpose=None if purpose is None else purpose.id,
             consumer=body.consumer,
             reference=None if called is None else int(called.removeprefix("r:")),
@@ -119,7 +124,7 @@ async def _records(request: AnyRequest, name: str, body: AccessBody) -> Response
         await accessed(request, who, present, f"audit/{name}", ids)
     document = {
         name: [_record(present.policy, row) for row in page.releases],
-        "next": None if page.next is None else number(page.next),
+        "next": None if page.next is None else f"{page.next}.{last}",
     }
     return answer(document, headers=at_revision(present.revision))
 

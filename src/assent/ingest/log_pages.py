@@ -29,6 +29,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     until: Instant = FOREVER
     limit: int
     reference: int | None = None
+    last: int = 1 << 62
+    """No record after this one."""
 
 
 async def releases_page(
@@ -36,6 +38,12 @@ async def releases_page(
 ) -> Sequence[asyncpg.Record]:
     """Return records of the release log, in order."""
     return await connection.fetch(_RELEASES.release_page, controller_id, *structs.astuple(wanted))
+
+
+async def newest_release(connection: Connection, controller_id: ControllerId) -> int:
+    """Return the number of the newest record."""
+    newest: int = await connection.fetchval(_RELEASES.newest_release, controller_id)
+    return newest
 
 
 async def entries_page(

@@ -99,3 +99,17 @@ async def test_the_walk_would_find_a_reading_that_is_forgotten(
     monkeypatch.setattr(own, "record_access", forgets)
     with pytest.raises(IndexError):
         await test_every_reading_is_recorded_as_access(shop, installation)
+
+
+async def test_a_walk_through_the_readings_ends_though_each_page_is_one(shop: Shop) -> None:
+    for _ in range(3):
+        await shop.ask("GET", "/v1/audit/summary", by="dpo")
+    found: list[str] = []
+    after: Json = 0
+    while after is not None:
+        body = {"limit": 1, "after": after}
+        page = (await shop.ask("POST", "/v1/audit/access", body, by="dpo")).json()
+        found += [one["rules"] for one in page["access"]]
+        after = page["next"]
+    assert found == ["audit/summary"] * 3
+    assert [one["rules"] for one in await recorded(shop)] == ["audit/summary"] * 3 + ["audit/access"] * 3
