@@ -10,6 +10,7 @@ from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of
 from assent.http.keys import Role
 from assent.http.moment import moment
+from assent.http.officer import accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.minimisation import Unasked, unasked, unread
@@ -37,6 +38,7 @@ async def minimisation(request: AnyRequest) -> Response[bytes]:
         since = Instant(present.now - body.days * DAY)
         found = await unasked(present.connection, who.controller_id, audiences, since)
         features = unread(present.policy, audiences.values())
+        await accessed(request, who, present, "audit/minimisation", ())
     document = {
         "at": format_time(present.now),
         "since": format_time(since),

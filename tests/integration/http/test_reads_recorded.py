@@ -23,6 +23,7 @@ BODIES: dict[str, Json] = {
     "/v1/audit/entries": {},
     "/v1/audit/lapsing": {"within": "P30D"},
     "/v1/audit/membership": {"subject": subject(ANNA), "audience": "buyers", "purpose": "personalisation"},
+    "/v1/audit/minimisation": {},
     "/v1/audit/releases": {},
     "/v1/audit/subject": {"subject": subject(ANNA)},
     "/v1/identities/explain": {"from": subject(ANNA), "to": subject(COOKIE)},
