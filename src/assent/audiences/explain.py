@@ -27,7 +27,9 @@ from assent.audiences.rule import (
     Not,
     Or,
     Rule,
+    Score,
     Seq,
+    Tier,
 )
 from assent.audiences.seen import Seen, value_of
 from assent.core.policy import Feature, Policy
@@ -45,6 +47,7 @@ class Ground(StrEnum):
     """The permit covers a part of the window only, and that part does not prove it."""
     LIST = "list"
     SHARE = "share"
+    TIER = "tier"
     EVERYBODY = "everybody"
     UNKNOWN_AUDIENCE = "unknown_audience"
 
@@ -65,6 +68,8 @@ class Part(Struct, frozen=True, kw_only=True):
     """None where it is its parts that say so."""
     looked_at: tuple[Look, ...] = ()
     of: tuple["Part", ...] = ()
+    weights: tuple[object, ...] = ()
+    """Of a score: what each of its parts counts."""
 
 
 def explained(
@@ -101,6 +106,9 @@ class _Explaining:
         match rule:
             case And(of=of) | Or(of=of) | AtLeast(of=of):
                 return Part(rule=rule, truth=truth, of=tuple(map(self.part, of)))
+            case Score(parts=parts):
+                of = tuple(self.part(each.rule) for each in parts)
+                return Part(rule=rule, truth=truth, of=of, weights=tuple(each.weight for each in parts))
             case Not(of=inner):
                 return Part(rule=rule, truth=truth, of=(self.part(inner),))
             case Audience(audience=name):
@@ -109,6 +117,8 @@ class _Explaining:
                 return Part(rule=rule, truth=truth, ground=self._unless_hidden(Ground.EVERYBODY))
             case Ids():
                 return Part(rule=rule, truth=truth, ground=self._unless_hidden(Ground.LIST))
+            case Tier():
+                return Part(rule=rule, truth=truth, ground=self._unless_hidden(Ground.TIER))
             case Bucket(feature=None):
                 return Part(rule=rule, truth=truth, ground=self._unless_hidden(Ground.SHARE))
             case _:

@@ -172,7 +172,8 @@ def _part(frame: Frame, found: Membership, part: Part) -> dict[str, object]:
     if part.ground is None:
         told = unparse(part.rule)
         operator = told["op"] if isinstance(told, dict) else None
-        return document | {"op": operator, "of": [_part(frame, found, each) for each in part.of]}
+        weights = {"weights": part.weights} if part.weights else {}
+        return document | {"op": operator, **weights, "of": [_part(frame, found, each) for each in part.of]}
     lost = any(one.feature.category in found.then.lost for one in part.looked_at)
     return document | {
         "rule": unparse(part.rule),

@@ -67,7 +67,8 @@ def _told(part: Part, policy: Policy, language: str, titles: Mapping[str, str]) 
         "so": None if part.truth is Truth.UNKNOWN else part.truth is Truth.TRUE,
     }
     if part.ground is None:
-        return document | {"of": [_told(each, policy, language, titles) for each in part.of]}
+        weights = {"weights": part.weights} if part.weights else {}
+        return document | weights | {"of": [_told(each, policy, language, titles) for each in part.of]}
     return document | {
         "data": [
             {

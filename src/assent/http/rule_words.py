@@ -23,12 +23,15 @@ from assent.audiences.rule import (
     Held,
     Ids,
     In,
+    Near,
     Not,
     NotIn,
     Or,
     Recent,
     Rule,
+    Score,
     Seq,
+    Tier,
     children,
 )
 from assent.http.language import FALLBACK
@@ -53,6 +56,12 @@ class _Telling:
         match rule:
             case And() | Or() | Not() | All() | Ids() | Bucket():
                 return phrase
+            case Score(at_least=least):
+                return phrase.format(value=self._value(least))
+            case Tier(values=values):
+                return phrase.format(value=", ".join(values))
+            case Near(within_km=distance):
+                return _capital(phrase.format(feature=_name(rule.feature), value=self._value(distance)))
             case AtLeast(count=count):
                 return phrase.format(count=count)
             case Audience(audience=name):

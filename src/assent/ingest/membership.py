@@ -15,7 +15,7 @@ from assent.audiences.derive import needed_by_all
 from assent.audiences.evaluate import Truth
 from assent.audiences.explain import Part, explained
 from assent.audiences.rule import Rule
-from assent.audiences.seen import Seen, seen_at
+from assent.audiences.seen import TIER, UNSURE, Seen, seen_at
 from assent.audiences.shelf import Audience, audience_of, shown
 from assent.consent.decide import decide
 from assent.consent.question import Decision, Question
@@ -27,6 +27,7 @@ from assent.core.time import Instant
 from assent.database.statements import load
 from assent.features.accumulate import EMPTY, absorb, items
 from assent.features.read import window
+from assent.gate.profile import ANONYMOUS
 from assent.ingest.deleted_since import Ledger, known_entries
 from assent.ingest.then import Then, person_then
 
@@ -114,7 +115,8 @@ async def membership(
     if then is None:
         return None
     seen = _NOBODY if then.profile is None else seen_at(shown(then.profile), asked.at)
-    seen = structs.replace(seen, visible=CategoryMask(seen.visible & ~_mask(then.lost)))
+    if then.lost:
+        seen = _without(seen, then.lost)
     key = named(seen.subject) if seen.subject else ""
     tree = explained(frame.audience.rule, frame.policy, seen, asked.at, frame.rules, key)
     looked = tuple(looked_at(tree))
@@ -125,6 +127,14 @@ async def membership(
         decisions=_decisions(then, frame, who, asked, {one.category for one in looked}),
         proofs={one.name: _proofs(then, frame, one) for one in looked if seen.visible >> one.category & 1},
     )
+
+
+def _without(seen: Seen, lost: Collection[CategoryId]) -> Seen:
+    """Return what is seen without categories; what was in them may tell that somebody had come back."""
+    values = dict(seen.values)
+    if values.get(TIER) == ANONYMOUS:
+        values[TIER] = UNSURE
+    return structs.replace(seen, values=values, visible=CategoryMask(seen.visible & ~_mask(lost)))
 
 
 def looked_at(part: Part) -> Collection[Feature]:
