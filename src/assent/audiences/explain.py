@@ -107,8 +107,8 @@ class _Explaining:
             case And(of=of) | Or(of=of) | AtLeast(of=of):
                 return Part(rule=rule, truth=truth, of=tuple(map(self.part, of)))
             case Score(parts=parts):
-                of = tuple(self.part(each.rule) for each in parts)
-                return Part(rule=rule, truth=truth, of=of, weights=tuple(each.weight for each in parts))
+                told = tuple(self.part(each.rule) for each in parts)
+                return Part(rule=rule, truth=truth, of=told, weights=tuple(each.weight for each in parts))
             case Not(of=inner):
                 return Part(rule=rule, truth=truth, of=(self.part(inner),))
             case Audience(audience=name):

@@ -60,26 +60,28 @@ class _Telling:
                 return phrase.format(value=self._value(least))
             case Tier(values=values):
                 return phrase.format(value=", ".join(values))
-            case Near(within_km=distance):
-                return _capital(phrase.format(feature=_name(rule.feature), value=self._value(distance)))
             case AtLeast(count=count):
                 return phrase.format(count=count)
             case Audience(audience=name):
                 return phrase.format(title=self._titles.get(name, name))
             case Did() | Agg() | Seq() | AnyItem() | Held():
                 return self._of_events(rule, phrase)
-            case Between(low=low, high=high):
-                ends = {"low": self._value(low), "high": self._value(high)}
-                return _capital(phrase.format(feature=_name(rule.feature), **ends))
-            case Recent(begin=begin, end=end):
-                ends = {"low": _duration(begin), "high": _duration(end)}
-                return _capital(phrase.format(feature=_name(rule.feature), **ends))
-            case In(values=values) | NotIn(values=values):
-                told = ", ".join(map(self._value, values))
-                return _capital(phrase.format(feature=_name(rule.feature), value=told))
             case _:
-                value = self._value(getattr(rule, "value", None))
-                return _capital(phrase.format(feature=_name(rule.feature), value=value))
+                return _capital(self._of_feature(rule, phrase))
+
+    def _of_feature(self, rule: Rule, phrase: str) -> str:
+        feature = _name(getattr(rule, "feature", ""))
+        match rule:
+            case Between(low=low, high=high):
+                return phrase.format(feature=feature, low=self._value(low), high=self._value(high))
+            case Recent(begin=begin, end=end):
+                return phrase.format(feature=feature, low=_duration(begin), high=_duration(end))
+            case In(values=values) | NotIn(values=values):
+                return phrase.format(feature=feature, value=", ".join(map(self._value, values)))
+            case Near(within_km=distance):
+                return phrase.format(feature=feature, value=self._value(distance))
+            case _:
+                return phrase.format(feature=feature, value=self._value(getattr(rule, "value", None)))
 
     def _of_events(self, rule: Did | Agg | Seq | AnyItem | Held, phrase: str) -> str:
         match rule:

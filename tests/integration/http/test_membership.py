@@ -28,6 +28,8 @@ RULES = {
     "never_looked": 'did("Product Viewed", exactly 0)',
     "funnel": 'seq(did("Product Viewed"), did("Product Added"), gap 3d)',
     "both": 'audience("buyers") and not audience("looked")',
+    "named": 'tier("named")',
+    "points": 'score(2 if order_count >= 1, 3 if country = "Italy", -1 if orders_30d >= 2, at least 2)',
     "half": 'bucket("spring", from 0 to 0.5)',
     "two_of": 'at_least(2, order_count >= 1, country = "Italy", orders_30d >= 1)',
 }

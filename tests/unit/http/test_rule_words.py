@@ -21,6 +21,8 @@ TEXTS = (
     "since in last 30d and since in from -30d to 7d",
     'did("Product Viewed", where category = "shoes", at least 3, last 30d)',
     'did("A", exactly 0, from -90d to -30d)',
+    'home_area near (45.46, 9.19) within 25km or tier("known", "named")',
+    'score(10 if country = "IT", -5.5 if a = 1, at least 50)',
     'seq(did("A"), did("B", where x > 1), gap 3d, last 14d)',
     'held(stage = "trial", at least 7d)',
     'any_item(cart, where sku = "x" and amount > 2)',
