@@ -29,7 +29,7 @@ from assent.ingest.refold import Refolded, refold
 _SQL = load("moments")
 
 _NO_ACCOUNT = (None, None, None)
-"""What others say of the accounts that somebody belongs to is not folded again: it is left out, and said so."""
+"""What others say of somebody's accounts is not folded again: it is left out, and that is said."""
 
 Spans = Mapping[IdentifierId, Sequence[Span]]
 
