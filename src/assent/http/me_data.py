@@ -22,7 +22,7 @@ from assent.http.own import Own, own
 from assent.http.purposes_shown import category_in_words, language_for
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, service
-from assent.ingest.facts import Body, EventBody, LinkBody, MarkBody, StatedBody
+from assent.ingest.facts import Body, EventBody, Identifier, LinkBody, MarkBody, StatedBody
 from assent.ingest.own_data import Stored, Told, entries_about, made_of
 from assent.ingest.person import values_of
 
@@ -136,9 +136,18 @@ def _stored(policy: Policy, one: Stored) -> dict[str, object]:
         "name": one.body.name or None,
         "data": one.body.data,
         "context": one.body.context,
+        "account": _account(policy, one.body.account),
         "purposes": _carrying(policy, one.basis),
         "kept_until": None if kept is None else format_time(kept),
     }
+
+
+def _account(policy: Policy, account: Identifier | None) -> dict[str, object] | None:
+    """Return which account (a company, say) it is that the person belongs to, or said something of."""
+    if account is None:
+        return None
+    family = policy.accounts.get(account.namespace)
+    return {"family": None if family is None else family.name, "value": account.value}
 
 
 def _carrying(policy: Policy, basis: PurposeMask) -> list[str]:
