@@ -97,7 +97,10 @@ class _Connection(asyncio.Protocol):
         took = perf_counter_ns() - self._sent_at
         status, _, body = read
         if self._drive.answered(took, status, body):
-            self.send()
+            if self._drive.pause_s:
+                asyncio.get_running_loop().call_later(self._drive.pause_s, self.send)
+            else:
+                self.send()
         else:
             self._busy = False
 
@@ -111,7 +114,10 @@ class _Connection(asyncio.Protocol):
 
 
 class _Drive:
-    def __init__(self, requests: Iterator[bytes], connections: int, check: Check) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], connections: int, check: Check, pause_s: float = 0.0
+    ) -> None:
+        self.pause_s = pause_s
         self._requests = requests
         self._check = check
         self._left = connections
@@ -155,14 +161,16 @@ async def drive(
     check: Check,
     seconds: float | None = None,
     within_s: float = _ANSWERS_WITHIN_S,
+    pause_s: float = 0.0,
 ) -> Driven:
     """Send requests over so many connections, for so long or until there are none left.
 
+    Each connection waits for `pause_s` between an answer and its next request.
     Connections are made before the clock starts. Raises WrongAnswerError at the first answer that `check`
     refuses.
     """
     loop = asyncio.get_running_loop()
-    driving = _Drive(requests, connections, check)
+    driving = _Drive(requests, connections, check, pause_s)
     made = [
         (await loop.create_connection(lambda: _Connection(driving), HOST, port))[1]
         for _ in range(connections)

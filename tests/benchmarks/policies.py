@@ -32,6 +32,8 @@ NAME: Final = "policies"
 _PURPOSE: Final = "personalisation"
 _VISITORS: Final = 200
 _CONNECTIONS: Final = 4
+_PAUSE_S: Final = 0.03
+"""Between an answer and the next request: a service that has something to do, and something to spare."""
 _LONGEST_S: Final = 3_600.0
 _STATEMENTS_EACH: Final = len(people.PURPOSES)
 
@@ -106,6 +108,7 @@ async def _decisions(
         requests if over is None else takewhile(lambda _: not over.is_set(), requests),
         connections=_CONNECTIONS,
         seconds=seconds,
+        pause_s=_PAUSE_S,
         check=lambda status, body: status == 200 and b'"subject":"' in body and b'"features":{"' in body,
         within_s=_LONGEST_S,
     )
@@ -134,6 +137,7 @@ async def _activated(
             served.port,
             takewhile(lambda _: not over.is_set(), events),
             connections=1,
+            pause_s=_PAUSE_S,
             check=lambda status, _: status == 200,
             within_s=_LONGEST_S,
         ),
