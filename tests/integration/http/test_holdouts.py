@@ -9,6 +9,7 @@ import pytest
 from assent.audiences import following
 from assent.gate import door as door_module
 from assent.gate import profile as profile_module
+from assent.http import members
 from tests.integration.http.conftest import OpenShop
 from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
@@ -126,7 +127,7 @@ async def test_members_of_one_bucket_can_be_asked_for(shop: Shop) -> None:
         assert response.status_code == 400, response.text
 
 
-async def test_who_is_held_out_leaves_without_identifiers_unless_named(open_shop: OpenShop) -> None:
+async def who_is_held_out_leaves_without_identifiers(open_shop: OpenShop) -> None:
     said: Json = shipped()
     said["purposes"]["purposes"]["email_marketing"]["exports"] = ["email"]
     shop = await open_shop(said)
@@ -147,6 +148,40 @@ async def test_who_is_held_out_leaves_without_identifiers_unless_named(open_shop
     assert await exported(buckets=["treatment"]) == {"treatment": {True}}
     assert await exported(buckets=["control"]) == {"control": {True}}
     assert await exported(buckets=["control", "treatment"]) == {"control": {True}, "treatment": {True}}
+
+
+async def test_who_is_held_out_leaves_without_identifiers_unless_named(open_shop: OpenShop) -> None:
+    await who_is_held_out_leaves_without_identifiers(open_shop)
+
+
+async def test_an_export_that_forgets_the_control_group_is_found(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members._Export, "of", lambda _self, chunk: chunk)
+    with pytest.raises(AssertionError):
+        await who_is_held_out_leaves_without_identifiers(open_shop)
+
+
+async def test_a_feed_tells_the_bucket_of_who_moves_and_of_nobody_else(shop: Shop) -> None:
+    await people(shop, range(2))
+    await shop.given("anonymous_id:browser", PURPOSE)
+    await shop.save("held", EVERYBODY, PURPOSE, holdout=HALF)
+
+    async def told() -> list[Json]:
+        response = await shop.ask(
+            "GET", "/v1/audiences/held/changes", by=f"engine:{PURPOSE}", params={"purpose": PURPOSE}
+        )
+        return list(response.json()["changes"])
+
+    entered = {one["subject"]: one["bucket"] for one in await told()}
+    assert len(entered) == 3
+    assert None not in entered.values()
+    await shop.track("identify", userId="buyer-0", anonymousId="browser")
+    await shop.state("user_id:buyer-1", PURPOSE, "withdrawn")
+    page = await told()
+    assert {one["kind"] for one in page} == {"entered", "merged", "stop"}
+    for one in page:
+        assert one["bucket"] == (entered[one["subject"]] if one["kind"] == "entered" else None)
 
 
 async def test_audiences_of_one_salt_share_their_control_group(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from assent.core.time import DAY
+from assent.ingest import minimisation
 from tests.integration.http.shop import Json, Shop, refused, subject
 from tests.integration.http.test_audiences import BUYERS, ITALIANS, PURPOSE, asked
 
@@ -39,7 +40,7 @@ async def test_features_that_no_rule_and_no_goal_reads_are_told(shop: Shop) -> N
     assert await unread(shop) == every
 
 
-async def test_audiences_that_nobody_asks_for_are_told(shop: Shop) -> None:
+async def audiences_that_nobody_asks_for(shop: Shop) -> None:
     for name, rule in (
         ("counted", BUYERS),
         ("decided", BUYERS),
@@ -78,6 +79,18 @@ async def test_audiences_that_nobody_asks_for_are_told(shop: Shop) -> None:
     assert "never" not in await unasked(shop)
     await shop.decide(PURPOSE, "user_id:nobody", audiences=["*"])
     assert await unasked(shop) == []
+
+
+async def test_audiences_that_nobody_asks_for_are_told(shop: Shop) -> None:
+    await audiences_that_nobody_asks_for(shop)
+
+
+async def test_a_report_that_forgets_who_refers_to_an_audience_is_found(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minimisation, "_references", lambda _saved: ())
+    with pytest.raises(AssertionError):
+        await audiences_that_nobody_asks_for(shop)
 
 
 async def test_the_report_names_nobody_and_is_for_officers(shop: Shop) -> None:
