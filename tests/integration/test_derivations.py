@@ -22,6 +22,7 @@ RULES = [
     VIEWED,
     {**VIEWED, "last": "P30D", "where": {"op": "eq", "feature": "category", "value": "shoes"}},
     {"op": "seq", "steps": [VIEWED, {**VIEWED, "event": "Product Added"}], "gap": "P1D", "last": "P60D"},
+    {"op": "any_item", "feature": "cart", "where": {"op": "known", "feature": "sku"}, "for": "PT1H"},
     {"op": "held", "feature": "plan", "value": "free", "compare": ">=", "duration": "P7D"},
 ]
 
@@ -54,8 +55,9 @@ async def write(bench: Bench, seed: int, count: int) -> None:
             state = dice.choice(("withdrawn", "given"))
             await bench.commit(bench.stated(browsers[one], "personalisation", state))
             continue
-        name = dice.choice(("Product Viewed", "Product Viewed", "Product Added", "Products Searched"))
-        await bench.commit(bench.event(name, seen, category=dice.choice(("shoes", "hats"))))
+        name = dice.choice(("Product Viewed", "Product Viewed", "Product Added", "Product Removed"))
+        category, product = dice.choice(("shoes", "hats")), dice.choice("xyz")
+        await bench.commit(bench.event(name, seen, category=category, product_id=product))
 
 
 async def derived_items(bench: Bench) -> list[tuple[object, ...]]:

@@ -73,6 +73,22 @@ async def test_tier(shop: Shop) -> None:
     assert [(await shop.decision(PURPOSE, one))["tier"] for one in people] == ["known", "anonymous", "named"]
     assert await members(shop, 'tier("known", "named")', *people) == ["anonymous_id:a1", ANNA]
     assert await members(shop, 'tier("anonymous")', *people) == ["anonymous_id:a2"]
+    shop.clock.step(HOUR)
+    await shop.track("page", anonymousId="a2")  # comes back, after its tier was asked for
+    assert await members(shop, 'tier("anonymous")', *people) == []
+    assert await members(shop, 'not tier("anonymous")', *people) == list(people)
+
+
+async def test_a_tier_that_hidden_data_may_tell_is_not_sure(shop: Shop) -> None:
+    """Agreeing to less makes nobody anonymous: who may have come back is neither this nor that."""
+    response = await shop.state("anonymous_id:a1", PURPOSE, "given", categories=["account"])
+    assert response.status_code == 201, response.text
+    await shop.track("page", anonymousId="a1")
+    assert (await shop.decision(PURPOSE, "anonymous_id:a1"))["tier"] == "anonymous"
+    assert await members(shop, 'tier("anonymous")', "anonymous_id:a1") == []
+    assert await members(shop, 'not tier("anonymous")', "anonymous_id:a1") == []
+    assert await members(shop, 'tier("anonymous", "known")', "anonymous_id:a1") == ["anonymous_id:a1"]
+    assert await members(shop, 'not tier("named")', "anonymous_id:a1") == ["anonymous_id:a1"]
 
 
 async def test_recency_frequency_and_order_value(shop: Shop) -> None:
@@ -189,6 +205,18 @@ async def test_a_cart_by_item_that_was_abandoned(shop: Shop) -> None:
     assert await members(shop, abandoned) == []
     unread = await shop.post("/v1/audit/minimisation", {}, by="dpo", status=200)
     assert not {"cart", "last_order"} & {one["feature"] for one in unread["features"]}
+
+
+async def test_a_cart_of_whose_orders_are_hidden_is_not_told(shop: Shop) -> None:
+    await agreed(shop, BERT)
+    response = await shop.state(ANNA, PURPOSE, "given", categories=["browsing"])
+    assert response.status_code == 201, response.text
+    for who in (ANNA, BERT):
+        await did(shop, who, "Product Added", product_id="boots", price=40)
+    assert "cart" not in await features(shop, ANNA)
+    assert await members(shop, "any_item(cart, where sku is known)") == [BERT]
+    assert await members(shop, "not any_item(cart, where sku is known)") == []
+    assert await members(shop, "not any_item(cart, where amount > 1000)") == [ANNA, BERT]
 
 
 async def test_a_cart_is_asked_for_only_by_who_may_see_orders_too(open_shop: OpenShop) -> None:
