@@ -72,6 +72,7 @@ async def was_member(request: AnyRequest) -> Response[bytes]:
             controller_id=present.controller_id,
             revision=present.revision,
             now=present.now,
+            policy=present.policy,
         )
 
         async def policy_at(version: int) -> Policy:

@@ -36,13 +36,14 @@ Told = tuple[IdentifierId, PurposeMask, Content]
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """A snapshot of a controller's ledger: how many entries, and when it is."""
+    """A snapshot of a controller's ledger: how many entries, when it is, and the policy in force now."""
 
     connection: Connection
     ring: KeyRing
     controller_id: ControllerId
     revision: int
     now: Instant
+    policy: Policy
 
 
 async def known_entries(ledger: Ledger, at: Instant) -> EntryIndex:
@@ -72,7 +73,7 @@ async def lost_since(
     """Return the categories of which something that the purpose could see at `at` may be gone."""
     if at >= ledger.now:
         return frozenset()
-    today = await _today(ledger, policy, spans)
+    today = await _today(ledger, spans)
     missing = await _missing(ledger, list(spans), at, end)
     lost = set()
     for one, held in spans.items():
@@ -86,9 +87,9 @@ async def lost_since(
     return frozenset(lost)
 
 
-async def _today(ledger: Ledger, policy: Policy, spans: Mapping[IdentifierId, Sequence[Span]]) -> Derived:
+async def _today(ledger: Ledger, spans: Mapping[IdentifierId, Sequence[Span]]) -> Derived:
     of = ledger.connection, ledger.controller_id
-    loaded = await load_components(*of, policy, await known_by_id(*of, spans), evidence=False)
+    loaded = await load_components(*of, ledger.policy, await known_by_id(*of, spans), evidence=False)
     return union(loaded.derived)
 
 

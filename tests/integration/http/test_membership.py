@@ -8,6 +8,7 @@ import pytest
 from assent.core.time import BEGINNING, DAY, HOUR, Instant, format_time
 from assent.ingest import then as thens
 from tests.integration.http.shop import Json, Shop, refused, subject
+from tests.support.policy_documents import shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -229,6 +230,25 @@ async def test_what_was_deleted_since_is_unknown_and_said_to_be(
         patched.setattr(thens, "lost_since", nothing)
         found = await asked(shop, ANNA, "lookers", as_of=then, known_at=then)
         assert (found["truth"], found["incomplete"]) == ("false", [])
+
+
+async def test_the_past_is_told_by_the_policy_of_then_and_not_lost_by_another(shop: Shop) -> None:
+    await shop.given(ANNA, "analytics")
+    await shop.track("track", userId="anna-0001", event="Product Viewed")
+    await shop.state(ANNA, "analytics", "withdrawn")  # something of theirs was deleted, of another purpose
+    await shop.given(ANNA, PURPOSE)
+    await shop.bought(ANNA, 20)
+    assert (await shop.save("buyers", "order_count >= 1", PURPOSE)).status_code == 200
+    then = await asked(shop, ANNA, "buyers")
+    shop.clock.step(HOUR)
+    documents = shipped()
+    documents["purposes"]["purposes"]["analytics"]["k"] = 50
+    body = {"documents": documents, "activate": True}
+    await shop.post("/v1/policies", body, status=200)
+    found = await asked(shop, ANNA, "buyers", as_of=then["as_of"], known_at=then["known_at"])
+    assert (found["policy_version"], found["incomplete"]) == (then["policy_version"], [])
+    assert found == then | {"release": found["release"]}
+    assert (await asked(shop, ANNA, "buyers"))["policy_version"] == then["policy_version"] + 1
 
 
 async def test_who_was_erased_is_known_to_nobody_at_any_time(shop: Shop) -> None:
