@@ -57,6 +57,7 @@ ON CONFLICT (controller_id, idempotency_key) DO UPDATE
         digest = excluded.digest,
         status = NULL,
         body = NULL,
+        entries = '{}',
         at = excluded.at
     WHERE idempotency.at < $5
 RETURNING at;
@@ -83,6 +84,52 @@ WHERE
     controller_id = $1
     AND idempotency_key = $2
     AND at = $3;
+
+-- name: hold_head
+-- Let no commit end while the caller's transaction lasts.
+SELECT h.revision
+FROM ledger.head AS h
+WHERE h.controller_id = $1
+FOR SHARE;
+
+-- name: settle_with
+-- Keep the answer of a claim that tells of these entries. Was one of them erased since, it is not kept and
+-- the claim refused from now on; was another erased that may be beside somebody in one, it is not kept.
+WITH found AS (
+    SELECT
+        (
+            SELECT count(*)
+            FROM unnest($6::bigint[]) AS n (entry_index)
+            WHERE
+                NOT EXISTS (
+                    SELECT 1
+                    FROM ledger.kept_payload AS p
+                    WHERE
+                        p.controller_id = $1
+                        AND p.entry_index = n.entry_index
+                )
+        ) > 0 AS is_gone,
+        (
+            SELECT count(*)
+            FROM ledger.entry AS e
+            WHERE
+                e.controller_id = $1
+                AND e.entry_index > (SELECT min(n.entry_index) FROM unnest($6::bigint[]) AS n (entry_index))
+                AND e.entry_index <> all($6::bigint[])
+                AND substr(e.leaf, 1, 23) = convert_to('assent/entry@1 erasure ', 'UTF8')
+        ) > 0 AS is_doubtful
+)
+
+UPDATE ledger.idempotency AS i
+SET
+    status = CASE WHEN f.is_gone THEN 410 WHEN f.is_doubtful THEN 0 ELSE $4::smallint END,
+    body = CASE WHEN f.is_gone OR f.is_doubtful THEN NULL ELSE $5::bytea END,
+    entries = $6::bigint[]
+FROM found AS f
+WHERE
+    i.controller_id = $1
+    AND i.idempotency_key = $2
+    AND i.at = $3;
 
 -- name: give_up
 -- Take a claim back whose request was refused.

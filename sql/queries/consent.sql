@@ -34,7 +34,7 @@ SELECT
 FROM statement AS s
 INNER JOIN ledger.entry AS e
     ON s.controller_id = e.controller_id AND s.entry_index = e.entry_index
-INNER JOIN ledger.payload AS p
+INNER JOIN ledger.kept_payload AS p
     ON s.controller_id = p.controller_id AND s.entry_index = p.entry_index
 WHERE
     s.controller_id = $1

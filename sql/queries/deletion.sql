@@ -121,6 +121,15 @@ gone AS (
         AND c.entry_index = p.entry_index
         AND c.part = p.part
         AND p.left_basis = 0
+        -- What the law keeps of somebody erased stays until it ends.
+        AND NOT EXISTS (
+            SELECT 1
+            FROM ledger.retained AS r
+            WHERE
+                r.controller_id = $1
+                AND r.entry_index = p.entry_index
+                AND r.part = p.part
+        )
     RETURNING c.part
 ),
 

@@ -136,6 +136,29 @@ WHERE
     m.controller_id = $1
     AND m.entry_index = any($2::bigint[]);
 
+-- name: oldest_answered
+-- The oldest entry that an answer is kept of; null when there is none.
+SELECT min(n.entry_index) AS oldest
+FROM ledger.idempotency AS i
+CROSS JOIN unnest(i.entries) AS n (entry_index)
+WHERE i.controller_id = $1;
+
+-- name: erase_answers
+-- Answers about these entries are not given again: their request is known, and refused (410).
+UPDATE ledger.idempotency AS i
+SET
+    status = 410,
+    body = NULL
+WHERE
+    i.controller_id = $1
+    AND i.idempotency_key IN (
+        SELECT o.idempotency_key
+        FROM ledger.idempotency AS o
+        CROSS JOIN unnest(o.entries) AS n (entry_index)
+        INNER JOIN unnest($2::bigint[]) AS e (entry_index) ON n.entry_index = e.entry_index
+        WHERE o.controller_id = $1
+    );
+
 -- name: erase
 -- Let payloads go, or become what is left of them.
 SELECT ledger.erase($1, $2, $3::bigint[], $4::bytea[], $5::bigint[]) AS erased;
@@ -145,7 +168,7 @@ SELECT ledger.erase($1, $2, $3::bigint[], $4::bytea[], $5::bigint[]) AS erased;
 SELECT
     p.entry_index,
     p.sealed
-FROM ledger.payload AS p
+FROM ledger.kept_payload AS p
 WHERE
     p.controller_id = $1
     AND p.identifier_id = any($2::bigint[])
@@ -222,7 +245,7 @@ WHERE
     AND s.terms ->> 'address' = any($2::text[]);
 
 -- name: contents_owned
--- What is kept of the content of these identifiers, in order.
+-- What is kept of the content of these identifiers in categories $3, in order.
 SELECT
     c.identifier_id,
     c.entry_index,
@@ -235,6 +258,7 @@ FROM ledger.kept_content AS c
 WHERE
     c.controller_id = $1
     AND c.identifier_id = any($2::bigint[])
+    AND c.category_id = any($3::smallint[])
 ORDER BY c.entry_index, c.part;
 
 -- name: contents_folded

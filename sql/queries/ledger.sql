@@ -353,7 +353,7 @@ WHERE c.controller_id = $1;
 SELECT
     p.entry_index,
     p.sealed
-FROM ledger.payload AS p
+FROM ledger.kept_payload AS p
 WHERE
     p.controller_id = $1
     AND p.entry_index = any($2::bigint[]);

@@ -28,7 +28,7 @@ SELECT
     p.identifier_id,
     p.sealed,
     e.leaf
-FROM ledger.payload AS p
+FROM ledger.kept_payload AS p
 INNER JOIN ledger.entry AS e
     ON e.controller_id = $1 AND p.entry_index = e.entry_index
 WHERE
@@ -49,7 +49,7 @@ ORDER BY p.entry_index;
 -- The erasures from entry $2 on, with their payloads, sealed.
 SELECT p.sealed
 FROM ledger.entry AS e
-INNER JOIN ledger.payload AS p
+INNER JOIN ledger.kept_payload AS p
     ON e.controller_id = p.controller_id AND e.entry_index = p.entry_index
 WHERE
     e.controller_id = $1

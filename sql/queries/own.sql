@@ -50,7 +50,7 @@ SELECT
     p.identifier_id,
     p.sealed,
     e.leaf
-FROM ledger.payload AS p
+FROM ledger.kept_payload AS p
 INNER JOIN ledger.entry AS e
     ON e.controller_id = $1 AND p.entry_index = e.entry_index
 WHERE

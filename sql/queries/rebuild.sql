@@ -36,7 +36,7 @@ SELECT
     e.leaf,
     p.sealed
 FROM ledger.entry AS e
-LEFT JOIN ledger.payload AS p
+LEFT JOIN ledger.kept_payload AS p
     ON e.controller_id = p.controller_id AND e.entry_index = p.entry_index
 WHERE
     e.controller_id = $1

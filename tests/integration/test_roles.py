@@ -213,6 +213,8 @@ ledger.content              sid u(basis)            -  s  sd u(basis)
 ledger.controller           si                      -  s  s
 ledger.deletion             siud                    -  s  siud
 ledger.entry                si                      -  s  s
+ledger.erasing              siud                    -  s  sd
+ledger.erasing_entry        siud                    -  s  sd
 ledger.feed                 siud                    -  s  -
 ledger.feed_change          siud                    -  s  -
 ledger.feed_subject         siud                    -  s  -
@@ -222,6 +224,7 @@ ledger.import_progress      siu                     -  s  -
 ledger.intake               siu                     -  s  -
 ledger.kept_content         s                       -  s  s
 ledger.kept_item            s                       -  s  s
+ledger.kept_payload         s                       -  s  s
 ledger.message              sid u(entry_index,seen_at)  -  s  sd
 ledger.payload              si                      -  s  sd
 ledger.preparation          siud                    -  s  sd
@@ -235,7 +238,7 @@ ledger.release_entry        si                      -  s  -
 ledger.release_head         siu                     -  s  -
 ledger.release_reference    siu                     -  s  -
 ledger.backfill             siu                     -  s  -
-ledger.retained             si                      -  s  sd
+ledger.retained             si                      -  s  sid
 ledger.tile                 si                      -  s  -
 ledger.touched              siud                    -  s  sd
 ledger.upkeep               -                       -  s  siu

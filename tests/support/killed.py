@@ -1,4 +1,4 @@
-"""Delete in time, as a process of its own that is killed in the middle of a chunk of three rows.
+"""Delete in time, as a process of its own that is killed in a chunk of three rows, or two entries.
 
     python -m tests.support.killed DSN RING CHUNKS
 
@@ -10,13 +10,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from assent.core.ids import ControllerId, IdentifierId
 from assent.core.time import Instant
 from assent.database.types import Connection
-from assent.ingest import deleting, upkeep
+from assent.ingest import deleting, erasure_chunks, upkeep
 from assent.ledger.keyring import load_ring
 
 
@@ -34,7 +35,23 @@ async def run(dsn: str, ring: Path, chunks: int) -> None:
         left -= 1
         return answer
 
-    setattr(upkeep, "delete_chunk", chunk)  # noqa: B010 a name that the module only imports
+    erasing = erasure_chunks._erase_chunk
+
+    async def entries(*given: Any) -> int:  # noqa: ANN401 whatever a chunk is given
+        nonlocal left
+        answer = await erasing(*given)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        return answer
+
+    erasure_chunks.CHUNK = 2  # type: ignore[misc]
+    for module, name, replaced in (
+        (upkeep, "delete_chunk", chunk),
+        (erasure_chunks, "delete_chunk", chunk),
+        (erasure_chunks, "_erase_chunk", entries),
+    ):
+        setattr(module, name, replaced)
     connection = await asyncpg.connect(dsn, server_settings={"search_path": "projection, pg_temp"})
     at = await connection.fetchval("SELECT at FROM ledger.head")
     await upkeep.Upkeep(

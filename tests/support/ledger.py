@@ -19,7 +19,8 @@ from assent.core.time import DAY, FOREVER, HOUR, Instant, parse_time
 from assent.ingest.batch import Committed, commit_batch
 from assent.ingest.contents import contents
 from assent.ingest.controllers import create_controller
-from assent.ingest.erasure import Plan, Planning
+from assent.ingest.erasure_chunks import stage
+from assent.ingest.erasure_plan import Plan, Planning
 from assent.ingest.facts import (
     Draft,
     EventBody,
@@ -82,15 +83,26 @@ class Bench:
             self._trees.kept(self.controller_id, Log.FACTS, committed.tree)
         return committed
 
-    async def erase(self, *named: Identifier, alone: bool = False) -> Plan | None:
-        """Erase whom these name, as the eraser works it out; None when nobody knows them."""
+    async def erase(self, *named: Identifier, alone: bool = False, in_chunks: bool = False) -> Plan | None:
+        """Erase whom these name, as the eraser works it out; None when nobody knows them.
+
+        `in_chunks`: as what is more than one commit may do, closed and no chunk of it done.
+        """
         revision = await self.connection.fetchval(
             "SELECT revision FROM ledger.head WHERE controller_id = $1", self.controller_id
         )
         planning = Planning(self.connection, self.ring, os.urandom, self.controller_id, self.policy, self.now)
         plan = await planning.plan(revision, named, alone=alone, despite_restriction=True)
         if plan is not None:
-            (outcome,) = (await self.commit(Draft(body=plan.body, role="dpo", remains=plan.remains))).outcomes
+            erasing = UUID(bytes=os.urandom(16), version=4) if in_chunks else None
+            if erasing is not None:
+                body = plan.body
+                await stage(
+                    *(self.connection, self.controller_id, erasing, self.now),
+                    *(body.erased, plan.remains, body.parts),
+                )
+            draft = Draft(body=plan.body, role="dpo", remains=plan.remains, erasing=erasing)
+            (outcome,) = (await self.commit(draft)).outcomes
             assert outcome.code is None, outcome
         return plan
 

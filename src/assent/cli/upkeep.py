@@ -6,10 +6,11 @@ import asyncpg
 import click
 from rich.progress import Progress
 
-from assent.app import load_service_ring, system_clock
+from assent.app import load_service_ring, open_service
 from assent.cli.running import finish, out, settings
 from assent.core.errors import DatabaseUnavailable
 from assent.database.pool import Database, open_database
+from assent.ingest.expiring import Expiry
 from assent.ingest.rebuild import Rebuilt
 from assent.ingest.rebuild import rebuild as fold_again
 from assent.ingest.upkeep import keep_up
@@ -69,16 +70,17 @@ def rebuild() -> None:
 
 @click.command()
 def upkeep() -> None:
-    """Delete now what is due: what lapsed, what its category keeps no longer, old message keys.
+    """Do now what time brings: links that are over, and all that is due to be deleted.
 
-    The service does so every minute by itself; beside it this does nothing twice.
+    What lapsed, what was withdrawn or erased and was too much for one commit, what its category or the law
+    keeps no longer, old message keys. The service does so every minute by itself; while it does, this does
+    nothing.
     """
 
     async def kept() -> Counter[str]:
-        chosen = settings()
-        async with open_database(chosen) as database:
-            ring = await load_service_ring(chosen, database)
-            return await keep_up(database.eraser, ring, system_clock)
+        async with open_service(settings()) as wired:
+            expiry = Expiry(wired.ring, wired.ledger, wired.random)
+            return await keep_up(wired.database.eraser, wired.ring, wired.clock, expiry=expiry)
 
     done = finish(kept())
     click.echo(", ".join(f"{kind}: {number:,}" for kind, number in sorted(done.items())) or "nothing was due")

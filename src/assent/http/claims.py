@@ -1,7 +1,8 @@
 """Claims of an Idempotency-Key, the answers kept for 24 hours, and the message keys of a claim's facts.
 
 A claim is a row: inserted before anything is done, settled with the sealed answer after. Keys and bodies are
-kept as keyed hashes, answers sealed. Raises IdempotencyMismatch, IdempotencyInFlight.
+kept as keyed hashes, answers sealed, and no longer than what they tell of: once that is erased, a repeat is
+refused. Raises IdempotencyMismatch, IdempotencyInFlight, Erased.
 """
 
 import hashlib
@@ -15,8 +16,8 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from assent.core.errors import IdempotencyInFlight, IdempotencyMismatch, OverCapacity, Refused
-from assent.core.ids import ControllerId
+from assent.core.errors import Erased, IdempotencyInFlight, IdempotencyMismatch, OverCapacity, Refused
+from assent.core.ids import ControllerId, EntryIndex
 from assent.core.time import DAY, HOUR, SECOND, Instant
 from assent.database.lost import LOST
 from assent.database.statements import load
@@ -78,7 +79,7 @@ class Answers:
         """Return the claim to act under, or the answer when it was given already.
 
         Raises IdempotencyMismatch when the key stands for another request, IdempotencyInFlight when somebody
-        acts under it now.
+        acts under it now, Erased when what the answer told of was erased since.
         """
         if (wanted.controller_id, wanted.key) in self._under_way:
             raise IdempotencyInFlight
@@ -99,14 +100,22 @@ class Answers:
                 raise IdempotencyInFlight
             case None | 0:  # `_INTERRUPTED`
                 return held
+            case 410:
+                raise Erased
             case status:
                 kept = msgspec.msgpack.decode(self._ring.open(row["body"], _aad(held)), type=_Kept)
                 return Response(
                     kept.content, status_code=status, headers=kept.headers, media_type=kept.media_type
                 )
 
-    async def settled(self, claim: Claim, acting: Awaitable[Response[bytes]]) -> Response[bytes]:
-        """Return what `acting` answers, and keep it; of a refusal keep nothing."""
+    async def settled(
+        self, claim: Claim, acting: Awaitable[Response[bytes]], said: "Stamped", *, personal: bool
+    ) -> Response[bytes]:
+        """Return what `acting` answers, and keep it; of a refusal keep nothing.
+
+        It is kept no longer than the entries that it tells of (`said`): what they said may be erased. An
+        answer to a person (`personal`) that tells of no entry is not kept, since nothing would let go of it.
+        """
         place = claim.controller_id, claim.key
         self._under_way.add(place)
         try:
@@ -126,8 +135,21 @@ class Answers:
         else:
             kept = _Kept(str(response.media_type), dict(response.headers), response.content)
             sealed = self._ring.seal(msgspec.msgpack.encode(kept), _aad(claim))
-            await self._write(_SQL.settle, *place, claim.at, status, sealed)
+            if said.entries or not personal:
+                await self._keep(claim, status, sealed, sorted(said.entries))
+            else:
+                await self._write(_SQL.settle, *place, claim.at, _INTERRUPTED, None)
         return response
+
+    async def _keep(self, claim: Claim, status: int, sealed: bytes, entries: list[EntryIndex]) -> None:
+        """Keep an answer, unless an entry that it tells of was erased since."""
+        with suppress(*LOST):
+            async with self._pool.acquire() as connection, connection.transaction():
+                # No erasure is being committed while the head is held: each is before this, or finds it.
+                await connection.execute(_SQL.hold_head, claim.controller_id)
+                await connection.execute(
+                    _SQL.settle_with, claim.controller_id, claim.key, claim.at, status, sealed, entries
+                )
 
     async def _give_up(self, claim: Claim) -> None:
         # Who acted before may have appended something before it was cut off: then the claim stays as it is.
@@ -157,10 +179,16 @@ class Stamped:
         self._ring = ring
         self._source = f"idempotency {claim.key.hex()} {claim.digest.hex()} {claim.at}"
         self._said: Counter[str] = Counter()
+        self.entries: set[EntryIndex] = set()
+        """What the facts became, now or when they were taken first."""
 
     async def append(self, controller_id: ControllerId, facts: Sequence[Fact]) -> Appended:
         """Append the facts, those that were taken before excepted: they are answered with their entries."""
-        return await self._ledger.append(controller_id, [self._stamped(controller_id, one) for one in facts])
+        answer = await self._ledger.append(
+            controller_id, [self._stamped(controller_id, one) for one in facts]
+        )
+        self.entries.update(one.index for one in answer.outcomes if one.index is not None)
+        return answer
 
     def _stamped(self, controller_id: ControllerId, fact: Fact) -> Fact:
         if fact.message_key is not None:

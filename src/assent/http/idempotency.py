@@ -10,9 +10,12 @@ has appended leaves a claim; a crash after it leaves a claim without its answer.
 request acts again, at once or a few seconds later, and facts that were taken are recognised and answered with
 the entries they became: nothing is applied twice. An answer that says how things stand says it as of then.
 
+Once an entry that an answer tells of is erased, the answer is let go, and a repeat is refused: acting again
+would state anew what somebody had erased.
+
 Answers that show a secret are never kept, so requests for one refuse the header: see `refuse_key`.
 
-Raises IdempotencyMismatch, IdempotencyInFlight, UnreadableBody.
+Raises IdempotencyMismatch, IdempotencyInFlight, Erased, UnreadableBody.
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,7 +54,8 @@ async def once(request: AnyRequest, who: Caller | Subject, act: Act) -> Response
     if not isinstance(claim, Claim):
         return claim
     stamped = Stamped(wired.ledger, wired.ring, claim)
-    return await wired.answers.settled(claim, act(msgspec.structs.replace(wired, ledger=stamped)))
+    acting = act(msgspec.structs.replace(wired, ledger=stamped))
+    return await wired.answers.settled(claim, acting, stamped, personal=isinstance(who, Subject))
 
 
 def refuse_key(request: AnyRequest) -> None:

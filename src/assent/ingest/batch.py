@@ -18,7 +18,8 @@ from assent.ingest import preparation
 from assent.ingest.board import Board
 from assent.ingest.board_parts import Taken
 from assent.ingest.deleting import put_off
-from assent.ingest.erasure_store import any_suppression, erase_payloads, with_suppressions
+from assent.ingest.erasure_chunks import close
+from assent.ingest.erasure_store import any_suppression, erase_payloads, forget_answers, with_suppressions
 from assent.ingest.fold import load_for, save, strips
 from assent.ingest.memory import Memory
 from assent.ledger.append import Fact, Outcome
@@ -86,6 +87,8 @@ async def commit_batch(
         return Committed(revision=head.revision, now=now, outcomes=outcomes, memory=memory)
     # (4) write the projections; what is too much to delete here is closed, and deleted after
     await put_off(connection, controller_id, board, head.revision)
+    if facts[0].erasing is not None:
+        board.put_off.update(one for _, erasure in board.erasures for one in erasure.erased)
     await save(connection, controller_id, board)
     # (5) contents, changes; entries, tree, head
     await save_contents(connection, controller_id, board)
@@ -109,7 +112,11 @@ async def commit_batch(
     if board.gone_derivations:
         await connection.execute(_DERIVATIONS.move_catalogue, controller_id)
     for index, erasure in board.erasures:
-        await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
+        if facts[0].erasing is None:
+            await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
+        else:
+            await close(connection, controller_id, facts[0].erasing, index, erasure.erased, now)
+        await forget_answers(connection, controller_id, erasure)
     memory.keep(moved.revision, now, board)
     return Committed(
         revision=moved.revision,

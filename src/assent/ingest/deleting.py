@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from assent.core.ids import CategoryMask, ControllerId, IdentifierId, PurposeId, Revision
+from assent.core.ids import CategoryMask, ControllerId, EntryIndex, IdentifierId, PurposeId, Revision
 from assent.core.policy import Policy
 from assent.core.time import DAY, Instant, shifted
 from assent.database.statements import load
@@ -52,13 +52,21 @@ async def put_off(
     if not closed:
         return
     room = MOST_ROWS
-    for one, held in await connection.fetch(_SQL.rows_held, controller_id, sorted(closed), MOST_ROWS + 1):
+    for one, held in (await rows_held(connection, controller_id, closed)).items():
         if held > room:
             board.put_off.add(one)
         else:
             room -= held
     if board.put_off:
         await _note(connection, controller_id, board, revision)
+
+
+async def rows_held(
+    connection: Connection, controller_id: ControllerId, ids: Collection[IdentifierId]
+) -> dict[IdentifierId, int]:
+    """Return how many rows of content and items each of these holds, counted as far as it matters."""
+    rows = await connection.fetch(_SQL.rows_held, controller_id, sorted(ids), MOST_ROWS + 1)
+    return dict(map(tuple, rows))
 
 
 async def _note(
@@ -76,6 +84,18 @@ async def _note(
     await connection.execute(
         _SQL.note, controller_id, list(ids), list(purposes), list(categories), revision, board.now, list(due)
     )
+
+
+async def note_all(
+    connection: Connection,
+    controller_id: ControllerId,
+    ids: Collection[IdentifierId],
+    before: EntryIndex,
+    now: Instant,
+) -> None:
+    """Note that everything of these goes, whatever carries it: they are erased by entry `before`."""
+    every = [-1] * len(ids)
+    await connection.execute(_SQL.note, controller_id, list(ids), every, every, before, now, [now] * len(ids))
 
 
 def _due(policy: Policy, purpose: PurposeId, now: Instant) -> Instant:

@@ -11,6 +11,7 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.board import Board
 from assent.ingest.board_parts import Loaded
+from assent.ingest.deleting import forget
 from assent.ingest.facts import ErasureBody, Identifier
 from assent.ledger.append import Fact, Ref, Remain
 from assent.ledger.keyring import KeyRing
@@ -47,7 +48,8 @@ async def save_erasure(
     await connection.execute(_SQL.delete_parted_of, controller_id, erased, around)
     await connection.execute(_SQL.delete_former_of, controller_id, erased)
     await connection.execute(_SQL.delete_states_of, controller_id, erased)
-    await connection.execute(_SQL.delete_items_of, controller_id, erased)
+    if board.put_off.isdisjoint(erased):
+        await connection.execute(_SQL.delete_items_of, controller_id, erased)
     if body.suppressed:
         spaces, tokens = zip(*body.suppressed, strict=True)
         await connection.execute(
@@ -80,6 +82,7 @@ async def erase_payloads(
             [one.owner for one in left],
         )
     await connection.execute(_SQL.delete_contents_of, controller_id, erased)
+    await forget(connection, controller_id, erased)
     now = [one for one in remains if not one.is_retained]
     changed = [one.entry for one in now]
     await connection.execute(_SQL.delete_messages, controller_id, changed)
@@ -90,6 +93,17 @@ async def erase_payloads(
         changed,
         [one.sealed for one in now],
         [one.owner for one in now],
+    )
+
+
+async def forget_answers(connection: Connection, controller_id: ControllerId, body: ErasureBody) -> None:
+    """Let go of the answers that were kept to repeat what entries said which are erased now."""
+    oldest = await connection.fetchval(_SQL.oldest_answered, controller_id)
+    if oldest is None:
+        return
+    said = {*body.gone, *(entry for entry, _ in body.rest), *(entry for entry, _ in body.retained)}
+    await connection.execute(
+        _SQL.erase_answers, controller_id, sorted(entry for entry in said if entry >= oldest)
     )
 
 

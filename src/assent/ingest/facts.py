@@ -10,6 +10,7 @@ Pure: keys and randomness are given by the caller.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -253,6 +254,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     contents: tuple[tuple[CategoryId, ContentBody], ...] = ()
     reading: Reading | None = None
     remains: tuple[Remain, ...] = ()
+    erasing: UUID | None = None
 
 
 def aad(controller_id: ControllerId) -> bytes:
@@ -337,6 +339,7 @@ def _fact(
         message_key=draft.message_key,
         reading=draft.reading,
         remains=draft.remains,
+        erasing=draft.erasing,
         body=draft.body,
         refs=refs(ring, controller_id, draft.body.identifiers),
         who=Part(sealed=box, commitment=commitment),

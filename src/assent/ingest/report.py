@@ -19,6 +19,7 @@ from assent.features.accumulate import merge, unpack
 from assent.gate.profile import tier
 from assent.ingest.consent_report import NEGATIVE, WORDS
 from assent.ingest.deleting import Waiting, waiting
+from assent.ingest.erasure_chunks import erasures_waiting
 
 _SQL = load("reports")
 
@@ -46,6 +47,8 @@ class Report(Struct, frozen=True, kw_only=True):
     releases: Mapping[str, int]
     waiting: Waiting
     """What is closed for everybody, and too much to be deleted at once."""
+    erasures: int
+    """Erasures that are closed, and of which rows are still being deleted."""
 
 
 async def report(connection: Connection, controller_id: ControllerId, policy: Policy, now: Instant) -> Report:
@@ -59,6 +62,7 @@ async def report(connection: Connection, controller_id: ControllerId, policy: Po
         not_kept=dict(map(tuple, await connection.fetch(_SQL.refusals_by_code, controller_id))),
         releases=dict(map(tuple, await connection.fetch(_SQL.releases, controller_id))),
         waiting=await waiting(connection, controller_id),
+        erasures=await erasures_waiting(connection, controller_id),
     )
 
 

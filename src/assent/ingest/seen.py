@@ -5,7 +5,7 @@ Read for the jobs that delete. Opens the payloads of entries whose content is le
 
 from collections import defaultdict
 
-from assent.core.ids import ControllerId, EntryIndex, IdentifierId, PurposeMask
+from assent.core.ids import HIGHEST_BIT, ControllerId, EntryIndex, IdentifierId, PurposeMask
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.board import Board
@@ -14,6 +14,9 @@ from assent.ledger.keyring import KeyRing
 
 _SQL = load("erasure")
 _LEDGER = load("ledger")
+
+_ALL = list(range(HIGHEST_BIT + 1))
+"""Every category."""
 
 
 async def known_by_what_is_left(
@@ -24,7 +27,7 @@ async def known_by_what_is_left(
     if not any(board.seen_by.get(one) for one in everybody):
         return {}
     usable: dict[EntryIndex, int] = defaultdict(int)
-    for row in await connection.fetch(_SQL.contents_owned, controller_id, everybody):
+    for row in await connection.fetch(_SQL.contents_owned, controller_id, everybody, _ALL):
         if row["of_account"]:
             continue  # it makes nobody known
         usable[row["entry_index"]] |= row["basis"]

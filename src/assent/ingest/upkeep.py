@@ -39,6 +39,7 @@ from assent.ingest.board_parts import Told
 from assent.ingest.closing import Closing, closings
 from assent.ingest.component import derive
 from assent.ingest.deleting import delete_chunk, noted_after, put_off
+from assent.ingest.erasure_chunks import finish, forget_left_behind
 from assent.ingest.expiring import Expiry
 from assent.ingest.fold import load_components, save, states_of, told_of
 from assent.ingest.lapsing import covered, narrow_seen, remake, spared, uncovered
@@ -81,7 +82,7 @@ async def keeping_up(
             if closing.is_set():
                 return
             try:
-                for kind, number in (await keep_up(pool, ring, clock, closing, expiry)).items():
+                for kind, number in (await keep_up(pool, ring, clock, closing, expiry=expiry)).items():
                     count(kind, number)
             except (*LOST, asyncpg.PostgresError, OverCapacity, Unavailable) as error:
                 _log.warning("deleting waits", error=type(error).__name__)
@@ -99,12 +100,10 @@ async def keep_up(
     ring: KeyRing,
     clock: Callable[[], Instant],
     closing: asyncio.Event | None = None,
-    expiry: Expiry | None = None,
+    *,
+    expiry: Expiry,
 ) -> Counter[str]:
-    """Delete everything that is due now, of every controller; return how much of each kind.
-
-    Without `expiry`, who cannot append, links that are over are left to who can.
-    """
+    """Delete everything that is due now, of every controller; return how much of each kind."""
     done = Counter[str]()
     async with pool.acquire() as connection:
         for (controller_id,) in await connection.fetch(_SQL.controllers):
@@ -143,6 +142,7 @@ class Upkeep:
             await self._expires()
             await self._lapses()
             await self._uncovered()
+            await self._erasures()
             await self._deletions()
             await self._retention()
             await self._retained()
@@ -257,6 +257,12 @@ class Upkeep:
                         board.strip(closing)
                         self.done["uncovered"] += 1
             after = ids[-1]
+
+    # (3) whoever is erased, and was too much for one commit
+
+    async def _erasures(self) -> None:
+        await forget_left_behind(self._connection, self._controller_id, self._clock())
+        self.done["erased"] += await finish(self._connection, self._controller_id, self._closing)
 
     # (3) what is closed already, and was too much for the commit that closed it
 

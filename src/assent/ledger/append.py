@@ -6,6 +6,7 @@ them. A fact is complete before any lock is taken: parsed, normalised, hashed, s
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -90,6 +91,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     reading: Reading | None = None
     remains: tuple[Remain, ...] = ()
     """Of an erasure: what the payloads of earlier entries become."""
+    erasing: UUID | None = None
+    """Of one that is more than a commit may do: under which number that is kept, to be done in chunks."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
