@@ -178,7 +178,7 @@ async def business(
             nonlocal over
             expiry = Expiry(here.ring, here.ledger, here.random)
             while not ended.is_set():
-                done = await keep_up(here.database.eraser, here.ring, here.clock, ended, expiry)
+                done = await keep_up(here.database.eraser, here.ring, here.clock, ended, expiry=expiry)
                 over += done["expired"]
                 await asyncio.sleep(0.2)
 
