@@ -20,6 +20,7 @@ from tests.benchmarks import (
     overload,
     policies,
     profile,
+    restart,
     single,
     stored,
     workers,
@@ -41,6 +42,7 @@ _BENCHMARKS = {
         consenting,
         identity,
         audience,
+        restart,
     )
 }
 
@@ -81,6 +83,7 @@ def main() -> None:
             links=20_000_000,
             many_identifiers=1_000_000,
             audience_people=10_000_000,
+            restarted_people=1_000_000,
         )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.

@@ -37,6 +37,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     audience_people: int = 1_000_000
     """How many people `audience` counts among; ten millions with `--full`."""
 
+    restarted_people: int = 100_000
+    """How many people a process finds that `restart` starts; a million with `--full`."""
+
 
 FULL = Plan()
 QUICK = Plan(
@@ -56,5 +59,6 @@ QUICK = Plan(
     many_identifiers=3_000,
     linking_bodies=1,
     audience_people=20_000,
+    restarted_people=2_000,
 )
 """Shows that the benchmarks run. Its figures say nothing."""

@@ -58,6 +58,9 @@ _READ: Final = (
     "projection.feature_state",
 )
 
+SHOWN: Final = ("identifier", "permit", "cluster", "feature_state", "feature_item")
+"""What the gate's view reads of people."""
+
 _ENTRIES: Final = ("entry_index", "first_entry", "last_entry", "first_index")
 _IDENTIFIERS: Final = ("identifier_id", "low_id", "high_id", "profile_id")
 
@@ -119,6 +122,31 @@ async def plant(world: World, controller: Controller, number: int, copies: int) 
     await connection.execute("SET synchronous_commit = on")
     await _settle(connection)
     return number * (copies + 1)
+
+
+async def multiply(world: World, controller: Controller, copies: int) -> None:
+    """Let the gate show everybody so many times more: what it reads is copied, and no entry is.
+
+    Nobody can ask for a copy by name. Its keyed hashes, and so its pairwise ids, are its own.
+    """
+    connection, size = world.connection, await world.size(controller)
+    columns = {(row["schema"], row["table"]): row["columns"] for row in await connection.fetch(_COLUMNS)}
+    for table in SHOWN:
+        names = columns["projection", table]
+        shifted = ", ".join(_shifted_by(column, size) for column in names)
+        await connection.execute(
+            f"INSERT INTO projection.{table} ({', '.join(names)}) SELECT {shifted} "
+            f"FROM projection.{table} AS o CROSS JOIN generate_series(1, {copies}) AS n (copy) "
+            f"WHERE o.controller_id = {controller.id} AND o.identifier_id < {size * _POSITIONS}"
+        )
+        await connection.execute(f"VACUUM ANALYZE projection.{table}")
+    await connection.execute("CHECKPOINT")
+
+
+def _shifted_by(column: str, entries: int) -> str:
+    if column in _IDENTIFIERS:
+        return f"o.{column} + n.copy * {entries * _POSITIONS}"
+    return "sha256(o.lookup || int8send(n.copy))" if column == "lookup" else f"o.{column}"
 
 
 async def _tables(connection: Connection) -> dict[tuple[str, str], list[str]]:

@@ -1,4 +1,4 @@
-"""How much processor time a process, or PostgreSQL with all its processes, has used so far (Linux)."""
+"""How much processor time and memory a process, or PostgreSQL with all its processes, has used (Linux)."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,12 @@ def seconds_of(pid: int) -> float:
     """Return the processor seconds of a process, without its children."""
     fields = _fields(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def most_memory_of(pid: int) -> int:
+    """Return the most bytes that a process held at once so far."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def seconds_of_postgres(postmaster: int) -> float:
