@@ -41,26 +41,36 @@ SELECT
 FROM gate.released AS r
 WHERE r.profile_id = any($1::bigint[]);
 
--- name: released_all
--- Everything the purpose may see now, of everybody, a profile's rows together.
+-- name: released_page
+-- Everything the purpose may see now of the profiles from one id to before another: a row of columns, each the
+-- values of all rows one after the other, in one order. A length is -1 where no body is sent: where there is
+-- none, and where it is an account's, whose members are to be asked about one by one.
 SELECT
-    r.profile_id,
-    r.identifier_id,
-    r.namespace_id,
-    r.lookup,
-    r.categories,
-    r.since,
-    r.until,
-    r.category_id,
-    r.feature_id,
-    r.at,
-    r.entry_index,
-    r.body,
-    r.account,
-    r.given_since,
-    r.given_until
+    string_agg(int8send(r.profile_id), ''::bytea) AS profiles,
+    string_agg(int8send(r.identifier_id), ''::bytea) AS identifiers,
+    string_agg(int2send(r.namespace_id), ''::bytea) AS namespaces,
+    string_agg(substr(r.lookup, 1, 8), ''::bytea) AS keys,
+    string_agg(int8send(r.categories), ''::bytea) AS categories,
+    string_agg(int8send(r.since), ''::bytea) AS since,
+    string_agg(int8send(r.until), ''::bytea) AS until,
+    string_agg(int2send(r.feature_id), ''::bytea) AS features,
+    string_agg(int8send(coalesce(r.at, 0)), ''::bytea) AS at,
+    string_agg(int8send(coalesce(r.entry_index, 0)), ''::bytea) AS entries,
+    string_agg(int2send((r.account IS NOT NULL)::integer::smallint), ''::bytea) AS accounts,
+    string_agg(
+        int4send(CASE WHEN r.account IS NULL THEN coalesce(length(r.body), -1) ELSE -1 END), ''::bytea
+    ) AS lengths,
+    string_agg(r.body, ''::bytea) FILTER (WHERE r.feature_id = 0 AND r.account IS NULL) AS states,
+    string_agg(r.body, ''::bytea) FILTER (WHERE r.feature_id <> 0 AND r.account IS NULL) AS items
 FROM gate.released AS r
-ORDER BY r.profile_id;
+WHERE r.profile_id >= $1 AND r.profile_id < $2;
+
+-- name: extent
+-- How many identifiers the purpose has a permit for, and the highest of them.
+SELECT
+    e.identifiers,
+    e.highest
+FROM gate.extent() AS e;
 
 -- name: subjects
 -- The keyed hash of the identifier that stands for each of these profiles; $2 ranks namespaces.

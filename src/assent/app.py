@@ -160,6 +160,7 @@ async def open_service(
         await stack.enter_async_context(keeping_up(database.eraser, ring, clock, metrics.deleted, expiry))
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
         shelf, live = AudienceShelf(database.writer, clock), Live(database, door)
+        stack.push_async_callback(live.close)
         feeds = Feeds(database.writer, clock, random(16).hex())
         following = await stack.enter_async_context(
             Following(database, feeds, live, door, shelf, ring, clock)

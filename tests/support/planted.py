@@ -22,8 +22,8 @@ from assent.ledger.append import Outcome
 def stale_population() -> None:
     """Count and list from what was loaded once: changes are not followed."""
 
-    async def caught_up(live: Live, connection: Connection, held: _Held, position: Position) -> Population:
-        return held.population or await live._load(connection, held, position)
+    async def caught_up(_: Live, __: Connection, held: _Held, ___: Position) -> Population | None:
+        return held.population
 
     Live._caught_up = caught_up  # type: ignore[method-assign, assignment]
 

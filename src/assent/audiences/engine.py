@@ -85,6 +85,11 @@ class Population:
         self._young: list[Segment] | None = []
         """Those who wait, as a segment, if no more have changed since a question asked."""
 
+    @property
+    def features(self) -> Sequence[Feature]:
+        """What is held of each: every feature of the purpose's categories."""
+        return self._features
+
     def __len__(self) -> int:
         """Return how many profiles are held, visible now or not."""
         return len(self._waiting) + sum(segment.alive for segment in self._segments)

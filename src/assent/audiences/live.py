@@ -2,26 +2,34 @@
 
 Before a question is asked, everything up to the purpose's sequence on the primary has been applied, in one
 snapshot with the record of the answer. So a withdrawal that was acknowledged before a question began is in
-it, on every worker. Another policy, or a change that says so, loads the population anew.
+it, on every worker. Another policy, or a change that says so, loads the population anew: beside everything
+else, page by page, one population at a time. Who asks meanwhile waits a little, and is told to come again.
+
+Raises UnknownPurpose, Unavailable.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+import structlog
 from msgspec import Struct
 
 from assent.audiences.engine import Population
 from assent.audiences.journal import Journal
+from assent.audiences.loading import batch_of
 from assent.audiences.shelf import shown
+from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId, NamespaceId, ProfileId
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.door import Door, Exported, Position
-from assent.gate.profile import Row, profiles
+from assent.gate.page import Page, pages
 
 if TYPE_CHECKING:
     from assent.core.policy import Policy
@@ -33,6 +41,15 @@ EVERYTHING: Final = ProfileId(0)
 
 _PAGE: Final = 5_000
 """Profiles asked for in one statement."""
+
+PATIENCE_S: Final = 5.0
+"""How long a question waits for a population that is being loaded."""
+
+_LOADS: Final = 1
+"""Populations loaded at once: each takes a connection and a core."""
+
+_LOADING: Final = "The people whom the purpose may see are still being loaded; come again."
+_log = structlog.get_logger()
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -48,7 +65,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("journal", "lock", "policy", "population", "sequence")
+    __slots__ = ("journal", "loading", "lock", "policy", "population", "sequence")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -56,6 +73,7 @@ class _Held:
         self.population: Population | None = None
         self.policy: Policy | None = None
         self.sequence = -1
+        self.loading: asyncio.Task[None] | None = None
 
 
 class Live:
@@ -65,25 +83,55 @@ class Live:
         self._database = database
         self._door = door
         self._held: dict[tuple[ControllerId, str], _Held] = defaultdict(_Held)
+        self._turn = asyncio.Semaphore(_LOADS)
+        self.progress: dict[tuple[ControllerId, str], Progress] = {}
+        """How far the loads under way are."""
+
+    async def close(self) -> None:
+        """End what is being loaded."""
+        loads = [held.loading for held in self._held.values() if held.loading is not None]
+        for one in loads:
+            one.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
 
     @asynccontextmanager
-    async def current(self, controller_id: ControllerId, purpose: str) -> AsyncIterator[Standing]:
+    async def current(
+        self, controller_id: ControllerId, purpose: str, *, patience_s: float = PATIENCE_S
+    ) -> AsyncIterator[Standing]:
         """Yield the population as of now, inside the snapshot it was brought up to.
 
         What is recorded on the connection is durable when the context ends without an error. Raises
-        UnknownPurpose.
+        UnknownPurpose, and Unavailable when the population is still being loaded after `patience_s`.
         """
         held = self._held[controller_id, purpose]
-        async with (
-            held.lock,
-            self._database.reader.acquire() as connection,
-            connection.transaction(isolation="repeatable_read"),
-        ):
-            position = await self._door.stand(connection, controller_id, purpose)
-            population = await self._caught_up(connection, held, position)
-            yield Standing(
-                connection=connection, position=position, population=population, journal=held.journal
-            )
+        until = asyncio.get_running_loop().time() + patience_s
+        while True:
+            async with (
+                held.lock,
+                self._database.reader.acquire() as connection,
+                connection.transaction(isolation="repeatable_read"),
+            ):
+                position = await self._door.stand(connection, controller_id, purpose)
+                population = await self._caught_up(connection, held, position)
+                if population is not None:
+                    yield Standing(
+                        connection=connection,
+                        position=position,
+                        population=population,
+                        journal=held.journal,
+                    )
+                    return
+            await self._loaded(controller_id, purpose, held, until)
+
+    async def _loaded(self, controller_id: ControllerId, purpose: str, held: _Held, until: float) -> None:
+        """Wait for the load under way, begun if there is none. Raises Unavailable, and what it raised."""
+        if held.loading is None or held.loading.done():
+            held.loading = asyncio.create_task(self._load(controller_id, purpose, held), name="population")
+        loading = held.loading
+        await asyncio.wait([loading], timeout=max(0.0, until - asyncio.get_running_loop().time()))
+        if not loading.done() or loading.cancelled():
+            raise Unavailable(_LOADING)
+        loading.result()
 
     async def narrowed(
         self, controller_id: ControllerId, purpose: str, after: int
@@ -112,16 +160,19 @@ class Live:
             await self._door.stand(connection, controller_id, purpose)
             return await self._door.exported(connection, profiles, namespaces)
 
-    async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Population:
+    async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Population | None:
+        """Return the population with everything applied; None when it must be loaded."""
         population = held.population
         if population is None or held.policy is not position.policy:
-            return await self._load(connection, held, position)
+            held.population = None
+            return None
         touched: set[ProfileId] = set()
         if position.sequence != held.sequence:
             rows = await connection.fetch(_SQL.changes, held.sequence)
             touched = {profile for _, profile, _ in rows}
             if EVERYTHING in touched:
-                return await self._load(connection, held, position)
+                held.population = None
+                return None
         touched.update(map(ProfileId, map(int, population.stale(position.now))))
         # Until this is done the population is neither of one moment nor of the other.
         held.population = None
@@ -143,28 +194,41 @@ class Live:
             population.drop_all(set(page) - {profile.id for profile in found})
             population.put_all(shown(profile) for profile in found)
 
-    async def _load(self, connection: Connection, held: _Held, position: Position) -> Population:
-        held.population = None
-        held.journal.everybody()
-        population = Population(position.policy, position.purpose.id)
-        # Everybody is asked about: here a scan is what it should be.
-        await connection.execute("SET LOCAL enable_seqscan = on")
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        rows: list[Row] = []
-        async for row in connection.cursor(_SQL.released_all, prefetch=_PAGE):
-            # Only whole profiles are folded: their rows stand together.
-            if len(rows) >= _PAGE and row[0] != rows[-1][0]:
-                _put(population, position, rows)
-                rows = []
-                await asyncio.sleep(0)
-            rows.append(row)
-        _put(population, position, rows)
-        held.population = population
-        held.policy = position.policy
-        held.sequence = position.sequence
-        return population
+    async def _load(self, controller_id: ControllerId, purpose: str, held: _Held) -> None:
+        """Load everybody as of one snapshot, and hold them."""
+        key = controller_id, purpose
+        async with (
+            self._turn,
+            self._database.reader.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            position = await self._door.stand(connection, controller_id, purpose)
+            population = Population(position.policy, position.purpose.id)
+            identifiers, highest = await connection.fetchrow(_SQL.extent) or (0, 0)
+            progress = self.progress[key] = Progress(of=identifiers)
+            began = perf_counter()
+            try:
+                async for page in pages(connection, highest):
+                    await asyncio.to_thread(_fill, population, position, page)
+                    progress.loaded += len(np.unique(page.identifiers))
+            finally:
+                del self.progress[key]
+        async with held.lock:
+            held.population, held.policy, held.sequence = population, position.policy, position.sequence
+            held.journal.everybody()
+        seconds = round(perf_counter() - began, 1)
+        _log.info("a population is loaded", identifiers=progress.loaded, people=len(population), s=seconds)
 
 
-def _put(population: Population, position: Position, rows: Iterable[Row]) -> None:
-    found = profiles(position.policy, position.purpose, rows, position.now)
-    population.put_all(shown(profile) for profile in found)
+class Progress:
+    """How many identifiers of a purpose are loaded, of how many."""
+
+    __slots__ = ("loaded", "of")
+
+    def __init__(self, of: int) -> None:
+        self.loaded = 0
+        self.of = of
+
+
+def _fill(population: Population, position: Position, page: Page) -> None:
+    population.fill(batch_of(position.policy, population.features, page, position.now))

@@ -36,7 +36,7 @@ class Ragged(Struct, frozen=True):
     def take(self, order: Slots) -> "Ragged":
         """Return the lists of these rows, in this order."""
         lengths = np.diff(self.starts)[order]
-        starts = _starts(lengths)
+        starts = begins_of(lengths)
         places = np.repeat(self.starts[order] - starts[:-1], lengths) + np.arange(starts[-1])
         return Ragged(starts, tuple(array[places] for array in self.flat))
 
@@ -86,7 +86,7 @@ def ragged(lists: Iterable[Sequence[Any]], width: int) -> Ragged:
     """Return lists of tuples of `width` integers as arrays."""
     rows = list(lists)
     flat = np.array([each for row in rows for each in row], np.int64).reshape(-1, width)
-    starts = _starts(np.array([len(row) for row in rows], np.int64))
+    starts = begins_of(np.array([len(row) for row in rows], np.int64))
     return Ragged(starts, tuple(np.ascontiguousarray(column) for column in flat.T))
 
 
@@ -114,7 +114,7 @@ def known(rows: Rows, categories: CategoryMask, features: Sequence[Feature]) -> 
     shows = (masks != 0) & (since < until)
     lengths = np.bincount(rows.permits.rows()[shows], minlength=len(rows))
     if not shows.all() or not lengths.all() or np.any(masks != rows.permits.flat[0]):
-        permits = Ragged(_starts(lengths), (masks[shows], since[shows], until[shows]))
+        permits = Ragged(begins_of(lengths), (masks[shows], since[shows], until[shows]))
         kept = np.flatnonzero(lengths)
         rows = msgspec.structs.replace(rows, permits=permits).take(kept)
     if not len(rows):
@@ -133,7 +133,7 @@ def _shown(feature: Feature, raw: Raw, shows: npt.NDArray[np.bool_]) -> Raw:
         if shows.all():
             return raw
         lengths = np.where(shows, np.diff(raw.starts), 0)
-        return Ragged(_starts(lengths), tuple(array[shows[raw.rows()]] for array in raw.flat))
+        return Ragged(begins_of(lengths), tuple(array[shows[raw.rows()]] for array in raw.flat))
     if feature.type not in INTEGER_TYPES:
         return raw if shows.all() else np.where(shows, raw, 0)
     if starts_at_zero(feature):
@@ -151,10 +151,11 @@ def _joined_raw(parts: Sequence[Raw]) -> Raw:
 def _joined(parts: Sequence[Ragged]) -> Ragged:
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
     columns = zip(*(part.flat for part in parts), strict=True)
-    return Ragged(_starts(lengths), tuple(np.concatenate(column) for column in columns))
+    return Ragged(begins_of(lengths), tuple(np.concatenate(column) for column in columns))
 
 
-def _starts(lengths: Ints) -> Ints:
+def begins_of(lengths: Ints) -> Ints:
+    """Return where lists of these lengths begin, and where the last one ends."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     return starts

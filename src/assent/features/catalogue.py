@@ -33,6 +33,7 @@ _LAST_INSTANT: Final = to_instant(datetime(9999, 12, 31, 23, 59, 59, 999_999, tz
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(bool | int | str | tuple[str, ...])
+_DECODER_OF_ALL: Final = msgspec.msgpack.Decoder(list[bool | int | str | tuple[str, ...]])
 
 
 def value_from_json(feature: Feature, raw: object, *, pointer: str = "") -> Value:
@@ -91,6 +92,16 @@ def pack_value(value: Value) -> bytes:
 def unpack_value(packed: bytes) -> Value:
     """Return the value that `pack_value` packed. Raises ValueError on anything else."""
     return in_use(_DECODER.decode(packed))
+
+
+def unpack_values(packed: bytes, number: int) -> list[Value]:
+    """Return so many values that `pack_value` packed, one after the other. Raises ValueError."""
+    return [in_use(stored) for stored in _DECODER_OF_ALL.decode(list_header(number) + packed)]
+
+
+def list_header(number: int) -> bytes:
+    """Return how a list of so many elements begins (MessagePack, array 32)."""
+    return b"\xdd" + number.to_bytes(4, "big")
 
 
 def at_rest(value: Value) -> Stored:

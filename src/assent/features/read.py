@@ -6,9 +6,9 @@ over nothing are 0, and known. A window is (now - window, now]; what lies after 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, groupby
-from typing import Final, assert_never
+from typing import Final
 
 from assent.core.ids import EntryIndex
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
@@ -185,26 +185,69 @@ def _gathered(feature: Feature, within: Sequence[Item]) -> Value | None:
     return frozenset(item.value for item in within if isinstance(item.value, str)) or None
 
 
+def reading(feature: Feature) -> Callable[[Partial | None], Value | None]:
+    """Return what reads a feature that is not itemised from its partial: `read` for many people."""
+    value, fits = _VALUES.get(feature.aggregate, _nothing), _FITS[feature.type]
+
+    def read_one(partial: Partial | None) -> Value | None:
+        found = value(partial)
+        return found if found is not None and fits(found) else None
+
+    return read_one
+
+
 def _value(feature: Feature, partial: Partial | None) -> Value | None:
-    match feature.aggregate, partial:
-        case Aggregate.COUNT | Aggregate.SUM | Aggregate.DISTINCT, None:
-            return 0
-        case Aggregate.COUNT, Tally(count=count):
-            return count * MILLIONTHS
-        case Aggregate.SUM, Tally():
-            return total(partial)
-        case Aggregate.MEAN, Tally(count=count):
-            return _half_even(total(partial), count)
-        case (Aggregate.LOW, Low(value=value)) | (Aggregate.HIGH, High(value=value)):
-            return in_use(value)
-        case Aggregate.FIRST, First(value=value):
-            return in_use(value)
-        case ((Aggregate.LAST | Aggregate.TRAIT), Last(value=value)):
-            return None if value is None else in_use(value)
-        case (Aggregate.FIRST_TIME, Earliest(at=at)) | (Aggregate.LAST_TIME, Latest(at=at)):
-            return at
-        case _:
+    return _VALUES.get(feature.aggregate, _nothing)(partial)
+
+
+def _nothing(_: Partial | None) -> Value | None:
+    return None
+
+
+def _count(partial: Partial | None) -> Value | None:
+    if partial is None:
+        return 0
+    return partial.count * MILLIONTHS if isinstance(partial, Tally) else None
+
+
+def _sum(partial: Partial | None) -> Value | None:
+    if partial is None:
+        return 0
+    return total(partial) if isinstance(partial, Tally) else None
+
+
+def _mean(partial: Partial | None) -> Value | None:
+    return _half_even(total(partial), partial.count) if isinstance(partial, Tally) else None
+
+
+def _held_by(
+    kind: type[Low] | type[High] | type[First] | type[Last],
+) -> Callable[[Partial | None], Value | None]:
+    def value(partial: Partial | None) -> Value | None:
+        if not isinstance(partial, kind) or partial.value is None:
             return None
+        return in_use(partial.value)
+
+    return value
+
+
+def _time_of(kind: type[Earliest] | type[Latest]) -> Callable[[Partial | None], Value | None]:
+    return lambda partial: partial.at if isinstance(partial, kind) else None
+
+
+_VALUES: Final[Mapping[Aggregate, Callable[[Partial | None], Value | None]]] = {
+    Aggregate.COUNT: _count,
+    Aggregate.SUM: _sum,
+    Aggregate.DISTINCT: lambda partial: 0 if partial is None else None,
+    Aggregate.MEAN: _mean,
+    Aggregate.LOW: _held_by(Low),
+    Aggregate.HIGH: _held_by(High),
+    Aggregate.FIRST: _held_by(First),
+    Aggregate.LAST: _held_by(Last),
+    Aggregate.TRAIT: _held_by(Last),
+    Aggregate.FIRST_TIME: _time_of(Earliest),
+    Aggregate.LAST_TIME: _time_of(Latest),
+}
 
 
 def _texts(value: Value) -> Iterable[str]:
@@ -228,19 +271,19 @@ def _half_even(numerator: int, count: int) -> int | None:
 
 def _typed(feature: Feature, value: Value | None) -> Value | None:
     """Return the value when it is of the feature's type, else None."""
-    match feature.type:
-        case ValueType.BOOLEAN:
-            fits = isinstance(value, bool)
-        case ValueType.NUMBER | ValueType.TIME:
-            fits = (
-                isinstance(value, int) and not isinstance(value, bool) and INT64_LEAST <= value <= INT64_MOST
-            )
-        case ValueType.TEXT | ValueType.PLACE:
-            fits = isinstance(value, str) and value != ""  # empty is absent
-        case ValueType.LIST:
-            fits = isinstance(value, str) and value != ""
-        case ValueType.SET:
-            fits = isinstance(value, frozenset) and bool(value)
-        case _:
-            assert_never(feature.type)
-    return value if fits else None
+    return value if value is not None and _FITS[feature.type](value) else None
+
+
+def _is_integer(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and INT64_LEAST <= value <= INT64_MOST
+
+
+_FITS: Final[Mapping[ValueType, Callable[[Value], bool]]] = {
+    ValueType.BOOLEAN: lambda value: isinstance(value, bool),
+    ValueType.NUMBER: _is_integer,
+    ValueType.TIME: _is_integer,
+    ValueType.TEXT: lambda value: isinstance(value, str) and value != "",  # empty is absent
+    ValueType.PLACE: lambda value: isinstance(value, str) and value != "",
+    ValueType.LIST: lambda value: isinstance(value, str) and value != "",
+    ValueType.SET: lambda value: isinstance(value, frozenset) and bool(value),
+}

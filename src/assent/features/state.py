@@ -17,7 +17,7 @@ from msgspec import Struct
 from assent.core.ids import EntryIndex, FeatureId
 from assent.core.policy import Aggregate
 from assent.core.time import DAY, MINUTE, Instant
-from assent.features.catalogue import Stored, Value
+from assent.features.catalogue import Stored, Value, list_header
 
 SILENCE: Final = 30 * MINUTE
 """A session ends after this much silence (DESIGN section 5)."""
@@ -120,6 +120,7 @@ EMPTY: Final = State()
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(State)
+_DECODER_OF_ALL: Final = msgspec.msgpack.Decoder(list[int | State])
 
 
 def merge(states: Iterable[State]) -> State:
@@ -145,6 +146,15 @@ def unpack(packed: bytes) -> State:
         message = "expected a packed state of version 1"
         raise ValueError(message)
     return _DECODER.decode(packed[1:])
+
+
+def unpack_all(packed: bytes, number: int) -> list[State]:
+    """Return so many states that `pack` packed, one after the other. Raises ValueError on anything else."""
+    found = _DECODER_OF_ALL.decode(list_header(2 * number) + packed)
+    if found[::2] != [_VERSION[0]] * number or not all(isinstance(one, State) for one in found[1::2]):
+        message = "expected packed states of version 1"
+        raise ValueError(message)
+    return found[1::2]  # type: ignore[return-value]  # just looked
 
 
 def begun(aggregate: Aggregate, value: Stored, at: Instant, entry: EntryIndex) -> Partial | None:

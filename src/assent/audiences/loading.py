@@ -1,0 +1,176 @@
+"""Fold what the gate yields of many people into a batch, by column: what `gate.profile` does one by one.
+
+Pure. A property holds the two against each other. Values are read by the one reader that single profiles have
+(`features.read`), but for what counts, adds or collects within an exact window, which most people have: those
+are read for all at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from assent.audiences.filling import Batch
+from assent.audiences.rows import ABSENT, INTEGER_TYPES, Ints, Ragged, Raw, Rows, begins_of
+from assent.audiences.windows import Items
+from assent.core.ids import FeatureId
+from assent.core.policy import Feature, Policy, ValueType
+from assent.core.time import FOREVER, Instant
+from assent.features.catalogue import Value
+from assent.features.read import read, reading
+from assent.features.state import EMPTY, Partial, State, merged
+from assent.gate.page import Page
+
+_Bits = npt.NDArray[np.bool_]
+
+Values = Mapping[int, Value | None]
+"""Of one feature, by the person's place; None for absent."""
+
+
+class _Known(Struct, frozen=True, kw_only=True):
+    """The rows of a page that count: of each its number, its person's place, whether it is open."""
+
+    people: Ints
+    """Profile ids, each once, lowest first."""
+    rows: npt.NDArray[np.intp]
+    person: npt.NDArray[np.intp]
+    opened: _Bits
+    page: Page
+
+    def of(self, column: Ints) -> Ints:
+        """Return a column of the page, of these rows."""
+        return column[self.rows]
+
+
+def batch_of(policy: Policy, features: Sequence[Feature], page: Page, now: Instant) -> Batch:
+    """Return the people of a page; nobody sees an identifier whose namespace the policy does not declare."""
+    known = _known(policy, page, now)
+    size = len(known.people)
+    visible = np.zeros(size, np.int64)
+    np.bitwise_or.at(visible, known.person[known.opened], known.of(page.categories)[known.opened])
+    person = np.full(len(page.profiles), -1)
+    person[known.rows] = known.person
+    states, values = page.unpacked()
+    items = Items(page, person, values, now)
+    permits = _permits(known)
+    until = _until(known, permits)
+    for feature in policy.features.values():
+        items.shorten(until, feature, (visible >> feature.category & 1).astype(np.bool_))
+    partials = _partials(person[(page.features == 0) & (page.lengths >= 0)].tolist(), states)
+    columns: dict[FeatureId, Raw] = {}
+    names: dict[FeatureId, Sequence[Value]] = {}
+    for feature in features:
+        shows = (visible >> feature.category & 1).astype(np.bool_)
+        if feature.itemised:
+            found = items.read(policy, feature)
+        else:
+            read_one = reading(feature)
+            found = {who: read_one(partial) for who, partial in partials.get(feature.id, {}).items()}
+        default = read(policy, feature, EMPTY, (), now)
+        if feature.type in INTEGER_TYPES:
+            columns[feature.id] = _integers(found, shows, default)
+        else:
+            book: dict[Value, int] = {}
+            coded = _sets if feature.type is ValueType.SET else _codes
+            columns[feature.id] = coded(found, shows, book)
+            names[feature.id] = tuple(book)
+    rows = Rows(profiles=known.people, keys=_keys(known), permits=permits, valid_until=until, values=columns)
+    return Batch(rows=rows, names=names)
+
+
+def _known(policy: Policy, page: Page, now: Instant) -> _Known:
+    rows = np.flatnonzero(np.isin(page.namespaces, np.array(list(policy.namespaces), np.int64)))
+    people, person = np.unique(page.profiles[rows], return_inverse=True)
+    return _Known(people=people, rows=rows, person=person, opened=page.since[rows] <= now, page=page)
+
+
+def _permits(known: _Known) -> Ragged:
+    """Return each person's permits, each once."""
+    columns = [known.of(column) for column in (known.page.categories, known.page.since, known.page.until)]
+    order = _sorted(known.person, columns)
+    person, columns = known.person[order], [column[order] for column in columns]
+    new = _differs(person, *columns)
+    starts = begins_of(np.bincount(person[new], minlength=len(known.people)))
+    return Ragged(starts, tuple(column[new] for column in columns))
+
+
+def _until(known: _Known, permits: Ragged) -> Ints:
+    """Return from when on time alone shows something else: a permit opens, or one of several closes."""
+    until = np.full(len(known.people), FOREVER, np.int64)
+    later = ~known.opened
+    np.minimum.at(until, known.person[later], known.of(known.page.since)[later])
+    person, identifiers = known.person[known.opened], known.of(known.page.identifiers)[known.opened]
+    order = _sorted(person, [identifiers])
+    person, identifiers = person[order], identifiers[order]
+    several = np.bincount(person[_differs(person, identifiers)], minlength=len(until)) > 1
+    if several.any():
+        closes = np.minimum.reduceat(permits.flat[2], permits.starts[:-1])
+        until = np.where(several, np.minimum(until, closes), until)
+    return until
+
+
+def _keys(known: _Known) -> npt.NDArray[np.uint64]:
+    """Return whom each person is drawn by: the identifier that the purpose could use first."""
+    keys = np.zeros(len(known.people), np.uint64)
+    person, hashed = known.person[known.opened], known.page.keys[known.rows][known.opened]
+    order = np.lexsort((hashed, known.of(known.page.since)[known.opened], person))
+    first = order[_differs(person[order])]
+    keys[person[first]] = hashed[first]
+    return keys
+
+
+def _partials(whose: Iterable[int], states: Iterable[State]) -> dict[FeatureId, dict[int, Partial]]:
+    found: dict[FeatureId, dict[int, Partial]] = {}
+    for who, state in zip(whose, states, strict=True):
+        if who < 0:
+            continue
+        for feature, partial in state.partials.items():
+            column = found.get(feature)
+            if column is None:
+                column = found[feature] = {}
+            held = column.setdefault(who, partial)
+            if held is not partial:
+                column[who] = merged(held, partial)
+    return found
+
+
+def _integers(found: Values, shows: _Bits, default: Value | None) -> Ints:
+    column = np.full(len(shows), ABSENT if default is None else int(default), np.int64)  # type: ignore[arg-type]
+    who = np.fromiter(found, np.int64, len(found))
+    column[who] = [value if isinstance(value, int) else ABSENT for value in found.values()]
+    return np.where(shows, column, ABSENT)
+
+
+def _codes(found: Values, shows: _Bits, book: dict[Value, int]) -> Ints:
+    column = np.zeros(len(shows), np.int64)
+    seen = shows.tolist()
+    for who, value in found.items():
+        if value is not None and seen[who]:
+            column[who] = book.setdefault(value, len(book) + 1)
+    return column
+
+
+def _sets(found: Values, shows: _Bits, book: dict[Value, int]) -> Ragged:
+    lengths = np.zeros(len(shows), np.int64)
+    seen = shows.tolist()
+    flat: list[int] = []
+    for who, value in sorted(found.items()):
+        if isinstance(value, frozenset) and seen[who]:
+            lengths[who] = len(value)
+            flat += [book.setdefault(member, len(book) + 1) for member in value]
+    return Ragged(begins_of(lengths), (np.array(flat, np.int64),))
+
+
+def _sorted(person: npt.NDArray[np.intp], columns: Sequence[Ints]) -> npt.NDArray[np.intp]:
+    return np.lexsort((*reversed(columns), person))
+
+
+def _differs(*columns: npt.NDArray[np.signedinteger[Any]]) -> _Bits:
+    """Return which rows are not the one before."""
+    found = np.zeros(len(columns[0]), np.bool_)
+    found[:1] = True
+    for column in columns:
+        found[1:] |= column[1:] != column[:-1]
+    return found
