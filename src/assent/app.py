@@ -161,6 +161,7 @@ async def open_service(
         door = await stack.enter_async_context(Door(database, ring, policies, clock, random))
         shelf, live = AudienceShelf(database.writer, clock), Live(database, door)
         stack.push_async_callback(live.close)
+        metrics.follow_loads(live.progress.values)
         feeds = Feeds(database.writer, clock, random(16).hex())
         following = await stack.enter_async_context(
             Following(database, feeds, live, door, shelf, ring, clock)

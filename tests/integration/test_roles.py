@@ -168,6 +168,7 @@ READERS_OWN = {
     "function gate.anchors",
     "function gate.changes",
     "function gate.exported",
+    "function gate.extent",
     "function gate.feed",
     "function gate.feed_deliver",
     "function gate.feed_page",

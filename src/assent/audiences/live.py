@@ -96,15 +96,16 @@ class Live:
 
     @asynccontextmanager
     async def current(
-        self, controller_id: ControllerId, purpose: str, *, patience_s: float = PATIENCE_S
+        self, controller_id: ControllerId, purpose: str, *, patient: bool = True
     ) -> AsyncIterator[Standing]:
         """Yield the population as of now, inside the snapshot it was brought up to.
 
         What is recorded on the connection is durable when the context ends without an error. Raises
-        UnknownPurpose, and Unavailable when the population is still being loaded after `patience_s`.
+        UnknownPurpose, and Unavailable when the population is still being loaded: at once, or after a while
+        for the patient.
         """
         held = self._held[controller_id, purpose]
-        until = asyncio.get_running_loop().time() + patience_s
+        until = asyncio.get_running_loop().time() + (PATIENCE_S if patient else 0.0)
         while True:
             async with (
                 held.lock,

@@ -15,6 +15,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from assent.database.pool import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from assent.audiences.live import Progress
     from assent.http.wiring import Service  # which holds the counters
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -52,6 +55,17 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+
+    def follow_loads(self, loads: Callable[[], Iterable[Progress]]) -> None:
+        """Tell how far populations are that are being loaded; nothing is told of any one of them."""
+        gauge = Gauge(
+            "assent_identifiers_loading",
+            "Identifiers of the populations under way into memory: loaded so far, and to be loaded in all.",
+            ("state",),
+            registry=self.registry,
+        )
+        gauge.labels("loaded").set_function(lambda: sum(one.loaded for one in loads()))
+        gauge.labels("all").set_function(lambda: sum(one.of for one in loads()))
 
     def deleted(self, kind: str, number: int) -> None:
         """Count what was deleted in time."""

@@ -65,7 +65,7 @@ _BESIDES = [
 ]
 WIDE = msgspec.structs.replace(
     POLICY,
-    features=POLICY.features | {one.id: one for one in _BESIDES},
+    features={**POLICY.features, **{one.id: one for one in _BESIDES}},
     namespaces={
         NamespaceId(1): Namespace(id=NamespaceId(1), name="account", kind=IdentifierKind.PERSON, priority=1),
         NamespaceId(2): Namespace(id=NamespaceId(2), name="browser", kind=IdentifierKind.DEVICE, priority=2),
@@ -199,7 +199,7 @@ def test_bytes_of_another_shape_are_refused() -> None:
 
 
 def undeclared_are_seen(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loading_module.np, "isin", lambda one, _: np.ones(len(one), np.bool_))
+    patch.setattr(np, "isin", lambda one, _: np.ones(len(one), np.bool_))
 
 
 def nothing_ends(patch: pytest.MonkeyPatch) -> None:

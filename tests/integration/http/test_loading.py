@@ -1,0 +1,65 @@
+"""A population that is not loaded yet: who asks is told to come again, and everything else goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from assent.audiences import live
+from assent.gate.page import Page, pages
+from tests.integration.http.conftest import Installation
+from tests.integration.http.shop import Shop, refused
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PURPOSE = "personalisation"
+ALL = {"purpose": PURPOSE, "rule": {"op": "all"}}
+
+
+async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
+    installation: Installation, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await shop.given(f"user_id:slowly-{number}", PURPOSE)
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*given: Any) -> AsyncIterator[Page]:  # noqa: ANN401
+        async for page in pages(*given):
+            yield page
+            held.set()
+            await let_go.wait()
+
+    monkeypatch.setattr(live, "pages", slowly)
+    monkeypatch.setattr(live, "PATIENCE_S", 0.0)
+    asking = f"engine:{PURPOSE}"
+    first = await shop.ask("POST", "/v1/audiences/preview", ALL, by=asking)
+    refused(first, 503, "unavailable")
+    assert int(first.headers["retry-after"]) >= 1
+    await held.wait()
+    loads = installation.service.metrics.registry.get_sample_value
+    assert loads("assent_identifiers_loading", {"state": "all"}) == 3
+    # Others are answered meanwhile, and a second question begins no second load.
+    await shop.given("user_id:meanwhile", PURPOSE)
+    refused(await shop.ask("POST", "/v1/audiences/preview", ALL, by=asking), 503, "unavailable")
+    let_go.set()
+    monkeypatch.setattr(live, "PATIENCE_S", 5.0)
+    counted = await shop.ask("POST", "/v1/audiences/preview", ALL, by=asking)
+    # What changed since the snapshot that was loaded is in the answer.
+    assert counted.json()["count"] == 4
+    assert loads("assent_identifiers_loading", {"state": "all"}) == 0
+
+
+async def test_a_load_that_fails_is_begun_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shop.given("user_id:again", PURPOSE)
+
+    async def failing(*_: Any) -> AsyncIterator[Page]:  # noqa: ANN401
+        raise ConnectionError
+        yield  # makes it a generator
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "pages", failing)
+        failed = await shop.ask("POST", "/v1/audiences/preview", ALL, by=f"engine:{PURPOSE}")
+        assert failed.status_code == 503
+    counted = await shop.ask("POST", "/v1/audiences/preview", ALL, by=f"engine:{PURPOSE}")
+    assert counted.status_code == 200
