@@ -22,6 +22,7 @@ from assent.features.catalogue import Value
 from assent.features.read import read, reading
 from assent.features.state import EMPTY, Partial, State, merged
 from assent.gate.page import Page
+from assent.gate.profile import readable
 
 _Bits = npt.NDArray[np.bool_]
 
@@ -56,27 +57,29 @@ def batch_of(policy: Policy, features: Sequence[Feature], page: Page, now: Insta
     items = Items(page, person, values, now)
     permits = _permits(known)
     until = _until(known, permits)
+    shows = _showing(policy, visible)
     for feature in policy.features.values():
-        items.shorten(until, feature, (visible >> feature.category & 1).astype(np.bool_))
+        items.shorten(until, feature, shows[feature.id])
     partials = _partials(person[(page.features == 0) & (page.lengths >= 0)].tolist(), states)
     columns: dict[FeatureId, Raw] = {}
     names: dict[FeatureId, Sequence[Value]] = {}
     for feature in features:
-        shows = (visible >> feature.category & 1).astype(np.bool_)
         if feature.itemised:
-            found = items.read(policy, feature)
+            found = items.read(policy, feature, partials)
         else:
             read_one = reading(feature)
             found = {who: read_one(partial) for who, partial in partials.get(feature.id, {}).items()}
         default = read(policy, feature, EMPTY, (), now)
         if feature.type in INTEGER_TYPES:
-            columns[feature.id] = _integers(found, shows, default)
+            columns[feature.id] = _integers(found, shows[feature.id], default)
         else:
             book: dict[Value, int] = {}
             coded = _sets if feature.type is ValueType.SET else _codes
-            columns[feature.id] = coded(found, shows, book)
+            columns[feature.id] = coded(found, shows[feature.id], book)
             names[feature.id] = tuple(book)
-    rows = Rows(profiles=known.people, keys=_keys(known), permits=permits, valid_until=until, values=columns)
+    rows = Rows(
+        profiles=known.people, keys=_keys(policy, known), permits=permits, valid_until=until, values=columns
+    )
     return Batch(rows=rows, names=names)
 
 
@@ -84,6 +87,16 @@ def _known(policy: Policy, page: Page, now: Instant) -> _Known:
     rows = np.flatnonzero(np.isin(page.namespaces, np.array(list(policy.namespaces), np.int64)))
     people, person = np.unique(page.profiles[rows], return_inverse=True)
     return _Known(people=people, rows=rows, person=person, opened=page.since[rows] <= now, page=page)
+
+
+def _showing(policy: Policy, visible: Ints) -> dict[FeatureId, _Bits]:
+    """Return of whom what is visible gives each feature's value."""
+    masks, which = np.unique(visible, return_inverse=True)
+    found = {feature: np.zeros(len(masks), np.bool_) for feature in policy.features}
+    for place, mask in enumerate(masks.tolist()):
+        for feature in readable(policy, mask):
+            found[feature.id][place] = True
+    return {feature: bits[which] for feature, bits in found.items()}
 
 
 def _permits(known: _Known) -> Ragged:
@@ -97,7 +110,10 @@ def _permits(known: _Known) -> Ragged:
 
 
 def _until(known: _Known, permits: Ragged) -> Ints:
-    """Return from when on time alone shows something else: a permit opens, or one of several closes."""
+    """Return from when on time alone shows something else: a permit opens, or one of several closes.
+
+    Of several identifiers, or of several permits of one.
+    """
     until = np.full(len(known.people), FOREVER, np.int64)
     later = ~known.opened
     np.minimum.at(until, known.person[later], known.of(known.page.since)[later])
@@ -105,17 +121,22 @@ def _until(known: _Known, permits: Ragged) -> Ints:
     order = _sorted(person, [identifiers])
     person, identifiers = person[order], identifiers[order]
     several = np.bincount(person[_differs(person, identifiers)], minlength=len(until)) > 1
+    several |= np.diff(permits.starts) > 1
     if several.any():
         closes = np.minimum.reduceat(permits.flat[2], permits.starts[:-1])
         until = np.where(several, np.minimum(until, closes), until)
     return until
 
 
-def _keys(known: _Known) -> npt.NDArray[np.uint64]:
+def _keys(policy: Policy, known: _Known) -> npt.NDArray[np.uint64]:
     """Return whom each person is drawn by: the identifier that the purpose could use first."""
     keys = np.zeros(len(known.people), np.uint64)
     person, hashed = known.person[known.opened], known.page.keys[known.rows][known.opened]
-    order = np.lexsort((hashed, known.of(known.page.since)[known.opened], person))
+    priorities = np.zeros(max(policy.namespaces, default=0) + 1, np.int64)
+    for number, namespace in policy.namespaces.items():
+        priorities[number] = namespace.priority
+    priority = priorities[known.of(known.page.namespaces)[known.opened]]
+    order = np.lexsort((hashed, priority, known.of(known.page.since)[known.opened], person))
     first = order[_differs(person[order])]
     keys[person[first]] = hashed[first]
     return keys

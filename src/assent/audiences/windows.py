@@ -4,6 +4,7 @@ Pure; says what `features.read` says of each. Counts and sums over exact windows
 once, everything else group by group.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from assent.core.policy import Aggregate, Feature, Policy, ValueType
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import MILLIONTHS, Value
 from assent.features.read import read, valid_until, window
-from assent.features.state import EMPTY, Item
+from assent.features.state import EMPTY, Item, Partial, State
 from assent.gate.page import Page
 
 _EXACT: Final = float(1 << 62)
@@ -45,6 +46,17 @@ class _Group:
         ]
 
 
+def _beside(
+    policy: Policy, feature: Feature, partials: Mapping[FeatureId, Mapping[int, Partial]]
+) -> Callable[[int], State]:
+    """Return what says of each person what the feature reads beside its items."""
+    number = None if feature.cart is None else policy.feature_ids.get(feature.cart.cleared)
+    if number is None:
+        return lambda _: EMPTY
+    column = partials.get(number, {})
+    return lambda who: State({number: column[who]}) if who in column else EMPTY
+
+
 class Items:
     """The items of a page. `person` is each row's place, below 0 of who is not seen."""
 
@@ -63,7 +75,9 @@ class Items:
                     [values[place] for place in places.tolist()],
                 )
 
-    def read(self, policy: Policy, feature: Feature) -> dict[int, Value | None]:
+    def read(
+        self, policy: Policy, feature: Feature, partials: Mapping[FeatureId, Mapping[int, Partial]]
+    ) -> dict[int, Value | None]:
         """Return the feature's value of each who has items of it; all others have what nothing comes to."""
         group = self._groups.get(feature.id)
         if group is None:
@@ -73,7 +87,10 @@ class Items:
         whole = self._added(feature, group)
         if whole is not None:
             return dict(zip(group.who.tolist(), whole.tolist(), strict=True))
-        return {who: read(policy, feature, EMPTY, items, self._now) for who, items in group.items(feature.id)}
+        said = _beside(policy, feature, partials)
+        return {
+            who: read(policy, feature, said(who), items, self._now) for who, items in group.items(feature.id)
+        }
 
     def shorten(self, until: Ints, feature: Feature, shows: npt.NDArray[np.bool_]) -> None:
         """Let `until` be no later, for those who show the feature, than when time alone changes its value."""

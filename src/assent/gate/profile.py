@@ -98,7 +98,7 @@ def _profile(
     if len(namespaces) > 1 or len(permits) > 1:
         valid_until = min(valid_until, *(until for _, _, until in permits))
     values: dict[FeatureId, Value] = {}
-    for feature in _readable(policy, visible):
+    for feature in readable(policy, visible):
         own = items.get(feature.id, ())
         value = read(policy, feature, state, own, now)
         if value is not None:
@@ -118,7 +118,7 @@ def _profile(
     )
 
 
-def _readable(policy: Policy, visible: int) -> Iterable[Feature]:
+def readable(policy: Policy, visible: int) -> Iterable[Feature]:
     """Yield the features whose values what is visible gives."""
     for feature in policy.features.values():
         needed = feature
