@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assent.audiences import live
-from assent.gate.page import Page, pages
+from assent.gate.page import Page, page_of, pages
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Shop, refused
 
@@ -56,7 +56,7 @@ async def test_a_load_that_fails_is_begun_again(shop: Shop, monkeypatch: pytest.
     async def failing(*given: Any) -> AsyncIterator[Page]:  # noqa: ANN401
         if given:
             raise ConnectionError
-        yield  # makes it a generator
+        yield page_of({})  # makes it a generator
 
     with monkeypatch.context() as patch:
         patch.setattr(live, "pages", failing)
