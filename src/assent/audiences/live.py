@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from assent.audiences.engine import Population
 from assent.audiences.journal import Journal
-from assent.audiences.loading import batch_of
+from assent.audiences.loading import apart, batch_of
 from assent.audiences.shelf import shown
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId, NamespaceId, ProfileId
@@ -211,6 +211,7 @@ class Live:
             try:
                 async for page in pages(connection, highest):
                     await asyncio.to_thread(_fill, population, position, page)
+                    await self._refetch(connection, population, position, apart(page))
                     progress.loaded += len(np.unique(page.identifiers))
             finally:
                 del self.progress[key]
@@ -232,4 +233,5 @@ class Progress:
 
 
 def _fill(population: Population, position: Position, page: Page) -> None:
-    population.fill(batch_of(position.policy, population.features, page, position.now))
+    told = position.purpose.categories
+    population.fill(batch_of(position.policy, told, population.features, page, position.now))

@@ -14,15 +14,16 @@ from msgspec import Struct
 
 from assent.audiences.filling import Batch
 from assent.audiences.rows import ABSENT, INTEGER_TYPES, Ints, Ragged, Raw, Rows, begins_of
+from assent.audiences.seen import TIER, TIER_FEATURE, UNSURE
 from assent.audiences.windows import Items
-from assent.core.ids import FeatureId
-from assent.core.policy import Feature, Policy, ValueType
+from assent.core.ids import CategoryMask, FeatureId, ProfileId
+from assent.core.policy import Feature, IdentifierKind, Policy, ValueType
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import Value
 from assent.features.read import read, reading
-from assent.features.state import EMPTY, Partial, State, merged
+from assent.features.state import EMPTY, Partial, State, joined, merged
 from assent.gate.page import Page
-from assent.gate.profile import readable
+from assent.gate.profile import ANONYMOUS, readable, tier
 
 _Bits = npt.NDArray[np.bool_]
 
@@ -45,8 +46,18 @@ class _Known(Struct, frozen=True, kw_only=True):
         return column[self.rows]
 
 
-def batch_of(policy: Policy, features: Sequence[Feature], page: Page, now: Instant) -> Batch:
-    """Return the people of a page; nobody sees an identifier whose namespace the policy does not declare."""
+def apart(page: Page) -> list[ProfileId]:
+    """Return who is not in the batch: those of whom an account says something are asked about one by one."""
+    return [ProfileId(one) for one in np.unique(page.profiles[page.accounts != 0]).tolist()]
+
+
+def batch_of(
+    policy: Policy, told: CategoryMask, features: Sequence[Feature], page: Page, now: Instant
+) -> Batch:
+    """Return the people of a page, as a purpose that is told these categories sees them.
+
+    Nobody sees an identifier whose namespace the policy does not declare.
+    """
     known = _known(policy, page, now)
     size = len(known.people)
     visible = np.zeros(size, np.int64)
@@ -60,11 +71,15 @@ def batch_of(policy: Policy, features: Sequence[Feature], page: Page, now: Insta
     shows = _showing(policy, visible)
     for feature in policy.features.values():
         items.shorten(until, feature, shows[feature.id])
-    partials = _partials(person[(page.features == 0) & (page.lengths >= 0)].tolist(), states)
+    stated = person[(page.features == 0) & (page.lengths >= 0)].tolist()
+    partials = _partials(stated, states)
     columns: dict[FeatureId, Raw] = {}
     names: dict[FeatureId, Sequence[Value]] = {}
+    shows[TIER] = np.ones(size, np.bool_)
     for feature in features:
-        if feature.itemised:
+        if feature is TIER_FEATURE:
+            found: Values = _tiers(policy, known, zip(stated, states, strict=True), visible & told == told)
+        elif feature.itemised:
             found = items.read(policy, feature, partials)
         else:
             read_one = reading(feature)
@@ -84,7 +99,11 @@ def batch_of(policy: Policy, features: Sequence[Feature], page: Page, now: Insta
 
 
 def _known(policy: Policy, page: Page, now: Instant) -> _Known:
-    rows = np.flatnonzero(np.isin(page.namespaces, np.array(list(policy.namespaces), np.int64)))
+    declared = np.isin(page.namespaces, np.array(list(policy.namespaces), np.int64))
+    alone = page.accounts == 0
+    if not alone.all():
+        alone = ~np.isin(page.profiles, page.profiles[~alone])
+    rows = np.flatnonzero(declared & alone)
     people, person = np.unique(page.profiles[rows], return_inverse=True)
     return _Known(people=people, rows=rows, person=person, opened=page.since[rows] <= now, page=page)
 
@@ -117,15 +136,39 @@ def _until(known: _Known, permits: Ragged) -> Ints:
     until = np.full(len(known.people), FOREVER, np.int64)
     later = ~known.opened
     np.minimum.at(until, known.person[later], known.of(known.page.since)[later])
-    person, identifiers = known.person[known.opened], known.of(known.page.identifiers)[known.opened]
-    order = _sorted(person, [identifiers])
-    person, identifiers = person[order], identifiers[order]
-    several = np.bincount(person[_differs(person, identifiers)], minlength=len(until)) > 1
-    several |= np.diff(permits.starts) > 1
+    several = (np.bincount(_identifiers(known)[0], minlength=len(until)) > 1) | (np.diff(permits.starts) > 1)
     if several.any():
         closes = np.minimum.reduceat(permits.flat[2], permits.starts[:-1])
         until = np.where(several, np.minimum(until, closes), until)
     return until
+
+
+def _identifiers(known: _Known) -> tuple[Ints, Ints]:
+    """Return each open identifier once: whose it is, and its namespace."""
+    columns = [known.of(column)[known.opened] for column in (known.page.identifiers, known.page.namespaces)]
+    person = known.person[known.opened]
+    order = _sorted(person, columns)
+    identifiers, namespaces = (column[order] for column in columns)
+    new = _differs(person[order], identifiers)
+    return person[order][new], namespaces[new]
+
+
+def _tiers(
+    policy: Policy, known: _Known, states: Iterable[tuple[int, State]], sure: _Bits
+) -> dict[int, Value | None]:
+    """Return each person's tier, or that it is not sure."""
+    kinds: list[list[IdentifierKind]] = [[] for _ in known.people]
+    whose, namespaces = _identifiers(known)
+    for who, namespace in zip(whose.tolist(), namespaces.tolist(), strict=True):
+        kinds[who].append(policy.namespaces[namespace].kind)
+    halves: dict[int, tuple[tuple[Instant, Instant], ...]] = {}
+    for who, state in states:
+        halves[who] = joined(halves.get(who, ()), state.halves)
+    found: dict[int, Value | None] = {}
+    for who, (own, is_sure) in enumerate(zip(kinds, sure.tolist(), strict=True)):
+        seems = tier(own, len(State({}, halves.get(who, ())).sessions))
+        found[who] = seems if is_sure or seems != ANONYMOUS else UNSURE
+    return found
 
 
 def _keys(policy: Policy, known: _Known) -> npt.NDArray[np.uint64]:

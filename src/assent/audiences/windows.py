@@ -61,7 +61,7 @@ class Items:
     """The items of a page. `person` is each row's place, below 0 of who is not seen."""
 
     def __init__(self, page: Page, person: npt.NDArray[np.intp], values: list[Value], now: Instant) -> None:
-        rows = np.flatnonzero(page.features != 0)
+        rows = np.flatnonzero(page.itemised())
         self._now = now
         self._groups: dict[FeatureId, _Group] = {}
         features, person = page.features[rows], person[rows]

@@ -49,15 +49,21 @@ class Page(Struct, frozen=True, kw_only=True):
     features: Ints
     at: Ints
     entries: Ints
+    accounts: Ints
+    """1 where an account says something: its members are to be asked about one by one."""
     lengths: Ints
     """Of the bodies; -1 for none."""
     states: bytes
     items: bytes
 
+    def itemised(self) -> npt.NDArray[np.bool_]:
+        """Return which rows are items."""
+        return (self.features != 0) & (self.lengths >= 0)
+
     def unpacked(self) -> tuple[list[State], list[Value]]:
         """Return the states and the items' values, each in the order of their rows."""
         stated = self.lengths[(self.features == 0) & (self.lengths >= 0)]
-        itemised = self.lengths[self.features != 0]
+        itemised = self.lengths[self.itemised()]
         return (
             _in_turns(unpack_all, self.states, stated),
             _in_turns(unpack_values, self.items, itemised),
@@ -81,6 +87,7 @@ def page_of(row: Mapping[str, Any] | asyncpg.Record) -> Page:
         features=column("features", ">i2"),
         at=column("at", ">i8"),
         entries=column("entries", ">i8"),
+        accounts=column("accounts", ">i2"),
         lengths=column("lengths", ">i4"),
         states=row.get("states") or b"",
         items=row.get("items") or b"",
