@@ -42,9 +42,9 @@ FROM gate.released AS r
 WHERE r.profile_id = any($1::bigint[]);
 
 -- name: released_page
--- Everything the purpose may see now of the profiles from one id to before another: a row of columns, each the
--- values of all rows one after the other, in one order. A length is -1 where no body is sent: where there is
--- none, and where it is an account's, whose members are to be asked about one by one.
+-- Everything the purpose may see now of the profiles from one id to before another: a row of columns, each
+-- the values of all rows one after the other, in one order. A length is -1 where no body is sent: where there
+-- is none, and where it is an account's, whose members are to be asked about one by one.
 SELECT
     string_agg(int8send(r.profile_id), ''::bytea) AS profiles,
     string_agg(int8send(r.identifier_id), ''::bytea) AS identifiers,

@@ -208,11 +208,14 @@ class Live:
             identifiers, highest = await connection.fetchrow(_SQL.extent) or (0, 0)
             progress = self.progress[key] = Progress(of=identifiers)
             began = perf_counter()
+            besides: list[ProfileId] = []
             try:
                 async for page in pages(connection, highest):
                     await asyncio.to_thread(_fill, population, position, page)
-                    await self._refetch(connection, population, position, apart(page))
+                    besides += apart(page)
                     progress.loaded += len(np.unique(page.identifiers))
+                # Only now: until the last page is here the connection is busy reading ahead.
+                await self._refetch(connection, population, position, besides)
             finally:
                 del self.progress[key]
         async with held.lock:

@@ -58,7 +58,8 @@ class Page(Struct, frozen=True, kw_only=True):
 
     def itemised(self) -> npt.NDArray[np.bool_]:
         """Return which rows are items."""
-        return (self.features != 0) & (self.lengths >= 0)
+        found: npt.NDArray[np.bool_] = (self.features != 0) & (self.lengths >= 0)
+        return found
 
     def unpacked(self) -> tuple[list[State], list[Value]]:
         """Return the states and the items' values, each in the order of their rows."""
