@@ -110,7 +110,9 @@ class _Telling:
                 last = "" if rule.last is None else self._last(rule.last)
                 return phrase.format(steps=steps, window=last)
             case AnyItem():
-                return phrase.format(feature=_name(rule.feature), condition=self._condition(rule.where))
+                told = phrase.format(feature=_name(rule.feature), condition=self._condition(rule.where))
+                lasting = "" if rule.lasting is None else f", {self._phrases['>=']} {_duration(rule.lasting)}"
+                return told + lasting
             case Held():
                 return _capital(
                     phrase.format(

@@ -26,6 +26,7 @@ TEXTS = (
     'seq(did("A"), did("B", where x > 1), gap 3d, last 14d)',
     'held(stage = "trial", at least 7d)',
     'any_item(cart, where sku = "x" and amount > 2)',
+    "any_item(cart, where amount > 2, for 1h)",
     'audience("regulars") and ids("k1") and bucket("spring", from 0 to 0.1)',
     'agg("Order Completed", sum of revenue, at least 10)',
 )
@@ -60,3 +61,8 @@ def test_links_have_words_in_the_same_languages() -> None:
 
 def test_an_unknown_language_is_told_in_english() -> None:
     assert in_words(read("a is known"), "xx", {}) == "A is known"
+
+
+def test_how_long_something_lay_in_a_cart_is_told() -> None:
+    told = in_words(read("any_item(cart, where amount >= 50, for 1h)"), "en", {})
+    assert told.endswith(", at least 1 h")
