@@ -17,7 +17,7 @@ from assent.core.policy import Policy
 from assent.core.time import DAY, Instant
 from assent.identity.store import known_by_id
 from assent.ingest.component import Component, Derived, bonds_of, heard, resolution_of
-from assent.ingest.fold import load_components
+from assent.ingest.loading import load_components
 from assent.ledger.store import read_head
 from tests.benchmarks.world import Controller, World
 

@@ -27,7 +27,7 @@ from assent.identity.store import known_by_ref
 from assent.ingest.activation import checked, in_force
 from assent.ingest.board_parts import Loaded
 from assent.ingest.facts import Identifier, UnlinkBody, refs
-from assent.ingest.fold import load_components
+from assent.ingest.loading import load_components
 from assent.ingest.person import values_of
 from assent.ingest.supposing import Supposed, joiners, moved, suppose, supposing
 from assent.ledger.append import Fact, Ref

@@ -35,7 +35,7 @@ from assent.ingest.component import Component, Derived, derive, heard
 from assent.ingest.deleting import rows_held
 from assent.ingest.erasure_reading import Reading
 from assent.ingest.facts import CarriedDenial, ErasureBody, Identifier, Random, refs, seal_rest
-from assent.ingest.fold import load_components
+from assent.ingest.loading import load_components
 from assent.ingest.person import Person, find_person, values_of
 from assent.ingest.restriction import standing_marks
 from assent.ledger.append import Ref, Remain

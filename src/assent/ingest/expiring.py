@@ -24,8 +24,8 @@ from assent.database.types import Connection
 from assent.identity.store import known_by_id
 from assent.ingest.component import derive
 from assent.ingest.facts import Draft, ExpiryBody, Random, make_facts
-from assent.ingest.fold import load_components
 from assent.ingest.joining import is_moved
+from assent.ingest.loading import load_components
 from assent.ingest.person import values_of
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing

@@ -6,12 +6,10 @@ projection tables without a schema: the same fold fills the live schema and a re
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from assent.consent import store as consent_store
-from assent.consent.permit import Permit
 from assent.core.ids import (
-    COMPONENTS,
-    RESOLUTION,
     CategoryMask,
     ControllerId,
     EntryIndex,
@@ -28,12 +26,11 @@ from assent.database.types import Connection
 from assent.features import store as feature_store
 from assent.features.accumulate import State, pack_value
 from assent.identity import store as identity_store
-from assent.identity.resolve import Link
 from assent.identity.store import Known
 from assent.ingest import preparation
 from assent.ingest.board import Board
 from assent.ingest.board_parts import Activated, KeptItem, Loaded, StateKey, Told
-from assent.ingest.component import Component, Derived
+from assent.ingest.component import Derived
 from assent.ingest.erasure_store import newest_entry, save_erasure, save_parted
 from assent.ingest.facts import (
     AudienceBody,
@@ -44,8 +41,12 @@ from assent.ingest.facts import (
     PolicyBody,
     StatedBody,
 )
+from assent.ingest.loading import load_components
 from assent.ingest.memory import Held, Memory, recall
 from assent.ledger.append import Fact, Ref
+
+if TYPE_CHECKING:
+    from assent.consent.permit import Permit
 
 _CONSENT = load("consent")
 _DERIVATIONS = load("derivations")
@@ -210,83 +211,6 @@ async def _everybody(connection: Connection, controller_id: ControllerId) -> lis
     ):
         found += page
     return found
-
-
-async def load_components(
-    connection: Connection,
-    controller_id: ControllerId,
-    policy: Policy,
-    known: Sequence[Known],
-    *,
-    evidence: bool = True,
-) -> Loaded:
-    """Return the whole components of these identifiers, and what stands for them. No feature, no message.
-
-    Without `evidence` neither links nor statements are loaded: such components are never to be derived anew.
-    """
-    views = (COMPONENTS, RESOLUTION, *policy.views)
-    nodes = {one.node.id: one for one in known}
-    clusters = await identity_store.clusters_around(connection, controller_id, nodes, views)
-    linked: Collection[IdentifierId] = clusters[COMPONENTS].keys() if evidence else ()
-    for other in await identity_store.known_by_id(connection, controller_id, set(linked) - nodes.keys()):
-        nodes[other.node.id] = other
-    proving = nodes if evidence else ()
-    links = await identity_store.links_among(connection, controller_id, linked)
-    denied = await identity_store.denied_among(connection, controller_id, proving)
-    said = await consent_store.statements_of(connection, controller_id, proving)
-    permits = await consent_store.permits_of(connection, controller_id, policy, nodes)
-    groups: dict[ProfileId, list[IdentifierId]] = defaultdict(list)
-    for one in nodes:
-        groups[clusters[COMPONENTS].get(one, ProfileId(one))].append(one)
-    by_group = _links_by_group(links, clusters[COMPONENTS])
-    components, derived = [], []
-    for profile, members in groups.items():
-        inside = frozenset(members)
-        components.append(
-            Component(
-                nodes={one: nodes[one].node for one in members},
-                links={(link.low, link.high, link.kind): link for link in by_group.get(profile, ())},
-                denied={pair: at for pair, at in denied.items() if pair[0] in inside} if denied else {},
-                statements={one: said[one] for one in members if one in said},
-            )
-        )
-        derived.append(_stored(members, clusters, permits))
-    return Loaded(
-        identifiers={
-            Ref(namespace=one.node.namespace, lookup=one.node.key): one.node.id for one in nodes.values()
-        },
-        denies={number: one.denies for number, one in nodes.items()},
-        seen_by={number: one.seen_by for number, one in nodes.items()},
-        components=components,
-        derived=derived,
-        states={},
-        messages={},
-        sequences={},
-        audience_versions={},
-    )
-
-
-def _links_by_group(
-    links: Iterable[Link], profiles: dict[IdentifierId, ProfileId]
-) -> dict[ProfileId, list[Link]]:
-    grouped: dict[ProfileId, list[Link]] = defaultdict(list)
-    for link in links:
-        grouped[profiles[link.low]].append(link)
-    return grouped
-
-
-def _stored(
-    members: Sequence[IdentifierId],
-    clusters: dict[ViewId, dict[IdentifierId, ProfileId]],
-    permits: dict[IdentifierId, tuple[Permit, ...]],
-) -> Derived:
-    profiles = {}
-    if len(members) > 1:
-        for view, rows in clusters.items():
-            placed = {one: rows[one] for one in members if one in rows}
-            if placed:
-                profiles[view] = placed
-    return Derived(profiles=profiles, permits={one: permits[one] for one in members})
 
 
 async def _save_identity(connection: Connection, controller_id: ControllerId, board: Board) -> None:

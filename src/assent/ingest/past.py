@@ -16,7 +16,7 @@ from assent.database.types import Connection
 from assent.identity.former import Former, links_then
 from assent.identity.store import former_around, known_by_id, known_since
 from assent.ingest.component import Component, bonds_of, heard, resolution_of
-from assent.ingest.fold import load_components
+from assent.ingest.loading import load_components
 
 
 class Past(Struct, frozen=True, kw_only=True):

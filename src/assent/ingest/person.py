@@ -31,7 +31,8 @@ from assent.identity.store import known_by_ref
 from assent.identity.views import cut
 from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
 from assent.ingest.facts import Body, Identifier, identifier_at, open_body
-from assent.ingest.fold import load_components, load_states
+from assent.ingest.fold import load_states
+from assent.ingest.loading import load_components
 from assent.ledger.append import Ref
 from assent.ledger.keyring import KeyRing
 

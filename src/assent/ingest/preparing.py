@@ -31,8 +31,8 @@ from assent.identity.store import Known
 from assent.ingest import preparation
 from assent.ingest.alike import Alike
 from assent.ingest.board_parts import Loaded
-from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
+from assent.ingest.loading import load_components
 from assent.ingest.preparation import Preparation, Prepared, Tallied
 from assent.ledger.store import lock_head
 

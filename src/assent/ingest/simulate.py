@@ -23,8 +23,8 @@ from assent.gate.foreseen import AsIf, foresee
 from assent.ingest import preparation
 from assent.ingest.alike import Alike
 from assent.ingest.board_parts import Loaded
-from assent.ingest.fold import load_components
 from assent.ingest.gains import Side, tally
+from assent.ingest.loading import load_components
 from assent.ingest.preparation import Tallied
 from assent.ingest.preparing import BREATH, GENTLE, Pace, Progress, Tally
 

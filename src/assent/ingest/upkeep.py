@@ -41,8 +41,9 @@ from assent.ingest.component import derive
 from assent.ingest.deleting import delete_chunk, noted_after, put_off
 from assent.ingest.erasure_chunks import finish, forget_left_behind
 from assent.ingest.expiring import Expiry
-from assent.ingest.fold import load_components, save, states_of, told_of
+from assent.ingest.fold import save, states_of, told_of
 from assent.ingest.lapsing import covered, narrow_seen, remake, spared, uncovered
+from assent.ingest.loading import load_components
 from assent.ingest.refold import refold
 from assent.ingest.restriction import unrestricted
 from assent.ingest.seen import known_by_what_is_left
