@@ -39,6 +39,7 @@ _LEFT: Final = {
         *("refusal", "intake", "release", "release_head", "release_entry", "backfill", "upkeep", "retained"),
         *("preparation", "prepared_cluster", "prepared_denies", "touched"),
         *("feed", "feed_change", "feed_subject", "webhook", "ping"),
+        *("deletion", "release_reference", "account_change"),
     ),
     "projection": (
         "policy",
@@ -72,11 +73,12 @@ o.seq + {copy} * (
 """
 
 _COLUMNS: Final = """
-SELECT c.table_schema AS schema, c.table_name AS table, array_agg(c.column_name::text) AS columns
+SELECT table_schema AS schema, table_name AS table, array_agg(c.column_name::text) AS columns
 FROM information_schema.columns AS c
-WHERE c.table_schema IN ('ledger', 'projection')
-GROUP BY c.table_schema, c.table_name
-ORDER BY c.table_schema, c.table_name
+INNER JOIN information_schema.tables AS t USING (table_schema, table_name)
+WHERE table_schema IN ('ledger', 'projection') AND t.table_type = 'BASE TABLE'
+GROUP BY table_schema, table_name
+ORDER BY table_schema, table_name
 """
 
 _MOVED: Final = (

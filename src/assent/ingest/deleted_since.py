@@ -25,8 +25,8 @@ from assent.features.accumulate import Content
 from assent.identity.store import known_by_id, known_since
 from assent.ingest.component import Derived, union
 from assent.ingest.facts import EventBody, open_body
-from assent.ingest.loading import load_components
 from assent.ingest.gains import Span
+from assent.ingest.loading import load_components
 from assent.ledger.entries import Entry
 from assent.ledger.keyring import KeyRing
 
