@@ -25,6 +25,7 @@ from assent.audiences.answers import Asking
 from assent.audiences.feed import Present, Step, follow, in_order
 from assent.audiences.lease import Feed, Feeds, Ids, LeaseLost
 from assent.audiences.live import Live, Standing
+from assent.audiences.moving import Kept, moved
 from assent.audiences.shelf import AudienceShelf
 from assent.core.errors import (
     AssentError,
@@ -63,13 +64,15 @@ _log = structlog.get_logger()
 class _Followed:
     """What this worker knows of a feed that it writes, as of its last commit."""
 
-    __slots__ = ("commits", "entered", "lock", "looked", "others", "turn")
+    __slots__ = ("commits", "entered", "kept", "lock", "looked", "others", "turn")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.commits = -1
         self.turn = -1
         self.looked = Instant(0)
+        self.kept: Kept | None = None
+        """Who was a member at `turn`."""
         self.entered: Ids = np.zeros(0, np.int64)
         self.others: Ids = np.zeros(0, np.int64)
 
@@ -149,9 +152,11 @@ class Following:
             if feed.position == feed.head and self._clock() - followed.looked < _QUIET:
                 continue
             try:
-                await self._advance(feed)
+                await self._advance(feed, patient=False)
             except LeaseLost:
                 self._followed.pop((feed.controller_id, feed.id), None)
+            except Unavailable:
+                continue  # its people are being loaded
             except Refused as error:
                 # The purpose or the rule is no longer what the policy declares: there is nobody to tell of.
                 _log.warning("feed cannot be followed", code=error.code)
@@ -178,21 +183,21 @@ class Following:
             found = await page(self._door, connection, position.purpose.id, wanted)
         return None if found is None else (found, position.sequence)
 
-    async def _advance(self, feed: Feed) -> None:
+    async def _advance(self, feed: Feed, *, patient: bool = True) -> None:
         """Write what changed since the last commit. Raises LeaseLost."""
         followed = self._followed[feed.controller_id, feed.id]
         async with followed.lock:
             await self._held(feed, followed)
-            async with self._live.current(feed.controller_id, feed.purpose) as standing:
+            async with self._live.current(feed.controller_id, feed.purpose, patient=patient) as standing:
                 turn = standing.journal.turn
-                members = await self._members(feed, standing)
+                members = await self._members(feed, followed, standing)
                 affected = _affected(followed, members, standing)
                 steps = await self._steps(feed, standing, members, affected)
                 sequence, now = standing.position.sequence, standing.position.now
             try:
                 await self._write(feed, followed, steps, sequence, now)
             except BaseException:
-                followed.commits = -1  # what was stored is read again
+                followed.commits, followed.kept = -1, None  # what was stored is read again
                 raise
             followed.turn, followed.looked = turn, self._clock()
 
@@ -203,18 +208,25 @@ class Following:
             followed.entered, followed.others = stored.entered, stored.others
             followed.commits, followed.turn = commits, -1
 
-    async def _members(self, feed: Feed, standing: Standing) -> Ids:
+    async def _members(self, feed: Feed, followed: _Followed, standing: Standing) -> Ids:
+        before, followed.kept = followed.kept, None
         known = await self._shelf.of_purpose(feed.controller_id, feed.purpose)
         saved = known.get(feed.audience)
         if saved is None:
             return np.zeros(0, np.int64)
         rules = {one.id: one.rule for one in known.values()}
+        policy, population, now = standing.position.policy, standing.population, standing.position.now
+        touched = standing.journal.since(followed.turn) if followed.turn >= 0 else None
         try:
-            question = standing.population.ask(saved.rule, standing.position.now, rules)
-            return await asyncio.to_thread(question.members)
+            members = moved(before, feed.audience, rules, policy, population, touched, now)
+            if members is None:
+                question = population.ask(saved.rule, now, rules)
+                members = await asyncio.to_thread(question.members)
         except Refused:
             # The policy changed under the rule: nobody is a member until it is mended.
             return np.zeros(0, np.int64)
+        followed.kept = Kept(rules=rules, policy=policy, members=members)
+        return members
 
     async def _steps(self, feed: Feed, standing: Standing, members: Ids, affected: Ids) -> list[Step]:
         steps: dict[str, Step] = {}

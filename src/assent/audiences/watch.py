@@ -212,6 +212,18 @@ class Watch:
         }
 
 
+def moved_by_time(rule: Rule, policy: Policy, rules: Mapping[str, Rule]) -> bool:
+    """Say whether time may move somebody in or out whom the gate shows no otherwise than before."""
+    return any(
+        isinstance(leaf, Recent)
+        or (
+            not isinstance(leaf, Bucket | Tier)
+            and begins(feature_named(policy, leaf.feature), Instant(0)) is not None
+        )
+        for leaf in _leaves(rule, policy, rules, set())
+    )
+
+
 def _leaves(
     rule: Rule, policy: Policy, rules: Mapping[str, Rule], passed: set[str]
 ) -> Iterator[Positive | Bucket | Tier]:

@@ -1,0 +1,111 @@
+"""Asking about those alone who were looked at again says what asking everybody says."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from assent.audiences import moving as moving_module
+from assent.audiences.engine import Population
+from assent.audiences.moving import Kept, moved
+from assent.audiences.rule import parse
+from assent.audiences.seen import Shown
+from assent.core.ids import ProfileId
+from assent.core.time import DAY, FOREVER, Instant
+from tests.property.audiences.worlds import ASKING, POLICY, START, Asked, asked, shown
+
+LAWS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+CANARY = settings(
+    LAWS,
+    max_examples=2_000,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+)
+
+steps = st.lists(
+    st.one_of(
+        st.integers(0, 3).flatmap(shown),
+        st.integers(0, 3).map(ProfileId),
+        st.sampled_from([10, DAY, DAY + 10, 5 * DAY]),
+    ),
+    min_size=2,
+    max_size=8,
+)
+"""Facts (a profile as it is shown from now on, one dropped) and steps of the clock."""
+
+
+def as_the_gate_shows(one: Shown, now: Instant) -> Shown:
+    """Return what the gate says: a value's change is still to come, and so is every permit's opening."""
+    turns = [permit.since for permit in one.permits if permit.since > now]
+    until = one.valid_until if one.valid_until > now else FOREVER
+    return msgspec.structs.replace(one, valid_until=min([until, *turns]))
+
+
+def moving_equals_recomputing(question: Asked, some: Iterable[Shown | int]) -> None:
+    rules = question.audiences | {"asking": question.rule}
+    population, now = Population(POLICY, ASKING, most=5, waiting=2, waste=0.7), Instant(START)
+    kept: Kept | None = None
+    for step in some:
+        touched: set[ProfileId] = set()
+        if isinstance(step, Shown):
+            population.put(as_the_gate_shows(step, now))
+            touched = {step.profile}
+        elif step <= 3:
+            population.drop(ProfileId(step))
+            touched = {ProfileId(step)}
+        else:
+            now = Instant(now + step)
+        for profile in map(ProfileId, population.stale(now).tolist()):
+            held = population.shown(profile)
+            assert held is not None
+            population.put(as_the_gate_shows(held, now))
+            touched.add(profile)
+        right = population.members(rules["asking"], now, rules)
+        found = moved(kept, "asking", rules, POLICY, population, touched, now)
+        assert found is None or np.array_equal(found, right)
+        kept = Kept(rules=rules, policy=POLICY, members=right if found is None else found)
+
+
+@LAWS
+@given(asked(), steps)
+def test_asking_those_looked_at_again_equals_asking_everybody(
+    question: Asked, some: list[Shown | int]
+) -> None:
+    moving_equals_recomputing(question, some)
+
+
+def test_everybody_is_asked_about_where_it_may_be_anybody_or_rules_or_policy_are_others() -> None:
+    population, now = Population(POLICY, ASKING), Instant(START)
+    rules = {"asking": parse({"op": "all"})}
+    kept = Kept(rules=rules, policy=POLICY, members=np.array([1], np.int64))
+    other = {"asking": parse({"op": "known", "feature": "country"})}
+    assert moved(kept, "asking", rules, POLICY, population, {ProfileId(1)}, now) is not None
+    assert moved(None, "asking", rules, POLICY, population, set(), now) is None
+    assert moved(kept, "asking", rules, POLICY, population, None, now) is None
+    assert moved(kept, "asking", other, POLICY, population, set(), now) is None
+    assert moved(kept, "asking", rules, msgspec.structs.replace(POLICY), population, set(), now) is None
+
+
+def time_moves_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moving_module, "moved_by_time", lambda *_: False)
+
+
+def who_left_stays(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(np, "setdiff1d", lambda one, _, **__: one)
+
+
+MOVES = CANARY(given(asked(), steps)(moving_equals_recomputing))
+
+
+@pytest.mark.parametrize("plant", [time_moves_nobody, who_left_stays])
+def test_a_planted_fault_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        MOVES()
