@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, PurposeMask, members
 from assent.core.policy import Policy
+from assent.core.time import DAY, Instant, shifted
 from assent.features.accumulate import State
 from assent.ingest.board import Board
 from assent.ingest.board_parts import StateKey
@@ -52,6 +53,15 @@ def narrow_seen(board: Board, known: Mapping[IdentifierId, PurposeMask]) -> None
         for number, purpose in board.policy.purposes.items():
             if (seen & ~left) >> number & 1:
                 board.bump(Change(number, derived.profile(purpose.view, one), narrowing=True))
+
+
+def grace(policy: Policy, now: Instant) -> int:
+    """Return how long what a policy closes is kept, in microseconds: an activation may be a mistake.
+
+    Half of the time within which everything is to be gone, half a day at most.
+    """
+    within = (shifted(now, purpose.erase_within) - now for purpose in policy.purposes.values())
+    return min(DAY, *within) // 2
 
 
 def covered(policy: Policy) -> tuple[list[CategoryId], list[PurposeMask]]:

@@ -42,7 +42,7 @@ from assent.ingest.deleting import delete_chunk, noted_after, put_off
 from assent.ingest.erasure_chunks import finish, forget_left_behind
 from assent.ingest.expiring import Expiry
 from assent.ingest.fold import save, states_of, told_of
-from assent.ingest.lapsing import covered, narrow_seen, remake, spared, uncovered
+from assent.ingest.lapsing import covered, grace, narrow_seen, remake, spared, uncovered
 from assent.ingest.loading import load_components
 from assent.ingest.refold import refold
 from assent.ingest.restriction import unrestricted
@@ -232,12 +232,16 @@ class Upkeep:
                 board.strip(closing)
                 self.done["lapsed"] += 1
 
-    # (2) what the policy lets a purpose use no longer, of nobody
+    # (2) what the policy lets a purpose use no longer, of nobody; not before a mistake could be noticed
 
     async def _uncovered(self) -> None:
         policy, _ = await load_policy(self._connection, self._controller_id, await self._version())
         task, until, after = f"policy:{policy.version}", self._clock(), IdentifierId(-1)
-        if until < (await self._connection.fetchval(_SQL.progress, self._controller_id, task) or 0):
+        due = await self._connection.fetchval(_SQL.progress, self._controller_id, task)
+        if due is None:
+            await self._progress(task, until + grace(policy, until))
+            return
+        if until < due:
             return
         categories, carried = covered(policy)
         waits = False
