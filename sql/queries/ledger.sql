@@ -358,6 +358,19 @@ WHERE
     p.controller_id = $1
     AND p.entry_index = any($2::bigint[]);
 
+-- name: told_contents
+-- What is kept of what these identifiers said of accounts, sealed, in order of event time.
+SELECT
+    c.identifier_id,
+    c.at,
+    c.sealed
+FROM ledger.kept_content AS c
+WHERE
+    c.controller_id = $1
+    AND c.identifier_id = any($2::bigint[])
+    AND c.slot IS NOT NULL
+ORDER BY c.at, c.entry_index, c.part;
+
 -- name: leaves_at
 -- The leaves of these entries.
 SELECT

@@ -22,6 +22,36 @@ def shipped() -> Documents:
     return deepcopy(_read())
 
 
+def with_companies() -> Documents:
+    """Return the shipped documents with companies, of which three purposes may know."""
+    documents = changed(changed(shipped(), "identity", _COMPANIES), "features", _OF_COMPANIES)
+    for purpose in ("personalisation", "analytics", "advertising"):
+        documents["purposes"]["purposes"][purpose]["categories"].append("company")
+    return documents
+
+
+_COMPANIES = """
+[accounts.company]
+from = ["groupId"]
+"""
+
+_OF_COMPANIES = """
+[categories.company]
+titles.en = "The company you belong to"
+accounts = ["company"]
+
+[features.company_plan]
+type = "text"
+trait = "plan"
+account = "company"
+
+[features.company_seats]
+type = "number"
+trait = "seats"
+account = "company"
+"""
+
+
 def put(documents: Documents, document: str, path: tuple[str | int, ...], value: object) -> Documents:
     """Return the documents with one key set, in place; a missing table on the way is made."""
     node: Any = documents.setdefault(document, {})

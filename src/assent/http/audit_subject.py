@@ -22,7 +22,16 @@ from assent.http.officer import PAGE, Limit, accessed
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
 from assent.ingest.facts import Body, Identifier, StatedBody
-from assent.ingest.person import Person, Standing, bodies_of, conflicts, find_person, standings, values_of
+from assent.ingest.person import (
+    Person,
+    Standing,
+    belongings_of,
+    bodies_of,
+    conflicts,
+    find_person,
+    standings,
+    values_of,
+)
 
 
 class SubjectBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +48,7 @@ class SubjectBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     opt=shape(by="dpo, admin", body=SubjectBody, answer=dict[str, Any], at_least=True),
 )
 async def about(request: AnyRequest) -> Response[bytes]:
-    """Return a person's identifiers, statements with their entries, and what decides now, per purpose."""
+    """Return a person: identifiers, accounts, statements with their entries, and what decides now."""
     who = await caller(request, Role.DPO, Role.ADMIN)
     body = await body_of(request, SubjectBody)
     async with moment(request, who) as present:
@@ -47,6 +56,7 @@ async def about(request: AnyRequest) -> Response[bytes]:
         person = await find_person(present.connection, who.controller_id, present.policy, [ref], present.now)
         known = person.cluster.members if person.is_known else ()
         values = await values_of(present.connection, present.ring, who.controller_id, known)
+        belongs = await belongings_of(present.connection, present.ring, who.controller_id, known)
         said = _in_order(person, known)
         page = said[body.after : body.after + body.limit]
         bodies = await bodies_of(
@@ -57,6 +67,7 @@ async def about(request: AnyRequest) -> Response[bytes]:
     document = {
         "tier": person.tier if person.is_known else None,
         "identifiers": [_identifier(present.policy, person, one, values) for one in known],
+        "accounts": [_belonging(present.policy, *one) for one in belongs],
         "statements": [_said(present.policy, one, bodies.get(one.entry)) for one in page],
         "next": body.after + body.limit if more else None,
         "decisions": [_decision(present.policy, one) for one in standings(person)],
@@ -82,6 +93,16 @@ def _identifier(
         "namespace": None if namespace is None else namespace.name,
         "value": values[one].value if one in values else None,
         "claimed": one not in person.own,
+    }
+
+
+def _belonging(policy: Policy, one: IdentifierId, account: Identifier, at: Instant) -> dict[str, object]:
+    family = policy.accounts.get(account.namespace)
+    return {
+        "id": f"i:{one}",
+        "account": None if family is None else family.name,
+        "value": account.value,
+        "since": format_time(at),
     }
 
 

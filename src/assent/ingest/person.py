@@ -30,7 +30,7 @@ from assent.identity.resolve import Node
 from assent.identity.store import known_by_ref
 from assent.identity.views import cut
 from assent.ingest.component import Component, Derived, bonds_of, derive, heard, resolution_of
-from assent.ingest.facts import Body, Identifier, identifier_at, open_body
+from assent.ingest.facts import Body, Identifier, identifier_at, open_body, open_content
 from assent.ingest.fold import load_states
 from assent.ingest.loading import load_components
 from assent.ledger.append import Ref
@@ -131,6 +131,18 @@ async def bodies_of(
     """Return what the payloads of entries say. An erased one is missing."""
     rows = await connection.fetch(_SQL.payloads_of, controller_id, sorted(entries))
     return {row["entry_index"]: open_body(ring, controller_id, row["sealed"]) for row in rows}
+
+
+async def belongings_of(
+    connection: Connection, ring: KeyRing, controller_id: ControllerId, ids: Iterable[IdentifierId]
+) -> list[tuple[IdentifierId, Identifier, Instant]]:
+    """Return the accounts that identifiers are kept to belong to, since when, in order of event time."""
+    found = []
+    for one, at, sealed in await connection.fetch(_SQL.told_contents, controller_id, sorted(ids)):
+        content = open_content(ring, controller_id, sealed)
+        if content.account is not None and not content.data:
+            found.append((one, content.account, Instant(at)))
+    return found
 
 
 def person_of(

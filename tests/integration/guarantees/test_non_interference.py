@@ -12,6 +12,7 @@ from assent.audiences.shelf import Audience, AudienceShelf
 from assent.core.ids import ControllerId, IdentifierId, PurposeId
 from assent.gate.references import References
 from assent.identity import views
+from assent.ingest import accounts
 from assent.ingest.board import Board
 from assent.ingest.changing import Change
 from assent.resources import sql_folder
@@ -30,6 +31,7 @@ from tests.integration.guarantees.worlds import (
     world,
 )
 from tests.support.database import TestDatabase, ask, clone, run
+from tests.support.policy_documents import Documents, with_companies
 
 PURPOSES = ("personalisation", "analytics", "service")
 OTHER = {"personalisation": "analytics", "analytics": "personalisation", "service": "analytics"}
@@ -141,14 +143,18 @@ def two_databases(fresh_database: TestDatabase, template_database: str) -> Itera
 
 
 async def compared(
-    databases: list[TestDatabase], folder: Path, purpose: str, steps: list[Step]
+    databases: list[TestDatabase],
+    folder: Path,
+    purpose: str,
+    steps: list[Step],
+    documents: Documents | None = None,
 ) -> list[tuple[Answer, Answer]]:
     """Return the answers by which an engine of the purpose tells the two worlds apart."""
     received = []
     for number, database in enumerate(databases):
         place = folder / str(number)
         shutil.rmtree(place, ignore_errors=True)
-        async with world(database, place, folder / "ring.json") as service:
+        async with world(database, place, folder / "ring.json", documents) as service:
             received.append(await lived(service, purpose, steps, fuller=bool(number)))
     return list(differences(*received))
 
@@ -249,3 +255,71 @@ async def test_numbers_that_count_everybodys_releases_are_found(
 
     monkeypatch.setattr(References, "take", of_all)
     assert await compared(two_databases, folder, "service", answers_to_others())
+
+
+def grouped(who: str, company: str, **traits: object) -> Step:
+    body = {"anonymousId": who, "groupId": company, "traits": traits}
+    return Step(path="/v1/group", key="collector", body=body)
+
+
+def companies() -> list[Step]:
+    """What members told of their companies; hidden, those of whom personalisation may not use that."""
+    rule = {"op": "eq", "feature": "company_plan", "value": "pro"}
+    others = ("anonymous_id:b1", "anonymous_id:c9")
+    return [
+        audience("buyers", PURPOSES[:2], rule),
+        audience("not_big", PURPOSES[:2], {"op": "not", "of": rule}),
+        *(says(f"anonymous_id:a{number}", "personalisation", "given") for number in (1, 2, 3)),
+        grouped("a1", "acme", plan="pro", seats=3),
+        *hidden(*(says(one, "analytics", "given") for one in others)),
+        *hidden(says("anonymous_id:b1", "personalisation", "refused")),
+        *hidden(grouped("b1", "acme", plan="free", seats=9), grouped("c9", "globex", plan="pro")),
+        grouped("a2", "acme"),
+        grouped("a3", "globex"),
+        ASK,
+        *hidden(grouped("c9", "acme", seats=None), grouped("b1", "globex", plan="pro")),
+        *hidden(says("anonymous_id:c9", "analytics", "withdrawn")),
+        ASK,
+    ]
+
+
+async def test_what_members_told_whom_a_purpose_may_not_use_is_not_seen_in_their_company(
+    two_databases: list[TestDatabase], folder: Path
+) -> None:
+    assert await compared(two_databases, folder, "personalisation", companies(), with_companies()) == []
+
+
+def told_before() -> list[Step]:
+    """Somebody told of a company for analytics alone, which is hidden, and gave personalisation after."""
+    return [
+        *companies()[:6],
+        says("anonymous_id:a4", "analytics", "given"),
+        *hidden(grouped("a4", "acme", plan="free")),
+        says("anonymous_id:a4", "personalisation", "given"),
+        grouped("a2", "acme"),
+        ASK,
+    ]
+
+
+TOLD_FOR_ANY = "((t.basis >> g.purpose_id) & 1 = 1 AND t.at >= g.since)"
+
+
+async def test_a_gate_that_shows_what_was_told_for_another_purpose_is_found(
+    two_databases: list[TestDatabase], folder: Path
+) -> None:
+    for database in two_databases:
+        await ask(database.dsn(), gate_without(TOLD_FOR_ANY))
+    assert await compared(two_databases, folder, "personalisation", told_before(), with_companies())
+
+
+async def test_what_was_told_for_another_purpose_before_is_not_seen(
+    two_databases: list[TestDatabase], folder: Path
+) -> None:
+    assert await compared(two_databases, folder, "personalisation", told_before(), with_companies()) == []
+
+
+async def test_a_sequence_that_counts_what_members_told_others_is_found(
+    two_databases: list[TestDatabase], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "_sees", lambda *_: True)
+    assert await compared(two_databases, folder, "personalisation", told_before(), with_companies())

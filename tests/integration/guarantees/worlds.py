@@ -17,6 +17,7 @@ from assent.audiences.following import Following
 from assent.core.time import MINUTE, SECOND
 from assent.ledger.keyring import create_ring
 from tests.support.database import TestDatabase
+from tests.support.policy_documents import Documents
 from tests.support.service import (
     InProcess,
     SteppedClock,
@@ -89,13 +90,15 @@ ASK = Step(path="ask", key="engine", body={}, pause=40 * MINUTE)
 
 
 @asynccontextmanager
-async def world(database: TestDatabase, folder: Path, ring: Path) -> AsyncIterator[InProcess]:
+async def world(
+    database: TestDatabase, folder: Path, ring: Path, documents: Documents | None = None
+) -> AsyncIterator[InProcess]:
     """Yield a service on a database, with a copy of the ring that both worlds share."""
     settings = settings_for(folder, database.dsn())
     share(ring, ring_path(settings))
     # Feeds move when they are read: the second at which a worker looks by itself is nobody's choice.
     with patch.object(Following, "follow_all", lambda _: asyncio.sleep(0)):
-        async with in_process(settings, SteppedClock()) as service:
+        async with in_process(settings, SteppedClock(), documents) as service:
             yield service
 
 

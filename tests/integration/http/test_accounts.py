@@ -1,43 +1,16 @@
 """Whoever belongs to an account has its traits, as far as the purpose may use those who told them."""
 
+from random import Random
+
 import pytest
 import pytest_asyncio
 
 from assent.core.time import SECOND, Instant, format_time
 from tests.integration.http.conftest import OpenShop
-from tests.integration.http.shop import Shop
-from tests.support.policy_documents import Documents, changed, shipped
+from tests.integration.http.shop import Shop, subject
+from tests.support.policy_documents import with_companies
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-ACCOUNTS = """
-[accounts.company]
-from = ["groupId"]
-"""
-
-FEATURES = """
-[categories.company]
-titles.en = "The company you belong to"
-accounts = ["company"]
-
-[features.company_plan]
-type = "text"
-trait = "plan"
-account = "company"
-
-[features.company_seats]
-type = "number"
-trait = "seats"
-account = "company"
-"""
-
-
-def with_companies() -> Documents:
-    """Return the shipped policy with companies that personalisation and advertising may know of."""
-    documents = changed(changed(shipped(), "identity", ACCOUNTS), "features", FEATURES)
-    for purpose in ("personalisation", "advertising"):
-        documents["purposes"]["purposes"][purpose]["categories"].append("company")
-    return documents
 
 
 async def group(shop: Shop, who: str, company: str, **traits: object) -> None:
@@ -166,6 +139,51 @@ async def test_time_that_ends_the_tellers_consent_ends_what_they_told(shop: Shop
     shop.clock.step(120 * SECOND)
     assert await members(shop, "pros") == 0
     assert await plan(shop, "personalisation", "b1") is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_order_of_arrival_does_not_matter(shop: Shop, seed: int) -> None:
+    await consenting(shop, "a1", "b1", "c1")
+    began = shop.clock.now
+    shop.clock.step(100 * SECOND)
+    said: list[tuple[str, str, dict[str, object]]] = [
+        ("a1", "acme", {"plan": "pro", "seats": 1}),
+        ("b1", "acme", {"plan": "free"}),
+        ("a1", "globex", {"plan": "trial"}),
+        ("c1", "acme", {"seats": 3}),
+        ("b1", "globex", {}),
+        ("b1", "acme", {"seats": 2}),
+    ]
+    calls = [
+        {
+            "type": "group",
+            "anonymousId": who,
+            "groupId": company,
+            "traits": traits,
+            "timestamp": format_time(Instant(began + (10 + place) * SECOND)),
+        }
+        for place, (who, company, traits) in enumerate(said)
+    ]
+    Random(seed).shuffle(calls)
+    for call in calls:
+        await shop.ask("POST", "/v1/batch", {"batch": [call]}, by="collector")
+    seen = (
+        await shop.decide("personalisation", *(f"anonymous_id:{one}" for one in ("a1", "b1", "c1")))
+    ).json()
+    told = [
+        {name: value for name, value in one["features"].items() if name.startswith("company")}
+        for one in seen["decisions"]
+    ]
+    acme = {"company_plan": "free", "company_seats": 2}
+    assert told == [{"company_plan": "trial"}, acme, acme]
+
+
+async def test_an_officer_sees_what_somebody_belongs_to(shop: Shop) -> None:
+    await consenting(shop, "a1")
+    await group(shop, "a1", "acme", plan="pro")
+    seen = await shop.post("/v1/audit/subject", {"subject": subject("anonymous_id:a1")}, by="dpo", status=200)
+    (belonging,) = seen["accounts"]
+    assert (belonging["account"], belonging["value"]) == ("company", "acme")
 
 
 @pytest.mark.parametrize(
