@@ -48,7 +48,7 @@ POSSIBLE: Final[Mapping[Aggregate, tuple[ValueType, ...]]] = {
 
 _WITHOUT_PATH: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST_TIME, Aggregate.LAST_TIME})
 _OF_CART: Final = frozenset({"amount", "cleared", "removed"})
-_BY_AGGREGATE: Final = ("event", "path", "window", "less", "size", "amount", "cleared", "removed")
+_BY_AGGREGATE: Final = ("account", "event", "path", "window", "less", "size", "amount", "cleared", "removed")
 _NEVER_NEEDED: Final = frozenset({"window", "size", "less"})
 _FEW: Final = 3
 """Values of `top` where none is said."""

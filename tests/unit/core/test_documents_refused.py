@@ -116,6 +116,15 @@ PURPOSES = [
 ]
 
 FEATURES = [
+    (
+        'categories.orders.accounts = ["company"]',
+        "orders.accounts.0: expected nothing here: none is declared",
+    ),
+    (
+        '[features.x]\ntype = "text"\ntrait = "plan"\naccount = "company"',
+        "features.x.account: expected one that a category",
+    ),
+    ('features.order_count.account = "company"', "order_count.account: expected none beside count"),
     ('categories.orders.also = ["x"]', "categories.orders.also.0: expected one of advertising, analytics, "),
     (
         'categories.contact.also = ["analytics"]',
@@ -210,6 +219,24 @@ NAMESPACES = [
 ]
 
 OTHERS = [
+    ("identity", "accounts.company = {}", "accounts.company.from: missing"),
+    ("identity", "accounts.company.from = []", "company.from: expected at least one path such as groupId"),
+    (
+        "identity",
+        'accounts.company.from = ["userId"]',
+        "company.from.0: expected its own path; user_id has it",
+    ),
+    ("identity", 'accounts.company.from = ["context.ip"]', "company.from.0: expected no network address"),
+    (
+        "identity",
+        'accounts.user_id.from = ["groupId"]',
+        "accounts.user_id: expected a name of its own; a namespace has",
+    ),
+    (
+        "identity",
+        'accounts.company = { from = ["groupId"], kind = "person" }',
+        "accounts.company.kind: unknown key",
+    ),
     (
         "identity",
         'blocked_patterns = ["*"]',
