@@ -239,7 +239,7 @@ class Upkeep:
         task, until, after = f"policy:{policy.version}", self._clock(), IdentifierId(-1)
         due = await self._connection.fetchval(_SQL.progress, self._controller_id, task)
         if due is None:
-            await self._progress(task, until + grace(policy, until))
+            await self._progress(task, Instant(until + grace(policy, until)))
             return
         if until < due:
             return
