@@ -1,7 +1,7 @@
 """Everyone whom a purpose may see, in memory, and the count and members of a rule among them.
 
-Fed by the gate alone: what is held here was released for this purpose. `Population` belongs to one thread,
-the event loop. `ask` takes what a question needs of this moment, in well under a millisecond; the `Question`
+Fed by the gate alone: what is held here was released for this purpose. `Population` belongs to one thread at
+a time. `ask` takes what a question needs of this moment, in well under a millisecond; the `Question`
 then counts in any thread while the population goes on changing.
 
 People stand in segments, which are never written: who changes leaves a segment (one bit) and waits, with
@@ -40,8 +40,8 @@ from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
 from assent.features.catalogue import Value
 
-MOST: Final = 262_144
-"""Slots a segment at most. A bitmap of one fits a processor's nearest cache."""
+MOST: Final = 1_048_576
+"""Slots a segment at most. Its bitmaps fit a processor's own cache; asking takes about as long for few."""
 
 WAITING: Final = 128
 """Who changed becomes a segment when so many others have."""
@@ -137,8 +137,10 @@ class Population:
         self._compact()
 
     def tidy(self) -> None:
-        """Leave nothing in memory of who was dropped or changed."""
-        self._compact(waste=0.0)
+        """Leave nothing in memory of who left one segment: the one that most have left."""
+        left = max(self._segments, key=lambda segment: len(segment) - segment.alive, default=None)
+        if left is not None and left.alive < len(left):
+            self._replace([left])
 
     def shown(self, profile: ProfileId) -> Shown | None:
         """Return a profile as the gate showed it, cut to what the purpose may ever see; None if not held."""
@@ -270,9 +272,9 @@ class Population:
         for feature, book in self._books.items():
             book.release(segment.codes(feature))
 
-    def _compact(self, waste: float | None = None) -> None:
+    def _compact(self) -> None:
         """Make segments anew that many have left, and join those of about one size."""
-        kept = 1 - (self._waste if waste is None else waste)
+        kept = 1 - self._waste
         for segment in [one for one in self._segments if one.alive < kept * len(one)]:
             self._replace([segment])
         sizes: dict[int, list[Segment]] = {}
@@ -282,7 +284,7 @@ class Population:
         for alike in sizes.values():
             if len(alike) >= _JOINED:
                 self._replace(alike)
-                self._compact(waste)
+                self._compact()
                 return
 
     def _replace(self, segments: list[Segment]) -> None:

@@ -25,11 +25,13 @@ from assent.audiences.loading import apart, batch_of
 from assent.audiences.shelf import shown
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId, NamespaceId, ProfileId
+from assent.core.time import BEGINNING, MINUTE
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.door import Door, Exported, Position
 from assent.gate.page import Page, pages
+from assent.gate.profile import Profile
 
 if TYPE_CHECKING:
     from assent.core.policy import Policy
@@ -44,6 +46,9 @@ _PAGE: Final = 5_000
 
 PATIENCE_S: Final = 5.0
 """How long a question waits for a population that is being loaded."""
+
+_TIDY: Final = MINUTE
+"""How often what people left behind in memory is looked for, a segment at a time."""
 
 _LOADS: Final = 1
 """Populations loaded at once: each takes a connection and a core."""
@@ -65,7 +70,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("journal", "loading", "lock", "policy", "population", "sequence")
+    __slots__ = ("journal", "loading", "lock", "policy", "population", "sequence", "tidied")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -73,6 +78,7 @@ class _Held:
         self.population: Population | None = None
         self.policy: Policy | None = None
         self.sequence = -1
+        self.tidied = BEGINNING
         self.loading: asyncio.Task[None] | None = None
 
 
@@ -179,6 +185,9 @@ class Live:
         held.population = None
         held.journal.note(touched)
         await self._refetch(connection, population, position, sorted(touched))
+        if not 0 <= position.now - held.tidied < _TIDY:
+            await asyncio.to_thread(population.tidy)
+            held.tidied = position.now
         held.population, held.sequence = population, position.sequence
         return population
 
@@ -192,8 +201,8 @@ class Live:
         for start in range(0, len(touched), _PAGE):
             page = touched[start : start + _PAGE]
             found = await self._door.look(connection, position, page)
-            population.drop_all(set(page) - {profile.id for profile in found})
-            population.put_all(shown(profile) for profile in found)
+            # Once in a while this makes a large segment anew: not while others wait for the event loop.
+            await asyncio.to_thread(_apply, population, page, found)
 
     async def _load(self, controller_id: ControllerId, purpose: str, held: _Held) -> None:
         """Load everybody as of one snapshot, and hold them."""
@@ -233,6 +242,11 @@ class Progress:
     def __init__(self, of: int) -> None:
         self.loaded = 0
         self.of = of
+
+
+def _apply(population: Population, asked: Sequence[ProfileId], found: Sequence[Profile]) -> None:
+    population.drop_all(set(asked) - {profile.id for profile in found})
+    population.put_all(shown(profile) for profile in found)
 
 
 def _fill(population: Population, position: Position, page: Page) -> None:

@@ -114,7 +114,6 @@ def changes_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> N
             "",
         )
     population.drop_all(list(people))
-    population.tidy()
     assert all(len(book) == 0 for book in population._books.values())
 
 
