@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from assent.audiences.bits import Scratch, Words, counted
 from assent.audiences.codebook import Codebook
+from assent.audiences.contradiction import never
 from assent.audiences.derive import expanded
 from assent.audiences.distinctive import Names, Tally
 from assent.audiences.filling import Batch, batch
@@ -36,7 +37,7 @@ from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
-from assent.core.policy import Feature, Policy
+from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import Value
 
@@ -181,7 +182,8 @@ class Population:
             np.array(sorted({ids[value] for value in values if value in ids}), np.int64)
             for values in planner.lists
         ]
-        return Question(plan, people, now, dict(planner.windows), lists)
+        sets = {feature.id for feature in self._features if feature.type is ValueType.SET}
+        return Question(plan, people, now, dict(planner.windows), lists, never=never(plan, sets))
 
     def names(self, features: Iterable[Feature]) -> Names:
         """Return the values of features by the numbers they have now. Ask first: it numbers who waits."""
@@ -314,8 +316,11 @@ class Question:
         now: Instant,
         windows: Mapping[FeatureId, Instant],
         lists: Sequence[Ints],
+        *,
+        never: bool,
     ) -> None:
         self._plan = plan
+        self._never = never
         self._people = people
         self._now = now
         self._windows = windows
@@ -323,11 +328,12 @@ class Question:
 
     def count(self) -> int:
         """Return for how many profiles the rule is true."""
-        return sum(view.count(self._plan) for view in self._views())
+        return 0 if self._never else sum(view.count(self._plan) for view in self._views())
 
     def members(self) -> npt.NDArray[np.int64]:
         """Return for which profiles the rule is true, lowest id first."""
-        found = [members for members in (view.members(self._plan) for view in self._views()) if len(members)]
+        views = () if self._never else self._views()
+        found = [members for members in (view.members(self._plan) for view in views) if len(members)]
         if not found:
             return np.zeros(0, np.int64)
         # Segments filled in order follow one another; only others need sorting.

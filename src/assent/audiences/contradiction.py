@@ -1,0 +1,63 @@
+"""Plans that can be true for nobody, whoever there is: two parts ask for values that exclude each other.
+
+Pure. Whoever a leaf is true for has a value that it asks for, whole or in part; whoever it is false for has
+another or none. So where all of several must hold of one value and no value is in all, nobody is found.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from assent.audiences.plan import Choice, Every, Nobody, Opposite, Plan, Ranges, Reference, Some
+from assent.core.ids import FeatureId
+
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
+
+
+def never(plan: Plan, sets: AbstractSet[FeatureId]) -> bool:
+    """Say whether the plan is true for nobody. `sets` are features that have several values at once."""
+    codes: dict[FeatureId, set[int]] = {}
+    ends: dict[FeatureId, tuple[int, int]] = {}
+    excluded: list[tuple[FeatureId, int, int]] = []
+    for part in _conjuncts(plan):
+        match part:
+            case Nobody():
+                return True
+            case Some(of=of) if all(never(each, sets) for each in of):
+                return True
+            case Choice(feature=feature, chosen=chosen):
+                asked = set(chosen.codes.tolist())
+                if feature not in sets:
+                    asked &= codes.setdefault(feature, asked)
+                    codes[feature] = asked
+                if not asked:
+                    return True
+            case Ranges(feature=feature, ranges=((least, most),)):
+                low, high = ends.get(feature, (_LEAST, _MOST))
+                low = low if least is None else max(low, least)
+                high = high if most is None else min(high, most)
+                ends[feature] = low, high
+            case Opposite(of=Ranges(feature=feature, ranges=((least, most),))):
+                span = _LEAST if least is None else least, _MOST if most is None else most
+                excluded.append((feature, *span))
+            case _:
+                pass
+    if any(low > high for low, high in ends.values()):
+        return True
+    return any(
+        feature in ends and least <= ends[feature][0] and ends[feature][1] <= most
+        for feature, least, most in excluded
+    )
+
+
+def _conjuncts(plan: Plan) -> Iterator[Plan]:
+    """Yield what must be true all together for the plan to be."""
+    match plan:
+        case Every(of=of):
+            for part in of:
+                yield from _conjuncts(part)
+        case Reference(of=inner):
+            yield from _conjuncts(inner)
+        case Opposite(of=Opposite(of=inner)):
+            yield from _conjuncts(inner)
+        case _:
+            yield plan
