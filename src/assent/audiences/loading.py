@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from assent.audiences.filling import Batch
 from assent.audiences.rows import ABSENT, INTEGER_TYPES, Ints, Ragged, Raw, Rows, begins_of
-from assent.audiences.seen import TIER, TIER_FEATURE, UNSURE
+from assent.audiences.seen import TIER, TIER_FEATURE, unsure
 from assent.audiences.windows import Items
 from assent.core.ids import CategoryMask, FeatureId, ProfileId
 from assent.core.policy import Feature, IdentifierKind, Policy, ValueType
@@ -23,7 +23,7 @@ from assent.features.catalogue import Value
 from assent.features.read import read, reading
 from assent.features.state import EMPTY, Partial, State, joined, merged
 from assent.gate.page import Page
-from assent.gate.profile import ANONYMOUS, readable, tier
+from assent.gate.profile import readable, tier
 
 _Bits = npt.NDArray[np.bool_]
 
@@ -156,7 +156,7 @@ def _identifiers(known: _Known) -> tuple[Ints, Ints]:
 def _tiers(
     policy: Policy, known: _Known, states: Iterable[tuple[int, State]], sure: _Bits
 ) -> dict[int, Value | None]:
-    """Return each person's tier, or that it is not sure."""
+    """Return each person's tier, or what is sure of it."""
     kinds: list[list[IdentifierKind]] = [[] for _ in known.people]
     whose, namespaces = _identifiers(known)
     for who, namespace in zip(whose.tolist(), namespaces.tolist(), strict=True):
@@ -167,7 +167,7 @@ def _tiers(
     found: dict[int, Value | None] = {}
     for who, (own, is_sure) in enumerate(zip(kinds, sure.tolist(), strict=True)):
         seems = tier(own, len(State({}, halves.get(who, ())).sessions))
-        found[who] = seems if is_sure or seems != ANONYMOUS else UNSURE
+        found[who] = seems if is_sure else unsure(seems)
     return found
 
 

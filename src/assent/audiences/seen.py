@@ -18,14 +18,16 @@ from assent.features.catalogue import Value
 TIER: Final = FeatureId(0)
 """Among the values of a profile this one says its tier; no feature has the number."""
 
-UNSURE: Final = "anonymous or known"
-"""Said for a tier where what is hidden may tell that somebody has come back."""
+UNSURE: Final = "anonymous, known or named"
+AT_LEAST_KNOWN: Final = "known or named"
+"""Said for a tier where what is hidden may tell that somebody has come back, or who it is."""
 
 POSSIBLE: Final[Mapping[Value, frozenset[str]]] = {
     "anonymous": frozenset({"anonymous"}),
     "known": frozenset({"known"}),
     "named": frozenset({"named"}),
-    UNSURE: frozenset({"anonymous", "known"}),
+    AT_LEAST_KNOWN: frozenset({"known", "named"}),
+    UNSURE: frozenset({"anonymous", "known", "named"}),
 }
 """What a tier as it is said may be."""
 
@@ -84,6 +86,11 @@ def seen_at(shown: Shown, now: Instant) -> Seen:
                 for category in map(CategoryId, members(opening.categories)):
                     since[category] = max(opening.since, since.get(category, opening.since))
     return Seen(values=shown.values, visible=CategoryMask(visible), since=since, subject=shown.subject)
+
+
+def unsure(seems: Value) -> Value:
+    """Return what is proven of a tier while something of the person is hidden: it may tell more of them."""
+    return {"anonymous": UNSURE, "known": AT_LEAST_KNOWN}.get(str(seems), seems)
 
 
 def value_of(feature: Feature, values: Mapping[FeatureId, Value]) -> Value | None:

@@ -13,7 +13,7 @@ from assent.audiences.goal import read as read_goals
 from assent.audiences.holdout import Arm, Holdout, arm_of
 from assent.audiences.holdout import read as read_holdout
 from assent.audiences.rule import Rule, Score, from_json, parse
-from assent.audiences.seen import TIER, UNSURE, Opening, Seen, Shown, seen_at
+from assent.audiences.seen import TIER, Opening, Seen, Shown, seen_at, unsure
 from assent.core.errors import Refused, UnknownAudience
 from assent.core.ids import ControllerId
 from assent.core.policy import Policy
@@ -160,7 +160,7 @@ def shown(profile: Profile) -> Shown:
     """Return a profile as rules see it."""
     return Shown(
         profile=profile.id,
-        values={**profile.values, TIER: profile.tier if profile.tier_is_sure else UNSURE},
+        values={**profile.values, TIER: profile.tier if profile.tier_is_sure else unsure(profile.tier)},
         permits=tuple(Opening(*permit) for permit in profile.permits),
         valid_until=profile.valid_until,
         subject=profile.subject,

@@ -66,7 +66,7 @@ def purpose(place: Place, name: str, shape: PurposeShape, declared: Declared) ->
     _check_withdrawing(place, shape)
     if shape.links.agreement and LINKING not in declared.purposes:
         raise place.at("links", "agreement").fault(f"expected a purpose {LINKING}, whose statements agree")
-    retroactive = _known(place.at("retroactive"), shape.retroactive, categories)
+    retroactive = _retroactive(place.at("retroactive"), shape, declared, categories)
     return Purpose(
         id=declared.purposes[name],
         name=name,
@@ -279,6 +279,21 @@ def _known(
         if name not in possible:
             raise (place.at(number) if numbered else place).fault(one_of(possible))
     return tuple(dict.fromkeys(names))
+
+
+def _retroactive(
+    place: Place, shape: PurposeShape, declared: Declared, categories: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the categories that the purpose reaches back for; never what is told of accounts.
+
+    There a newer word takes over for the purposes that carry it. Whoever reaches back reads the older one all
+    the same, and would read it again once the newer one is withdrawn.
+    """
+    names = _known(place, shape.retroactive, categories)
+    for number, name in enumerate(names):
+        if declared.categories[name].accounts:
+            raise place.at(number).fault("expected a category without accounts")
+    return names
 
 
 def _mask(numbers: Iterable[CategoryId]) -> CategoryMask:

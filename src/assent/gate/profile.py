@@ -50,7 +50,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     kinds: frozenset[IdentifierKind]
     tier: str
     tier_is_sure: bool
-    """False where what is hidden may tell that somebody has come back who seems anonymous."""
+    """False where what is hidden may tell more: that somebody has come back, or an identifier of a person."""
     permits: tuple[tuple[CategoryMask, Instant, Instant], ...]
     valid_until: Instant
     values: Mapping[FeatureId, Value]
@@ -110,8 +110,8 @@ def _profile(
         id=profile_id,
         subject=subject[2],
         kinds=frozenset(kinds),
-        tier=(seems := tier(kinds, len(state.sessions))),
-        tier_is_sure=seems != ANONYMOUS or visible & told == told,
+        tier=tier(kinds, len(state.sessions)),
+        tier_is_sure=visible & told == told,
         permits=tuple(permits),
         valid_until=valid_until,
         values=values,

@@ -15,7 +15,8 @@ What no category of the policy claims is not among the contents, and so is never
   so that a company's name never becomes a person's.
 - A place that a feature is made of is cut to the feature's grid: the precise one is never stored, and what is
   no place is not kept.
-- What models say of people is taken from a server alone: a browser's word for it is anybody's.
+- What models say of people, and to which account they belong, is taken from a server alone: a browser's word
+  for it is anybody's, and would tell them what others said of the account, or tell the others.
 - A network address is taken out of properties and traits. A trait that a category claims by such a name is
   the network.
 
@@ -65,7 +66,7 @@ def contents(
     if traits:
         for one, data in claims.traits_of(traits).items():
             said.append((one, ContentBody(kind="traits", name="", data=data)))
-    for account in accounts:
+    for account in accounts if server else ():
         said += claims.said_of(account, call)
     if not server:
         said = [one for one in said if one[0] not in claims.profiling]

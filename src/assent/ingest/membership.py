@@ -15,7 +15,7 @@ from assent.audiences.derive import needed_by_all
 from assent.audiences.evaluate import Truth
 from assent.audiences.explain import Part, explained
 from assent.audiences.rule import Rule
-from assent.audiences.seen import TIER, UNSURE, Seen, seen_at
+from assent.audiences.seen import TIER, Seen, seen_at, unsure
 from assent.audiences.shelf import Audience, audience_of, shown
 from assent.consent.decide import decide
 from assent.consent.question import Decision, Question
@@ -27,7 +27,6 @@ from assent.core.time import Instant
 from assent.database.statements import load
 from assent.features.accumulate import EMPTY, absorb, items
 from assent.features.read import window
-from assent.gate.profile import ANONYMOUS
 from assent.ingest.deleted_since import Ledger, known_entries
 from assent.ingest.then import Then, person_then
 
@@ -130,10 +129,10 @@ async def membership(
 
 
 def _without(seen: Seen, lost: Collection[CategoryId]) -> Seen:
-    """Return what is seen without categories; what was in them may tell that somebody had come back."""
+    """Return what is seen without categories; what was in them may tell more of who it was."""
     values = dict(seen.values)
-    if values.get(TIER) == ANONYMOUS:
-        values[TIER] = UNSURE
+    if TIER in values:
+        values[TIER] = unsure(values[TIER])
     return structs.replace(seen, values=values, visible=CategoryMask(seen.visible & ~_mask(lost)))
 
 

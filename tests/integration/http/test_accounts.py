@@ -1,14 +1,18 @@
 """Whoever belongs to an account has its traits, as far as the purpose may use those who told them."""
 
+from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import pytest
 import pytest_asyncio
 
 from assent.core.time import SECOND, Instant, format_time
+from assent.ingest import drafts
+from assent.ingest.contents import contents
 from tests.integration.http.conftest import OpenShop
-from tests.integration.http.shop import Shop, subject
-from tests.support.policy_documents import with_companies
+from tests.integration.http.shop import Json, Shop, subject
+from tests.support.policy_documents import shipped, with_companies
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -81,6 +85,34 @@ async def test_a_withdrawal_does_not_bring_back_what_an_older_word_said(shop: Sh
     assert await plan(shop, "personalisation", "c1") is None
     await group(shop, "b1", "acme", plan="pro")
     assert await plan(shop, "personalisation", "c1") == "pro"
+
+
+async def test_who_would_read_an_older_word_again_may_not_reach_back(open_shop: OpenShop) -> None:
+    documents = with_companies()
+    documents["purposes"]["purposes"]["personalisation"]["retroactive"].append("company")
+    shop = await open_shop(shipped())
+    response = await shop.ask("POST", "/v1/policies", {"documents": documents, "activate": True})
+    assert response.status_code == 400, response.text
+    assert "retroactive.2: expected a category without accounts" in response.text
+
+
+def _believing(said: Callable[..., Json], *given: Json, **_: Json) -> Json:
+    return said(*given)
+
+
+async def test_a_browsers_word_on_an_account_tells_it_nothing_and_nobody_else(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await consenting(shop, "a1", "b1")
+    await group(shop, "a1", "acme", plan="pro")
+    said = {"anonymousId": "b1", "groupId": "acme", "traits": {"plan": "free"}}
+    assert (await shop.track("group", by="browser", **said)).status_code == 200
+    assert await plan(shop, "personalisation", "b1") is None
+    assert await plan(shop, "personalisation", "a1") == "pro"
+    with monkeypatch.context() as patched:  # the canary: a browser is believed
+        patched.setattr(drafts, "contents", partial(_believing, contents))
+        await shop.track("group", by="browser", **said)
+        assert await plan(shop, "personalisation", "a1") == "free"
 
 
 async def test_a_purpose_sees_only_what_those_told_who_permit_it(shop: Shop) -> None:

@@ -87,8 +87,36 @@ async def test_a_tier_that_hidden_data_may_tell_is_not_sure(shop: Shop) -> None:
     assert (await shop.decision(PURPOSE, "anonymous_id:a1"))["tier"] == "anonymous"
     assert await members(shop, 'tier("anonymous")', "anonymous_id:a1") == []
     assert await members(shop, 'not tier("anonymous")', "anonymous_id:a1") == []
-    assert await members(shop, 'tier("anonymous", "known")', "anonymous_id:a1") == ["anonymous_id:a1"]
-    assert await members(shop, 'not tier("named")', "anonymous_id:a1") == ["anonymous_id:a1"]
+    assert await members(shop, 'tier("anonymous", "known")', "anonymous_id:a1") == []
+    assert await members(shop, 'not tier("named")', "anonymous_id:a1") == []
+
+
+LESSER_TIERS = ('tier("anonymous")', 'tier("known")', 'tier("anonymous", "known")', 'not tier("named")')
+
+
+async def test_withdrawing_a_category_makes_nobody_less_than_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = "anonymous_id:a1"
+    await shop.state(ANNA, PURPOSE, "given", categories=["orders"])
+    await shop.state(who, PURPOSE, "given", categories=["browsing"])
+    await shop.track("identify", userId=ANNA.split(":")[1], anonymousId="a1")
+    for _ in range(2):
+        await shop.track("page", anonymousId="a1")
+        shop.clock.step(HOUR)
+    assert (await shop.decision(PURPOSE, who))["tier"] == "named"
+    for rule in LESSER_TIERS:
+        assert await members(shop, rule, who) == []
+    await shop.state(ANNA, PURPOSE, "withdrawn", categories=["orders"])
+    assert (await shop.decision(PURPOSE, who))["tier"] == "known"
+    for rule in LESSER_TIERS:
+        assert await members(shop, rule, who) == []
+    assert await members(shop, 'tier("known", "named")', who) == [who]
+    with monkeypatch.context() as patched:  # the canary: whoever seems known is known
+        patched.setattr("assent.audiences.shelf.unsure", lambda seems: seems)
+        assert (await shop.save("less", 'tier("known")', PURPOSE)).status_code == 200
+        decided = (await shop.decide(PURPOSE, who, audiences=["less"])).json()["decisions"][0]
+        assert decided["audiences"] == ["less"]
 
 
 async def test_recency_frequency_and_order_value(shop: Shop) -> None:

@@ -248,5 +248,6 @@ def test_a_planted_fault_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], law: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    with pytest.raises(AssertionError):
+    # A number that may not be said can be nobody's, of whom no share can be told.
+    with pytest.raises((AssertionError, ZeroDivisionError)):
         CANARY(law)()

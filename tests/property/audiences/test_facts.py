@@ -19,7 +19,7 @@ from assent.audiences.evaluate import Tally, Truth, evaluate, scored
 from assent.audiences.leaf import is_inside
 from assent.audiences.plan import Sight, View
 from assent.audiences.rule import Near, Rule, Score, parse
-from assent.audiences.seen import POSSIBLE, TIER, UNSURE, Seen
+from assent.audiences.seen import AT_LEAST_KNOWN, POSSIBLE, TIER, UNSURE, Seen
 from assent.core.ids import CategoryMask
 from assent.core.time import Instant
 from assent.features.catalogue import Value, millionths
@@ -60,15 +60,17 @@ def a_score_is_what_every_case_of_the_unknown_says(score: Score, sight: tuple[Se
 def an_unsure_tier_says_no_more_than_it_knows(values: tuple[str, ...], sight: tuple[Seen, Instant]) -> None:
     seen, now = sight
     rule = parse({"op": "tier", "values": list(values)})
-    told = {tier: _of(rule, seen, now, tier) for tier in ("anonymous", "known", "named", UNSURE)}
+    said = ("anonymous", "known", "named", AT_LEAST_KNOWN, UNSURE)
+    told = {tier: _of(rule, seen, now, tier) for tier in said}
     if seen.visible == 0:
         assert set(told.values()) == {Truth.UNKNOWN}
         return
     assert {tier: told[tier] is Truth.TRUE for tier in ("anonymous", "known", "named")} == {
         tier: tier in values for tier in ("anonymous", "known", "named")
     }
-    both = told["anonymous"] if told["anonymous"] is told["known"] else Truth.UNKNOWN
-    assert told[UNSURE] is both
+    more = told["known"] if told["known"] is told["named"] else Truth.UNKNOWN
+    assert told[AT_LEAST_KNOWN] is more
+    assert told[UNSURE] is (more if more is told["anonymous"] else Truth.UNKNOWN)
 
 
 def _of(rule: Rule, seen: Seen, now: Instant, tier: str) -> Truth:

@@ -34,7 +34,7 @@ from assent.audiences.rule import (
     Score,
     Tier,
 )
-from assent.audiences.seen import TIER, UNSURE, Opening, Shown
+from assent.audiences.seen import AT_LEAST_KNOWN, TIER, UNSURE, Opening, Shown
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, PurposeId, ViewId, mask
 from assent.core.policy import Aggregate, Category, Feature, LegalBasis, Policy, Purpose, ValueType
 from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, format_time
@@ -109,7 +109,7 @@ POLICY = Policy(
 )
 
 points = st.sampled_from([(Decimal("45.46"), Decimal("9.19")), (0, 180), (0, -180), (-90, 77)])
-tiers = st.sampled_from(["anonymous", "known", "named", UNSURE])
+tiers = st.sampled_from(["anonymous", "known", "named", AT_LEAST_KNOWN, UNSURE])
 texts = st.sampled_from(["IT", "it", "FR", "Ελ", "straße"])
 millionths = st.sampled_from([0, 1, -1, 10_000, 1_000_000, 2_000_000, 300_000_000, -(10**14), (1 << 63) - 1])
 times = st.sampled_from([START - 30 * DAY, START - 1, START, START + 1, START + 3 * DAY])
