@@ -1,16 +1,17 @@
-"""The client matrix of the README and the tests say the same: each row is a test, of the locked version."""
+"""The client matrix of the API's README and the tests say the same: rows are tests, of the locked version."""
 
 import json
 import re
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+README = CHECKOUT / "src" / "assent" / "http" / "README.md"
 CLIENTS = CHECKOUT / "tests" / "integration" / "clients"
 
 
 def rows() -> dict[str, str]:
     """Return the matrix: client and version."""
-    section = (CHECKOUT / "README.md").read_text().partition("\n## Clients\n")[2].partition("\n## ")[0]
+    section = README.read_text().partition("\n### Clients\n")[2].partition("\n### ")[0]
     return dict(re.findall(r"^\| ([@a-z/-]+) ([0-9.]+) \|", section, re.MULTILINE))
 
 

@@ -1,4 +1,4 @@
-"""The README does what it says: its calls run, its settings are all there, its links lead somewhere."""
+"""READMEs do what they say: their calls run, the settings are all there, their links lead somewhere."""
 
 import re
 import shutil
@@ -16,7 +16,17 @@ from tests.support.database import clone
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+API = CHECKOUT / "src" / "assent" / "http" / "README.md"
+READMES = [
+    CHECKOUT / "README.md",
+    *(
+        path
+        for folder in ("src", "sql", "policies", "tests")
+        for path in sorted((CHECKOUT / folder).rglob("README.md"))
+        if "node_modules" not in path.parts
+    ),
+]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README + "\n" + API.read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +103,20 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
     assert settings_table() in README, f"expected in README.md:\n\n{settings_table()}"
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (CHECKOUT / target).exists()
+def links(readme: Path) -> list[tuple[Path, str]]:
+    """Return where a README's links lead: a file, and a section of it where one is named."""
+    found = re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", readme.read_text())
+    return sorted({(readme.parent / path if path else readme, section) for path, section in found})
+
+
+def sections(readme: Path) -> set[str]:
+    """Return the anchors of a README's headings, as those who show Markdown make them."""
+    headings = re.findall(r"^#+ (.+)$", readme.read_text(), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_links_lead_somewhere(readme: Path) -> None:
+    for path, section in links(readme):
+        assert path.exists(), path
+        assert not section or section in sections(path), section
