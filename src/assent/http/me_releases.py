@@ -36,6 +36,7 @@ async def releases(request: AnyRequest) -> Response[bytes]:
             present.policy,
             opened.ids,
             Wanted(access=False, after=after or 0, limit=limit),
+            whole=opened.whole,
         )
     document = {
         "releases": [_document(present.policy, row) for row in page.releases],

@@ -1,8 +1,9 @@
 """Which answers about a person left, and who read of them: records of the release log, opened in parts.
 
 A record holds who was in the answer, sealed, as profiles: each is named by one identifier of it. Whether that
-one was one person with the asked, in the view of the answer's purpose, is asked as of the answer. Nothing
-here is for an engine.
+one was one person with the asked, in the view of the answer's purpose, is asked as of the answer. Whoever is
+not opened as a whole (who holds a device, say) is told of no answer about somebody who was named in it.
+Nothing here is for an engine.
 """
 
 from collections.abc import Collection
@@ -19,7 +20,7 @@ from assent.core.ids import (
     IdentifierId,
     PurposeId,
 )
-from assent.core.policy import Policy
+from assent.core.policy import IdentifierKind, Policy
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -53,8 +54,10 @@ async def releases_about(
     policy: Policy,
     ids: Collection[IdentifierId],
     wanted: Wanted,
+    *,
+    whole: bool = True,
 ) -> Page:
-    """Return those of the records wanted that are about any of `ids`, in order.
+    """Return those of the records wanted that are about any of `ids`, in order; `whole`: named people's too.
 
     A page may hold fewer than the limit where much had to be looked at: `next` says that there is more.
     """
@@ -73,7 +76,7 @@ async def releases_about(
         chosen.append(row["release_id"])
         left -= row["size"]
     rows = await connection.fetch(_SQL.releases_sealed, controller_id, chosen)
-    around = _Around(connection, controller_id, policy, frozenset(ids))
+    around = _Around(connection, controller_id, policy, frozenset(ids), whole=whole)
     found = []
     for row in rows:
         profiles = _profiles(ring.open(row["sealed"], _aad(controller_id))[SALT_BYTES:])
@@ -97,19 +100,22 @@ class _Around:
         controller_id: ControllerId,
         policy: Policy,
         ids: frozenset[IdentifierId],
+        *,
+        whole: bool,
     ) -> None:
         self._connection = connection
         self._controller_id = controller_id
         self._policy = policy
         self._ids = ids
+        self._whole = whole
         self._others: frozenset[IdentifierId] | None = None
 
     async def is_in(self, profiles: Collection[IdentifierId], purpose: PurposeId, at: Instant) -> bool:
         """Say whether one of these profiles was of the asked, as the purpose saw them then."""
         named = frozenset(profiles)
-        if named & self._ids:
+        if self._whole and named & self._ids:
             return True
-        others = named & await self._linked()
+        others = named & (self._ids | await self._linked())
         return bool(others) and bool(others & await self._with_them(purpose, at))
 
     async def _linked(self) -> frozenset[IdentifierId]:
@@ -131,8 +137,14 @@ class _Around:
             then = await component_then(
                 self._connection, self._controller_id, self._policy, one, at=at, known_at=at
             )
-            found |= _profile(then, self._policy, purpose, one, at)
+            profile = _profile(then, self._policy, purpose, one, at)
+            if self._whole or not any(self._is_person(then, other) for other in profile):
+                found |= profile
         return frozenset(found)
+
+    def _is_person(self, then: Component, one: IdentifierId) -> bool:
+        namespace = self._policy.namespaces.get(then.nodes[one].namespace)
+        return namespace is None or namespace.kind is IdentifierKind.PERSON
 
 
 def _profile(
