@@ -81,11 +81,29 @@ SELECT
     l.last_at,
     l.first_entry,
     l.last_entry,
-    l.weight
+    l.weight,
+    l.sources
 FROM link AS l
 WHERE
     l.controller_id = $1
     AND l.low_id = any($2::bigint[]);
+
+-- name: links_of_sources
+-- The ends, after $2 and $3, at most $5 pairs, of links in whose proof the numbers of some sources may stand.
+SELECT DISTINCT
+    l.low_id,
+    l.high_id
+FROM link AS l
+WHERE
+    l.controller_id = $1
+    AND (l.low_id, l.high_id) > ($2::bigint, $3::bigint)
+    AND EXISTS (
+        SELECT 1
+        FROM unnest($4::bytea[]) AS s (number)
+        WHERE position(s.number IN l.sources) > 0
+    )
+ORDER BY l.low_id, l.high_id
+LIMIT $5;
 
 -- name: denied_from
 -- Every denied pair whose lower end is one of these.
@@ -122,7 +140,9 @@ WHERE
     AND i.identifier_id = n.identifier_id;
 
 -- name: upsert_links
-INSERT INTO link (controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight)
+INSERT INTO link (
+    controller_id, low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight, sources
+)
 SELECT
     $1,
     n.low_id,
@@ -132,7 +152,8 @@ SELECT
     n.last_at,
     n.first_entry,
     n.last_entry,
-    n.weight
+    n.weight,
+    n.sources
 FROM
     unnest(
         $2::bigint[],
@@ -142,15 +163,17 @@ FROM
         $6::bigint[],
         $7::bigint[],
         $8::bigint[],
-        $9::integer[]
-    ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight)
+        $9::integer[],
+        $10::bytea[]
+    ) AS n (low_id, high_id, kind, first_at, last_at, first_entry, last_entry, weight, sources)
 ON CONFLICT (controller_id, low_id, high_id, kind) DO UPDATE
     SET
         first_at = excluded.first_at,
         last_at = excluded.last_at,
         first_entry = excluded.first_entry,
         last_entry = excluded.last_entry,
-        weight = excluded.weight;
+        weight = excluded.weight,
+        sources = excluded.sources;
 
 -- name: upsert_denied
 INSERT INTO denied_link (controller_id, low_id, high_id, at, entry_index)

@@ -41,3 +41,20 @@ WHERE
     AND r.day BETWEEN $2 AND $3
 GROUP BY r.source, r.code
 ORDER BY r.source, r.code;
+
+-- name: named
+-- The sources that a name stands for: keys and imports by the names under which they are counted, and keys by
+-- the system that they are for.
+SELECT 'key:' || k.key_id AS source
+FROM ledger.api_key AS k
+WHERE
+    k.controller_id = $1
+    AND k.role = 'collector'
+    AND (k.source = $2 OR 'key:' || k.key_id = $2)
+UNION
+SELECT $2
+FROM ledger.import_progress AS p
+WHERE
+    p.controller_id = $1
+    AND 'import:' || substr(encode(p.file_digest, 'hex'), 1, 12) = $2
+ORDER BY source;

@@ -95,9 +95,9 @@ class Controller:
         taken: dict[str, Any] = answer.body
         return taken
 
-    def add_key(self, role: str, **more: object) -> None:
-        """Make the key that calls of the role use from now on."""
-        self._keys[role] = self.post("/v1/keys", {"role": role, **more})["key"]
+    def add_key(self, role: str, *, name: str | None = None, **more: object) -> None:
+        """Make the key that calls of the role use from now on, or of another name that it is given."""
+        self._keys[name or role] = self.post("/v1/keys", {"role": role, **more})["key"]
 
     def speak_as(self, role: str, token: str) -> None:
         """Use a subject token under a role's name."""

@@ -5,14 +5,16 @@ came from. Its events are tracking calls with `context.externalIds`, each at its
 by `POST /v1/identities/resolve`, asked about every identifier of the row. One that was never seen is alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from assent.core.time import SECOND, Instant, format_time, parse_time
 from assent.policies import read_folder
 from assent.resources import policies_folder
 from tests.conformance.documents import documents, purpose
-from tests.conformance.host import Controller, Documents, Host, NoDoor, activate
+from tests.conformance.host import Controller, Documents, Host, activate
 from tests.conformance.rows import Data, Row, Suite, settle
 
 RULES: Final = {
@@ -65,14 +67,16 @@ def ask(row: Data, host: Host) -> list[list[str]]:
     assert taken.refused is None, taken.body
     last = max((event["t"] for event in row["events"]), default=0)
     controller.step_to(Instant(BEGINNING + (last + 1) * SECOND))
-    waiting: list[Data] = []
+    key = _source_keys(row, controller)
+    waiting: list[tuple[str, Data]] = []
     for event in row["events"]:
         if event.get("op") in DELETIONS:
             _send(controller, waiting)
             _delete(controller, event, spaces)
             waiting = []
         else:
-            waiting.append(_call(event, spaces, aliased=bool(_alias_paths(row))))
+            call = _call(event, spaces, aliased=bool(_alias_paths(row)))
+            waiting.append((key(event.get("evidence")), call))
     _send(controller, waiting)
     return _written(_cluster(controller, one, spaces) for one in _ids(row))
 
@@ -186,15 +190,33 @@ def _call(event: Data, spaces: dict[str, str], *, aliased: bool) -> Data:
     return {"type": "track", "event": name, "timestamp": time, "context": {"externalIds": ids}}
 
 
-def _send(controller: Controller, calls: list[Data]) -> None:
-    """Send calls in one batch. What the door refuses is no evidence; if that is right, the clusters say."""
-    if calls:
-        controller.post("/v1/batch", {"batch": calls}, role="collector")
+def _source_keys(row: Data, controller: Controller) -> Callable[[str | None], str]:
+    """Return who sends what a data set holds: where one is deleted, a collector of its own for each."""
+    if all(event.get("op") != "delete_dataset" for event in row["events"]):
+        return lambda _: "collector"
+    for named in {event["evidence"] for event in row["events"] if event.get("evidence") is not None}:
+        controller.add_key("collector", name=_collector_of(named), source=named)
+    return lambda named: "collector" if named is None else _collector_of(named)
+
+
+def _collector_of(named: str) -> str:
+    return f"collector of {named}"
+
+
+def _send(controller: Controller, calls: list[tuple[str, Data]]) -> None:
+    """Send calls, a batch for what one key sends at a time.
+
+    What the door refuses is no evidence; if that is right, the clusters say.
+    """
+    for key, sent in groupby(calls, key=itemgetter(0)):
+        controller.post("/v1/batch", {"batch": [call for _, call in sent]}, role=key)
 
 
 def _delete(controller: Controller, event: Data, spaces: dict[str, str]) -> None:
-    if event["op"] != "delete_identity":
-        raise NoDoor("no path erases what one data set proved")
+    if event["op"] == "delete_dataset":
+        taken = controller.post("/v1/identities/sources/retract", {"source": event["evidence"]}, role="dpo")
+        assert taken["complete"]
+        return
     for namespace, value in map(_id, event["ids"]):
         subject = {"namespace": spaces[namespace], "value": value}
         controller.post("/v1/audit/erase", {"subject": subject, "scope": "identifier"}, role="dpo")

@@ -1,20 +1,24 @@
-"""How collection goes, source by source: counts for administrators and data protection officers."""
+"""How collection goes, source by source, for administrators and data protection officers.
+
+What one source proved of who is one person can be taken back.
+"""
 
 import re
 from datetime import date, timedelta
-from typing import Final
+from typing import Annotated, Final
 
-from litestar import Response
-from msgspec import Struct, field
+from litestar import Response, post
+from msgspec import Meta, Struct, field
 
 from assent.core.errors import UnreadableBody
 from assent.core.time import DAY
 from assent.http.access import caller
-from assent.http.bodies import answer, reading
+from assent.http.bodies import answer, at_revision, body_of, reading, revision_of
 from assent.http.keys import Role
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest import sources as counting
+from assent.ingest.retracting import Retracted, Retracting
 
 _EPOCH: Final = date(1970, 1, 1)
 _USUALLY: Final = timedelta(days=29)
@@ -44,6 +48,34 @@ async def sources(request: AnyRequest) -> Response[bytes]:
     return answer(Sources(first=first, last=last, sources=found))
 
 
+class RetractBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A source as `/v1/sources` lists it (`key:3`, `import:…`), or what keys are for (`till 3`)."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+@post(
+    "/v1/identities/sources/retract",
+    status_code=200,
+    opt=shape(by="dpo, admin", body=RetractBody, answer=Retracted),
+)
+async def retract(request: AnyRequest) -> Response[bytes]:
+    """Take back what a source proved of who is one person; what other sources prove too stands.
+
+    Neither its events nor its statements are touched, and what it proves from now on counts. One call takes
+    back as much as somebody can wait for: ask again until the answer is `complete`.
+    """
+    wired = service(request)
+    who = await caller(request, Role.DPO, Role.ADMIN)
+    body = await body_of(request, RetractBody)
+    retracting = Retracting(
+        pool=wired.database.auditor, ring=wired.ring, ledger=wired.ledger, random=wired.random
+    )
+    named = await retracting.sources_named(who.controller_id, body.source)
+    done = await retracting.retract(who.controller_id, named, who.role.value)
+    return answer(done, headers=at_revision(await revision_of(wired, who.controller_id)))
+
+
 def _days(request: AnyRequest, today: date) -> tuple[date, date]:
     asked = request.query_params
     if set(asked) - {"from", "to"}:
@@ -65,4 +97,4 @@ def _day(text: str) -> date:
     return day
 
 
-HANDLERS = [sources]
+HANDLERS = [sources, retract]

@@ -34,6 +34,10 @@ class Node(Struct, frozen=True, kw_only=True):
     key: bytes
 
 
+UNNAMED: Final = bytes(8)
+"""The number of the source of evidence that names none: an officer's word, say."""
+
+
 class Link(Struct, frozen=True, kw_only=True):
     """Evidence of one kind that two identifiers are one person; `low` is the lower id.
 
@@ -49,6 +53,8 @@ class Link(Struct, frozen=True, kw_only=True):
     last_entry: EntryIndex
     weight: int = 0
     """How sure a model was when it proposed the link last, in millionths; 0 for every other kind."""
+    sources: bytes = UNNAMED
+    """Which sources prove it, and what each of them saw (`proofs`); no rule asks for them."""
 
 
 class DropReason(StrEnum):

@@ -19,7 +19,7 @@ from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity.former import Former
-from assent.identity.resolve import Link, Node
+from assent.identity.resolve import UNNAMED, Link, Node
 from assent.ledger.append import Ref
 
 _SQL = load("identity")
@@ -89,7 +89,15 @@ async def links_among(
     if not ids:
         return []
     rows = await connection.fetch(_SQL.links_from, controller_id, list(ids))
-    return [_link(row) for row in rows]
+    return [_link(row, row["sources"]) for row in rows]
+
+
+async def pairs_proven_by(
+    connection: Connection, controller_id: ControllerId, sources: Collection[bytes], after: Pair, limit: int
+) -> list[Pair]:
+    """Return at most `limit` pairs, in order after one, in whose proof these sources may stand."""
+    rows = await connection.fetch(_SQL.links_of_sources, controller_id, *after, list(sources), limit)
+    return [(low, high) for low, high in rows]
 
 
 async def denied_among(
@@ -149,6 +157,7 @@ async def upsert_links(connection: Connection, controller_id: ControllerId, link
         [link.first_entry for link in links],
         [link.last_entry for link in links],
         [link.weight for link in links],
+        [link.sources for link in links],
     )
 
 
@@ -255,7 +264,7 @@ def _known(row: asyncpg.Record) -> Known:
     return Known(node=Node(id=one, namespace=namespace, key=lookup), denies=denies, seen_by=seen_by)
 
 
-def _link(row: asyncpg.Record) -> Link:
+def _link(row: asyncpg.Record, sources: bytes = UNNAMED) -> Link:
     low, high, kind, first_at, last_at, first_entry, last_entry, weight = tuple(row)[:8]
     return Link(
         low=low,
@@ -266,4 +275,5 @@ def _link(row: asyncpg.Record) -> Link:
         first_entry=first_entry,
         last_entry=last_entry,
         weight=weight,
+        sources=sources,
     )

@@ -148,8 +148,8 @@ class Board:
         match fact.body:
             case MarkBody() | FindingBody() as body:
                 return mark_out(self, index, fact, body)
-            case UnlinkBody():
-                return unlink(self, index, fact)
+            case UnlinkBody() as body:
+                return unlink(self, index, fact, body)
             case ExpiryBody():
                 return expire(self, index, fact, replaying=replaying)
             case RestBody() as body:
@@ -317,7 +317,7 @@ class Board:
         """Hold what a fact made, with what follows from it, and count what changed for each purpose."""
         self._write_down(joined)
         if not joined.changed:
-            if joined.new_links:  # of which only the newest time moved
+            if joined.new_links:  # of which no rule asks for what is new
                 self._holdings[joined.ids[0]].component = joined.component()
             return
         component = joined.component()

@@ -31,7 +31,7 @@ def collect(
     at = min(body.at, board.now)
     joined = board.join(index, fact)
     for one, other in combinations(joined.ids, 2):
-        joined.link(one, other, body.link, at)
+        joined.link(one, other, body.link, at, source=body.source)
     after = joined.derived()
     closed = mask(body.closed)
     kept = tuple(_permitted(board, index, fact.contents, joined.ids, after, at, closed))

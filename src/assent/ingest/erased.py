@@ -51,6 +51,7 @@ class Erasures:
             positions=tuple(sorted(stay)),
             link=getattr(body, "link", None),
             at=getattr(body, "at", Instant(0)),
+            source=getattr(body, "source", ""),
         )
 
 

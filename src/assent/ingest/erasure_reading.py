@@ -78,4 +78,5 @@ def rest_of(body: Body, erased: frozenset[Identifier]) -> RestBody | None:
         positions=tuple(position for position, _ in left),
         link=body.link if links else None,  # type: ignore[union-attr]
         at=body.at if links else Instant(0),  # type: ignore[union-attr]
+        source=body.source if links else "",  # type: ignore[union-attr]
     )

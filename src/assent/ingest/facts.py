@@ -13,7 +13,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.consent.statement import StatementBody
 from assent.core.ids import (
@@ -59,6 +59,8 @@ class EventBody(Struct, frozen=True, kw_only=True, tag="event", omit_defaults=Tr
     call: str
     closed: tuple[PurposeId, ...] = ()
     """Purposes for which a signal of the call itself forbids to collect it."""
+    source: str = ""
+    """Whose evidence it is that its identifiers are one person."""
 
 
 class LinkBody(Struct, frozen=True, kw_only=True, tag="link", omit_defaults=True):
@@ -73,12 +75,15 @@ class LinkBody(Struct, frozen=True, kw_only=True, tag="link", omit_defaults=True
     denied: bool = False
     weight: int = 0
     model: str = ""
+    source: str = ""
 
 
-class UnlinkBody(Struct, frozen=True, kw_only=True, tag="unlink"):
+class UnlinkBody(Struct, frozen=True, kw_only=True, tag="unlink", omit_defaults=True):
     """Evidence taken back: of two identifiers what was stated about them, of one all that links it so far."""
 
     identifiers: tuple[Identifier, ...]
+    sources: tuple[str, ...] = ()
+    """Of two identifiers: all that these sources proved so far, stated or seen, and nothing else."""
 
 
 class ExpiryBody(Struct, frozen=True, kw_only=True, tag="expiry"):
@@ -125,7 +130,7 @@ class AudienceBody(Struct, frozen=True, kw_only=True, tag="audience"):
     identifiers: tuple[Identifier, ...] = ()
 
 
-class RestBody(Struct, frozen=True, kw_only=True, tag="rest"):
+class RestBody(Struct, frozen=True, kw_only=True, tag="rest", omit_defaults=True):
     """What an erasure left of an entry that named others too: who they are, and what linked them."""
 
     identifiers: tuple[Identifier, ...]
@@ -133,6 +138,7 @@ class RestBody(Struct, frozen=True, kw_only=True, tag="rest"):
     """Where each stood in the entry: its id is made of that."""
     link: LinkKind | None
     at: Instant
+    source: str = ""
 
 
 class MarkBody(Struct, frozen=True, kw_only=True, tag="mark"):
@@ -270,6 +276,7 @@ def make_facts(
 ) -> tuple[Fact, ...]:
     """Return facts ready to append: hashed, committed to and sealed, everything that needs no lock."""
     plain: list[bytes] = []
+    drafts = [_sourced(draft) for draft in drafts]
     for draft in drafts:
         plain.append(_encode(draft.body))
         plain += [_encode(content) for _, content in draft.contents]
@@ -325,6 +332,13 @@ def refs(ring: KeyRing, controller_id: ControllerId, identifiers: Sequence[Ident
         Ref(namespace=one.namespace, lookup=ring.lookup(controller_id, one.namespace, one.value))
         for one in identifiers
     )
+
+
+def _sourced(draft: Draft) -> Draft:
+    """Let evidence say whose it is, in its payload: a fold knows nothing else of it."""
+    if draft.source and len(draft.body.identifiers) > 1 and isinstance(draft.body, EventBody | LinkBody):
+        return structs.replace(draft, body=structs.replace(draft.body, source=draft.source))
+    return draft
 
 
 def _fact(

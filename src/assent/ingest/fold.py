@@ -229,8 +229,9 @@ async def _save_identity(connection: Connection, controller_id: ControllerId, bo
     if board.gone_links or board.lifted:
         parted = {key[:2] for key in board.gone_links} | board.lifted
         await save_parted(connection, controller_id, parted)
-        await identity_store.insert_former(connection, controller_id, board.former)
         await identity_store.delete_links(connection, controller_id, board.gone_links, board.lifted)
+    if board.former:
+        await identity_store.insert_former(connection, controller_id, board.former)
     if board.links:
         await identity_store.upsert_links(connection, controller_id, list(board.links.values()))
     if board.denied:

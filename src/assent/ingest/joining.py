@@ -13,6 +13,7 @@ from assent.core.ids import COMPONENTS, IDENTIFIERS_PER_ENTRY, EntryIndex, Ident
 from assent.core.policy import ConflictRule, LinkKind, Policy
 from assent.core.time import FOREVER, HOUR, Instant
 from assent.identity.lifetime import ends_at, lifetimes
+from assent.identity.proofs import also, number_of, part_of, seen, without
 from assent.identity.resolve import Link, Node
 from assent.ingest.component import Component, Derived, LinkKey, Pair, derive, union
 from assent.ingest.nearby import Web, derive_near, has_crowds, near
@@ -74,41 +75,53 @@ class Joined:
         self._base = Component.of(parts)
         self.new_links: dict[LinkKey, Link] = {}
         self.gone_links: set[LinkKey] = set()
+        self._lessened: set[LinkKey] = set()
         self.new_denied: list[Pair] = []
         self.lifted: set[Pair] = set()
         self._statements: list[Statement] = []
-        self._expires = False
+        self._loses = False
         self.changed = bool(self.new_nodes)
         self.reached: Collection[IdentifierId] | None = None
         """For whom what was derived may be other than what stood; None: for anybody."""
 
     def link(
-        self, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant, weight: int = 0
+        self,
+        one: IdentifierId,
+        other: IdentifierId,
+        kind: LinkKind,
+        at: Instant,
+        weight: int = 0,
+        source: str = "",
     ) -> None:
-        """Add evidence that two identifiers are one person; `weight` is how sure a model was of it."""
+        """Add a source's evidence that two identifiers are one person; `weight`: how sure a model was."""
         if one == other:
             return
         low, high = min(one, other), max(one, other)
-        key = (low, high, kind)
+        key, number = (low, high, kind), number_of(source)
         held = self._base.links.get(key)
-        fresh = _evidenced(held, key, at, self.index, weight)
-        if held is None or fresh.weight != held.weight:
-            self.new_links[key] = fresh
+        if held is None:
+            self.new_links[key] = seen(low, high, kind, at, self.index, weight=weight, source=number)
             self.changed = True
             return
+        own = part_of(held, number)
+        if own is None:
+            fresh = seen(low, high, kind, at, self.index, weight=weight, source=number)
+        else:
+            fresh = _evidenced(own, at, self.index, weight)
         timed = self._policy.conflict is not ConflictRule.AMBIGUOUS
         ends = self._ends_at(held)
-        if (
-            fresh.first_at < held.first_at
-            or (timed and fresh.last_at > held.last_at)
-            or (ends <= self._now and fresh.last_at > held.last_at)  # seen again, it counts again
-        ):
-            self.new_links[key] = fresh
-            self.changed = True
-        elif fresh.last_at - held.last_at > (0 if kind is LinkKind.PROBABLE or ends < FOREVER else HOUR):
-            # Within an hour the newest time says nothing that a rule would ask for, unless a model's or
-            # one from which a lifetime is counted.
-            self.new_links[key] = fresh
+        # Within an hour the newest time says nothing that a rule would ask for, unless one that goes by
+        # time, a model's, or one from which a lifetime is counted.
+        exact = timed or kind is LinkKind.PROBABLE or ends < FOREVER
+        if own is not None and not _is_news(fresh, own, 0 if exact else HOUR):
+            return
+        made = self.new_links[key] = fresh if own is held else also(held, fresh)
+        self.changed = self.changed or (
+            made.weight != held.weight
+            or made.first_at < held.first_at
+            # What was over is seen again: it counts again.
+            or ((timed or ends <= self._now) and made.last_at > held.last_at)
+        )
 
     def _ends_at(self, link: Link) -> Instant:
         if not self._lasting:
@@ -118,7 +131,7 @@ class Joined:
 
     def expire(self) -> None:
         """Look again at what time ended; whether that changes anything, what is derived says."""
-        self._expires = True
+        self._loses = True
         self.changed = True
 
     def retract(self, one: IdentifierId, other: IdentifierId) -> None:
@@ -128,6 +141,22 @@ class Joined:
         if pair in self._base.denied:
             self.lifted.add(pair)
         self.changed = self.changed or bool(self.gone_links or self.lifted)
+
+    def retract_sources(self, one: IdentifierId, other: IdentifierId, sources: Collection[str]) -> None:
+        """Take back what some sources proved of two identifiers; what others proved stands, as it was."""
+        numbers = {number_of(source) for source in sources}
+        pair = (min(one, other), max(one, other))
+        for key, held in self._base.links.items():
+            if key[:2] != pair or (left := without(held, numbers)) is held:
+                continue
+            if left is None:
+                self.gone_links.add(key)
+                continue
+            self.new_links[key] = left
+            if msgspec.structs.replace(left, sources=held.sources) != held:
+                self._lessened.add(key)
+        self._loses = bool(self.gone_links or self._lessened)
+        self.changed = self.changed or self._loses
 
     def part(self, one: IdentifierId) -> None:
         """Void all evidence so far about an identifier, so that it is shared or generic no longer."""
@@ -167,8 +196,8 @@ class Joined:
         return self._followed(supposed, {statement.identifier})[0]
 
     def voided(self) -> Iterator[Link]:
-        """Yield the links that are no evidence any more."""
-        return (self._base.links[key] for key in sorted(self.gone_links))
+        """Yield the links that are no evidence any more, or are of less than they were."""
+        return (self._base.links[key] for key in sorted(self.gone_links | self._lessened))
 
     def component(self) -> Component:
         """Return the component with everything that was added."""
@@ -218,7 +247,7 @@ class Joined:
         self, component: Component, speaking: Collection[IdentifierId]
     ) -> tuple[Derived, Collection[IdentifierId] | None]:
         """Return what follows from a component, and for whom alone that may be other than what stood."""
-        only_adds = not (self.gone_links or self.new_denied or self.lifted or self._expires)
+        only_adds = not (self.gone_links or self.new_denied or self.lifted or self._loses)
         if only_adds and has_crowds(component, self._policy):
             added = self._added()
             webs = [holding.woven(self._policy, self._now) for holding in self._holdings]
@@ -248,19 +277,8 @@ def split(component: Component, after: Derived) -> Sequence[Component]:
     return tuple(_restricted(component, frozenset(group)) for group in groups.values())
 
 
-def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex, weight: int) -> Link:
-    low, high, kind = key
-    if held is None:
-        return Link(
-            low=low,
-            high=high,
-            kind=kind,
-            first_at=at,
-            last_at=at,
-            first_entry=index,
-            last_entry=index,
-            weight=weight,
-        )
+def _evidenced(held: Link, at: Instant, index: EntryIndex, weight: int) -> Link:
+    """Return what a source proves that sees once more what it saw."""
     earlier, later = at < held.first_at, at > held.last_at
     # A model's newest word counts; of two at one instant the less sure.
     weighed = weight if later else min(weight, held.weight) if at == held.last_at else held.weight
@@ -272,6 +290,13 @@ def _evidenced(held: Link | None, key: LinkKey, at: Instant, index: EntryIndex, 
         last_entry=index if later else held.last_entry,
         weight=weighed,
     )
+
+
+def _is_news(fresh: Link, own: Link, within: int) -> bool:
+    """Whether what a source proves is to be written anew; its newest time not, as long as it is so near."""
+    if fresh.weight != own.weight or fresh.first_at < own.first_at:
+        return True
+    return fresh.last_at - own.last_at > within
 
 
 def _restricted(component: Component, inside: frozenset[IdentifierId]) -> Component:

@@ -10,7 +10,7 @@ from assent.core.errors import FactRejected
 from assent.core.ids import EntryIndex
 from assent.core.policy import LinkKind
 from assent.ingest.board_parts import Taken
-from assent.ingest.facts import IMPORTED, LinkBody, RestBody
+from assent.ingest.facts import IMPORTED, LinkBody, RestBody, UnlinkBody
 from assent.ingest.joining import is_moved
 from assent.ledger.append import Fact
 
@@ -28,13 +28,15 @@ def link(board: "Board", index: EntryIndex, fact: Fact, body: LinkBody) -> Taken
         # A file is old evidence, and a model guesses: neither takes back what somebody entitled denied.
         if body.link is not LinkKind.PROBABLE and fact.role != IMPORTED:
             joined.lift(first, second)
-        joined.link(first, second, body.link, min(body.at, board.now), body.weight)
+        joined.link(first, second, body.link, min(body.at, board.now), body.weight, body.source)
     board.accept(joined, joined.derived())
     return Taken(identifier=first)
 
 
-def unlink(board: "Board", index: EntryIndex, fact: Fact) -> Taken:
-    """Take back what links two identifiers, or all that links one."""
+def unlink(board: "Board", index: EntryIndex, fact: Fact, body: UnlinkBody) -> Taken | None:
+    """Take back what links two identifiers, or all that links one; of sources what they proved, if any."""
+    if body.sources:
+        return _unlink_sources(board, index, fact, body.sources)
     if any(ref not in board.identifiers for ref in fact.refs):
         raise FactRejected("nothing links an identifier that was never seen")
     joined = board.join(index, fact)
@@ -46,12 +48,23 @@ def unlink(board: "Board", index: EntryIndex, fact: Fact) -> Taken:
     return Taken(identifier=joined.ids[0])
 
 
+def _unlink_sources(board: "Board", index: EntryIndex, fact: Fact, sources: tuple[str, ...]) -> Taken | None:
+    if any(ref not in board.identifiers for ref in fact.refs):
+        return None  # erased since
+    joined = board.join(index, fact)
+    joined.retract_sources(joined.ids[0], joined.ids[1], sources)
+    if not (joined.gone_links or joined.new_links):
+        return None  # taken back since
+    board.accept(joined, joined.derived())
+    return Taken(identifier=joined.ids[0])
+
+
 def remain(board: "Board", index: EntryIndex, fact: Fact, body: RestBody) -> Taken:
     """Take what an erasure left of an entry that named others too."""
     joined = board.join(index, fact, body.positions)
     if body.link is not None:
         for one, other in combinations(joined.ids, 2):
-            joined.link(one, other, body.link, min(body.at, board.now))
+            joined.link(one, other, body.link, min(body.at, board.now), source=body.source)
     board.accept(joined, joined.derived())
     return Taken(identifier=joined.ids[0])
 

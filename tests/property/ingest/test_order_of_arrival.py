@@ -112,10 +112,16 @@ def test_a_link_that_needs_both_ends_to_be_known_is_found(monkeypatch: pytest.Mo
     sound = Joined.link
 
     def link(
-        joined: Joined, one: IdentifierId, other: IdentifierId, kind: LinkKind, at: Instant, weight: int = 0
+        joined: Joined,
+        one: IdentifierId,
+        other: IdentifierId,
+        kind: LinkKind,
+        at: Instant,
+        weight: int = 0,
+        source: str = "",
     ) -> None:
         if len(joined.new_nodes) < 2:
-            sound(joined, one, other, kind, at, weight)
+            sound(joined, one, other, kind, at, weight, source)
 
     monkeypatch.setattr(Joined, "link", link)
     is_found()
