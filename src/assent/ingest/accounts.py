@@ -7,7 +7,7 @@ Pure: functions over the board. Raises nothing.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from assent.core.ids import IdentifierId, PurposeMask
 from assent.core.policy import Purpose
@@ -15,6 +15,8 @@ from assent.ingest.board_parts import KeptItem, Told
 from assent.ingest.changing import coverage, covers
 from assent.ingest.closing import Closing
 from assent.ingest.component import Derived
+
+EVERY: Final = PurposeMask(-1)
 
 if TYPE_CHECKING:
     from assent.ingest.board import Board
@@ -29,10 +31,12 @@ def told_now(board: "Board", items: Iterable[KeptItem]) -> None:
             show(board, kept.identifier, told, gone=False)
 
 
-def show(board: "Board", one: IdentifierId, told: Told, *, gone: bool) -> None:
-    """Count a change of an account for each purpose that sees what was told, or saw it until `gone`."""
+def show(board: "Board", one: IdentifierId, told: Told, *, gone: bool, purposes: PurposeMask = EVERY) -> None:
+    """Count a change of an account for each of `purposes` that sees what was told, or saw it until `gone`."""
     for permit in board.derived_of(one).permits[one]:
         purpose = board.policy.purposes[permit.purpose]
+        if not purposes >> purpose.id & 1:
+            continue
         if _sees(purpose, told) and permit.categories >> told.category & 1 and board.is_open(permit):
             board.bump_account(purpose.id, told.account, narrowing=gone)
 

@@ -123,7 +123,8 @@ def _introduce(board: "Board", ids: Sequence[IdentifierId], kept: Sequence[KeptC
                 seen |= 1 << purpose.id
                 board.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
                 for told in sorted(board.told.get(one, ())):
-                    show(board, one, told, gone=False)
+                    # To the others it is no news that this one knows them.
+                    show(board, one, told, gone=False, purposes=PurposeMask(1 << purpose.id))
         if seen != known:
             board.seen_by[one] = PurposeMask(seen)
             board.new_masks.add(one)

@@ -12,7 +12,7 @@ from assent.audiences.shelf import Audience, AudienceShelf
 from assent.core.ids import ControllerId, IdentifierId, PurposeId
 from assent.gate.references import References
 from assent.identity import views
-from assent.ingest import accounts
+from assent.ingest import accounts, collecting
 from assent.ingest.board import Board
 from assent.ingest.changing import Change
 from assent.resources import sql_folder
@@ -323,3 +323,31 @@ async def test_a_sequence_that_counts_what_members_told_others_is_found(
 ) -> None:
     monkeypatch.setattr(accounts, "_sees", lambda *_: True)
     assert await compared(two_databases, folder, "personalisation", told_before(), with_companies())
+
+
+def known_to_another_before() -> list[Step]:
+    """A purpose that needs no statement knows somebody, by what is hidden, before they tell of a company."""
+    return [
+        says("anonymous_id:a1", "personalisation", "given"),
+        *hidden(told(anonymousId="a1")),
+        grouped("a1", "acme", plan="pro"),
+        ASK,
+    ]
+
+
+async def test_whom_another_purpose_knew_before_does_not_show_in_what_they_tell(
+    two_databases: list[TestDatabase], folder: Path
+) -> None:
+    steps, documents = known_to_another_before(), with_companies()
+    assert await compared(two_databases, folder, "personalisation", steps, documents) == []
+
+
+async def test_news_of_one_purpose_that_are_told_to_all_are_found(
+    two_databases: list[TestDatabase], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = accounts.show
+    monkeypatch.setattr(
+        collecting, "show", lambda board, one, of, *, gone, **_: show(board, one, of, gone=gone)
+    )
+    steps, documents = known_to_another_before(), with_companies()
+    assert await compared(two_databases, folder, "personalisation", steps, documents)
