@@ -1,11 +1,13 @@
 """What time deletes: gone within the policy's times, restricted people spared, folded like all else."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from assent.core.time import DAY, Instant
+from assent.ingest.controllers import create_controller
 from assent.ingest.rebuild import rebuild
 from assent.ingest.upkeep import Upkeep
 from tests.integration.test_rebuild import documents
@@ -99,6 +101,17 @@ async def test_no_category_is_kept_longer_than_it_says(fresh_database: TestDatab
         assert await count(bench, "feature_state") == await count(bench, "feature_item") == 0
         assert await bench.connection.fetchval("SELECT seen_by FROM identifier") == 0
         await equal(bench)
+
+
+async def test_a_controller_without_a_policy_stops_no_deleting(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        other = await create_controller(bench.connection, bench.ring, "other", bench.now)
+        for days in (0, 1, 40):  # what is due is written down first, and done later
+            now = Instant(BEGIN + days * DAY)
+            upkeep = Upkeep(bench.connection, bench.ring, other, lambda now=now: now, asyncio.Event())  # type: ignore[misc]
+            assert await upkeep.run() == {}
 
 
 async def test_nothing_of_a_restricted_person_is_deleted(fresh_database: TestDatabase, folder: Path) -> None:

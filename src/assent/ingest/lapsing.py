@@ -60,8 +60,8 @@ def grace(policy: Policy, now: Instant) -> int:
 
     Half of the time within which everything is to be gone, half a day at most.
     """
-    within = (shifted(now, purpose.erase_within) - now for purpose in policy.purposes.values())
-    return min(DAY, *within) // 2
+    within = [shifted(now, purpose.erase_within) - now for purpose in policy.purposes.values()]
+    return min([DAY, *within]) // 2
 
 
 def covered(policy: Policy) -> tuple[list[CategoryId], list[PurposeMask]]:
