@@ -12,6 +12,7 @@ from rich.console import Console
 from tests.benchmarks import (
     audience,
     batch,
+    beside,
     consenting,
     decision,
     figures,
@@ -43,6 +44,7 @@ _BENCHMARKS = {
         identity,
         audience,
         restart,
+        beside,
     )
 }
 
@@ -84,6 +86,7 @@ def main() -> None:
             many_identifiers=1_000_000,
             audience_people=10_000_000,
             restarted_people=1_000_000,
+            beside_people=(10_000, 1_000_000, 10_000_000),
         )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # A file is as wide as the tables are; a terminal has its own width.

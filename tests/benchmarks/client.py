@@ -206,7 +206,45 @@ async def drive_all(
         drive(port, requests, connections=max(1, connections // len(ports)), check=check, seconds=seconds)
         for port in ports
     ]
-    driven = await asyncio.gather(*drives)
+    return _together(await asyncio.gather(*drives))
+
+
+async def drive_expecting(
+    port: int,
+    asked: Iterator[tuple[bytes, Check]],
+    *,
+    connections: int,
+    seconds: float | None = None,
+    within_s: float = _ANSWERS_WITHIN_S,
+) -> Driven:
+    """Drive a port as `drive` does, with requests that each know their right answer."""
+    each = [_Expecting(asked) for _ in range(connections)]
+    drives = [
+        drive(port, one, connections=1, check=one.check, seconds=seconds, within_s=within_s) for one in each
+    ]
+    return _together(await asyncio.gather(*drives))
+
+
+class _Expecting:
+    """The requests of one connection, and the check of the one that it waits for."""
+
+    def __init__(self, asked: Iterator[tuple[bytes, Check]]) -> None:
+        self._asked = asked
+        self._check: Check = lambda *_: False
+
+    def __iter__(self) -> "_Expecting":
+        return self
+
+    def __next__(self) -> bytes:
+        request, self._check = next(self._asked)
+        return request
+
+    def check(self, status: int, body: bytes) -> bool:
+        """Whether this answers the last request."""
+        return self._check(status, body)
+
+
+def _together(driven: Sequence[Driven]) -> Driven:
     return Driven(
         answers=sum(one.answers for one in driven),
         seconds=max(one.seconds for one in driven),
@@ -231,10 +269,10 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
-def post(path: str, key: str, body: bytes) -> bytes:
+def post(path: str, key: str, body: bytes, method: str = "POST") -> bytes:
     """Return a request with a JSON body."""
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {key}\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -40,6 +40,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     restarted_people: int = 100_000
     """How many people a process finds that `restart` starts; a million with `--full`."""
 
+    beside_people: tuple[int, ...] = (10_000, 200_000)
+    """Among how many people `beside` decides, few first; it counts beside among the last of them.
+
+    Ten thousand, a million and ten millions with `--full`."""
+
 
 FULL = Plan()
 QUICK = Plan(
@@ -60,5 +65,6 @@ QUICK = Plan(
     linking_bodies=1,
     audience_people=20_000,
     restarted_people=2_000,
+    beside_people=(400, 2_000),
 )
 """Shows that the benchmarks run. Its figures say nothing."""

@@ -126,14 +126,19 @@ async def plant(world: World, controller: Controller, number: int, copies: int) 
     return number * (copies + 1)
 
 
-async def multiply(world: World, controller: Controller, copies: int) -> None:
+async def multiply(world: World, controller: Controller, copies: int, *, named: int | None = None) -> None:
     """Let the gate show everybody so many times more: what it reads is copied, and no entry is.
 
-    Nobody can ask for a copy by name. Its keyed hashes, and so its pairwise ids, are its own.
+    Nobody can ask for a copy by name, unless it is said that there are `named` people: then copies are called
+    as `plant` calls them. Keyed hashes, and so pairwise ids, are each copy's own.
     """
     connection, size = world.connection, await world.size(controller)
     columns = {(row["schema"], row["table"]): row["columns"] for row in await connection.fetch(_COLUMNS)}
+    if named is not None:
+        await _multiply_names(world, controller, named, copies)
     for table in SHOWN:
+        if table == "identifier" and named is not None:
+            continue
         names = columns["projection", table]
         shifted = ", ".join(_shifted_by(column, size) for column in names)
         await connection.execute(
@@ -143,6 +148,22 @@ async def multiply(world: World, controller: Controller, copies: int) -> None:
         )
         await connection.execute(f"VACUUM ANALYZE projection.{table}")
     await connection.execute("CHECKPOINT")
+
+
+async def _multiply_names(world: World, controller: Controller, number: int, copies: int) -> None:
+    connection, controller_id = world.connection, ControllerId(controller.id)
+    ring = load_ring(ring_path(Settings(folder=world.folder)))
+    size = await world.size(controller)
+    await connection.execute(
+        "CREATE TEMPORARY TABLE original_identifier AS SELECT * FROM projection.identifier "
+        f"WHERE controller_id = {controller_id:d}"
+    )
+    original = await _original(connection, ring, controller_id, number)
+    for copy in range(1, copies + 1):
+        shift = size * copy * _POSITIONS
+        await _name(connection, ring, controller_id, original, shift=shift, further=copy * number)
+    await connection.execute("DROP TABLE original_identifier")
+    await connection.execute("VACUUM ANALYZE projection.identifier")
 
 
 def _shifted_by(column: str, entries: int) -> str:

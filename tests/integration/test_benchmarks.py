@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from itertools import islice
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -13,11 +14,12 @@ from assent.ledger.checkpoint import open_checkpoint
 from assent.ledger.keyring import load_ring
 from assent.ledger.store import Log, Trees
 from assent.ledger.tree import Frontier, leaf_hash
-from tests.benchmarks import overload, people
+from tests.benchmarks import acting, beside, overload, people
 from tests.benchmarks.arrivals import Arrival, Arrivals
 from tests.benchmarks.batch import PER_BODY, through_the_service
 from tests.benchmarks.client import WrongAnswerError
-from tests.benchmarks.planting import plant
+from tests.benchmarks.plan import QUICK
+from tests.benchmarks.planting import multiply, plant
 from tests.benchmarks.world import Controller, Served, World, ready, world
 
 PEOPLE = 10
@@ -110,3 +112,31 @@ async def test_a_refusal_without_a_time_to_come_again_is_a_wrong_answer() -> Non
         overload.taken(Arrival(name="1", due=0.0, status=503))
     with pytest.raises(WrongAnswerError):
         overload.taken(Arrival(name="1", due=0.0))
+
+
+async def test_a_wrong_decision_and_a_wrong_count_are_noticed_among_people_who_were_multiplied(
+    ingested: tuple[World, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _ = ingested
+    plan = msgspec.structs.replace(QUICK, seconds=0.1)
+    with there.serving("assent") as served:
+        await ready(served)
+        controller = await there.controller(served, "multiplied")
+        await acting.act(there, served, controller, plan.planted_people)
+        for name, (rule, _) in acting.SAVED.items():
+            await beside.save(served, controller, name, rule)
+    await multiply(there, controller, COPIES, named=plan.planted_people)
+    everybody = plan.planted_people * (COPIES + 1)
+    with there.serving("assent") as served:
+        await ready(served)
+        side = beside.Side(world=there, controller=controller, people=everybody, served=served)
+        decided, counts = await beside.while_counting(side, plan, 0)
+        assert decided.answers
+        assert counts.answers
+        # Somebody less than there are; and of a person what another did.
+        fewer = msgspec.structs.replace(side, people=everybody - plan.planted_people)
+        with pytest.raises(WrongAnswerError, match='"count":'):
+            await beside.while_counting(fewer, plan, 0)
+        monkeypatch.setattr(acting, "shown", lambda _: (b'"products_viewed":6,',))
+        with pytest.raises(WrongAnswerError, match='"decisions":'):
+            await beside.decisions(side, plan, 1, 0)
