@@ -5,28 +5,21 @@ value it is true or false. A windowed leaf whose permit covers a part of the win
 part does not prove it (`seen.Bound`). A profile of which nothing is visible is unknown to every rule. Members
 are those for whom the rule is true, so neither unknown nor its negation selects anybody.
 
-Pure; the rule was checked: it raises nothing then, and WrongType or UnknownFeature on one that was not.
-Leaves over single events are answered by the derived features that they need (`derive`).
+A rule is made ready once (`Evaluator`) and then asked of anybody; to evaluate is to make ready and to ask. So
+what an operator means stands in one place, whether one profile is asked or every change followed.
+
+Pure; the rule was checked: it raises nothing then, and WrongType or UnknownFeature, when it is made ready, on
+one that was not. Leaves over single events are answered by the derived features that they need (`derive`).
 """
 
-from collections.abc import Callable, Mapping
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from msgspec import Struct
 
 from assent.audiences.derive import expanded
-from assent.audiences.leaf import (
-    Negative,
-    Positive,
-    Range,
-    asked_range,
-    feature_named,
-    is_inside,
-    literal,
-    needle,
-    opposite,
-)
+from assent.audiences.holding import FALSE, TRUE, UNKNOWN, Ask, Person, Truth, leaf_ask, negated, told
+from assent.audiences.leaf import feature_named
 from assent.audiences.rule import (
     Agg,
     All,
@@ -34,45 +27,26 @@ from assent.audiences.rule import (
     AnyItem,
     AtLeast,
     Audience,
-    Between,
     Bucket,
-    Contains,
     Did,
-    Eq,
-    Ge,
-    Gt,
-    Has,
     Held,
     Ids,
-    In,
-    Known,
-    Le,
-    Lt,
-    Near,
     Not,
     Or,
-    Recent,
     Rule,
     Score,
     Seq,
     Tier,
+    children,
 )
-from assent.audiences.seen import POSSIBLE, TIER, Bound, Seen, bound_of, value_of
-from assent.audiences.share import key_of_subject, key_of_value, span_of
-from assent.core.policy import Feature, Policy, ValueType
+from assent.audiences.seen import POSSIBLE, TIER, Seen, value_of
+from assent.audiences.share import Span, key_of_subject, key_of_value, span_of
+from assent.core.policy import Aggregate, Policy
 from assent.core.time import Instant
-from assent.features.catalogue import Value, millionths
+from assent.features.catalogue import millionths
 from assent.features.read import begins
 
-__all__ = ["Seen", "Tally", "Truth", "evaluate", "scored", "teller"]
-
-
-class Truth(IntEnum):
-    """Ordered, so that `and` is the least and `or` the greatest."""
-
-    FALSE = 0
-    UNKNOWN = 1
-    TRUE = 2
+__all__ = ["Evaluator", "Seen", "Tally", "Truth", "evaluate", "scored", "teller"]
 
 
 def evaluate(
@@ -86,10 +60,10 @@ def teller(
     policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str = ""
 ) -> Callable[[Rule], Truth]:
     """Return what tells, of any rule or part of one, whether it holds for one profile at `now`."""
-    asking = _Asking(policy, seen, now, audiences, profile_key)
     if seen.visible == 0:
-        return lambda _: Truth.UNKNOWN
-    return lambda rule: asking.truth(expanded(rule, policy))
+        return lambda _: UNKNOWN
+    evaluator, person = Evaluator(policy, audiences), Person(seen, now, profile_key)
+    return lambda rule: evaluator.ask(rule)(person)
 
 
 class Tally(Struct, frozen=True, kw_only=True):
@@ -105,8 +79,8 @@ class Tally(Struct, frozen=True, kw_only=True):
     def truth(self) -> Truth:
         """Whether the score is reached."""
         if self.low >= self.least:
-            return Truth.TRUE
-        return Truth.FALSE if self.high < self.least else Truth.UNKNOWN
+            return TRUE
+        return FALSE if self.high < self.least else UNKNOWN
 
 
 def scored(
@@ -121,174 +95,222 @@ def scored(
     if seen.visible == 0:
         return None
     rule = expanded(score, policy)
-    asking = _Asking(policy, seen, now, audiences, profile_key)
-    return asking.tally(rule) if isinstance(rule, Score) else None
+    if not isinstance(rule, Score):
+        return None
+    return Evaluator(policy, audiences).tally(rule)(Person(seen, now, profile_key))
 
 
-class _Asking:
-    """One profile being asked about; an audience referred to twice is evaluated once."""
+class Evaluator:
+    """Rules of one policy made ready, each with whatever it refers to, once."""
 
-    def __init__(
-        self, policy: Policy, seen: Seen, now: Instant, audiences: Mapping[str, Rule], profile_key: str
-    ) -> None:
+    def __init__(self, policy: Policy, audiences: Mapping[str, Rule]) -> None:
+        """Make nothing ready yet. `audiences` are what a rule may refer to, by name."""
         self._policy = policy
-        self._seen = seen
-        self._now = now
         self._audiences = audiences
-        self._profile_key = profile_key
-        self._answered: dict[str, Truth] = {}
+        self._named: dict[str, Ask] = {}
+        self._opened: set[str] = set()
 
-    def truth(self, rule: Rule) -> Truth:
+    def holding(self, names: Iterable[str], seen: Seen, now: Instant, profile_key: str = "") -> set[str]:
+        """Return which of these audiences the profile is a member of."""
+        if seen.visible == 0:
+            return set()
+        person = Person(seen, now, profile_key)
+        return {name for name in names if self.named(name)(person) is TRUE}
+
+    def moved(
+        self, names: Iterable[str], was: Person, now: Person, *, anew: bool
+    ) -> tuple[list[str], list[str]]:
+        """Return which audiences a profile is a member of in the second sight alone, and in the first alone.
+
+        `anew`: other categories show, so that no answer stands for the other one.
+        """
+        entered: list[str] = []
+        left: list[str] = []
+        for name in names:
+            ask = self.named(name)
+            was.touched = False
+            before = was.visible != 0 and ask(was) is TRUE
+            if anew or was.touched:
+                after = now.visible != 0 and ask(now) is TRUE
+                if after is not before:
+                    (entered if after else left).append(name)
+        return entered, left
+
+    def named(self, name: str) -> Ask:
+        """Return what asks for an audience of this name; of one that does not exist nothing is known."""
+        ask = self._named.get(name)
+        if ask is not None:
+            return ask
+        rule = self._audiences.get(name)
+        if rule is None or name in self._opened:
+            return _unknown  # what a circle says, should one ever pass the check
+        self._opened.add(name)
+        try:
+            ask = self._named[name] = _remembered(name, self.ask(rule))
+        finally:
+            self._opened.discard(name)
+        return ask
+
+    def ask(self, rule: Rule) -> Ask:
+        """Return what asks for a rule. Of whom nothing is visible it must not be asked."""
+        return self._ask(expanded(rule, self._policy))
+
+    def tally(self, score: Score) -> Callable[[Person], Tally]:
+        """Return what adds up a score whose leaves over events were expanded."""
+        least = millionths(score.at_least) or 0
+        parts = [
+            (place, millionths(part.weight) or 0, self._ask(part.rule))
+            for place, part in enumerate(score.parts)
+        ]
+
+        def tally(person: Person) -> Tally:
+            low = high = 0
+            counted: list[int] = []
+            for place, weight, ask in parts:
+                truth = ask(person)
+                # What is unknown may be so or not: the least it can come to, and the most.
+                ends = (weight, weight) if truth is TRUE else (min(0, weight), max(0, weight))
+                if truth is not FALSE:
+                    low, high = low + ends[0], high + ends[1]
+                    counted += [place] if ends[0] else []
+            return Tally(low=low, high=high, least=least, counted=tuple(counted))
+
+        return tally
+
+    def _ask(self, rule: Rule) -> Ask:
         match rule:
             case And(of=of):
-                return min(map(self.truth, of), default=Truth.UNKNOWN)  # an empty group says nothing
+                return _first_of(FALSE, self._in_turn(of), TRUE)
             case Or(of=of):
-                return max(map(self.truth, of), default=Truth.UNKNOWN)
+                return _first_of(TRUE, self._in_turn(of), FALSE)
             case Not(of=inner):
-                return Truth(2 - self.truth(inner))
+                return negated(self._ask(inner))
             case AtLeast(count=count, of=of):
-                return _at_least(count, [self.truth(each) for each in of])
+                return _at_least(count, [self._ask(each) for each in of])
             case All():
-                return Truth.TRUE
+                return lambda _: TRUE
             case Ids() | Tier() | Bucket():
                 return self._of_profile(rule)
             case Score():
-                return self.tally(rule).truth
+                tally = self.tally(rule)
+                return lambda person: tally(person).truth
             case Audience(audience=name):
-                return self._audience(name)
+                return self.named(name)
             case Did() | Agg() | Seq() | AnyItem() | Held():
-                return Truth.UNKNOWN
+                return _unknown
             case _:
-                return self._leaf(rule)
+                return leaf_ask(rule, self._policy)
 
-    def tally(self, score: Score) -> "Tally":
-        low = high = 0
-        counted: list[int] = []
-        for place, part in enumerate(score.parts):
-            weight, truth = millionths(part.weight) or 0, self.truth(part.rule)
-            # What is unknown may be so or not: the least it can come to, and the most.
-            ends = (weight, weight) if truth is Truth.TRUE else (min(0, weight), max(0, weight))
-            if truth is not Truth.FALSE:
-                low, high = low + ends[0], high + ends[1]
-                counted += [place] if ends[0] else []
-        return Tally(low=low, high=high, least=millionths(score.at_least) or 0, counted=tuple(counted))
+    def _in_turn(self, of: Iterable[Rule]) -> list[Ask]:
+        """Return what asks for parts, of which the first to decide ends the asking: those first that last."""
+        return [self._ask(each) for each in sorted(of, key=self._weight)]
 
-    def _of_profile(self, rule: Ids | Tier | Bucket) -> Truth:
+    def _weight(self, rule: Rule) -> tuple[bool, int]:
+        """Return whether events alone change what the rule looks at, and of how many parts it is."""
+        number = self._policy.feature_ids.get(getattr(rule, "feature", None) or "")
+        lasts = number is not None and self._policy.features[number].aggregate is Aggregate.TRAIT
+        inner = [self._weight(each) for _, each in children(rule)]
+        if not inner:
+            return not lasts, 1
+        return any(changes for changes, _ in inner), sum(parts for _, parts in inner)
+
+    def _of_profile(self, rule: Ids | Tier | Bucket) -> Ask:
         match rule:
             case Ids(values=values):
-                return _told(self._profile_key in values)
+                listed = frozenset(values)
+                return lambda person: told(person.key in listed)
             case Tier(values=values):
-                return _of_tier(self._seen.values.get(TIER), frozenset(values))
+                return _of_tier(frozenset(values))
             case Bucket():
                 return self._bucket(rule)
             case _:
                 assert_never(rule)
 
-    def _bucket(self, bucket: Bucket) -> Truth:
+    def _bucket(self, bucket: Bucket) -> Ask:
+        span = span_of(bucket)
         if bucket.feature is None:
-            return _told(span_of(bucket).holds(key_of_subject(self._seen.subject)))
+            return _drawn(span)
         feature = feature_named(self._policy, bucket.feature)
-        if begins(feature, self._now) is not None or not self._seen.visible >> feature.category & 1:
-            return Truth.UNKNOWN
-        value = value_of(feature, self._seen.values)
-        return _told(value is not None and span_of(bucket).holds(key_of_value(value)))
+        if begins(feature, Instant(0)) is not None:
+            return _unknown
 
-    def _audience(self, name: str) -> Truth:
-        if name not in self._answered:
-            self._answered[name] = Truth.UNKNOWN  # what a circle says, should one ever pass the check
-            rule = self._audiences.get(name)
-            self._answered[name] = Truth.UNKNOWN if rule is None else self.truth(expanded(rule, self._policy))
-        return self._answered[name]
+        def ask(person: Person) -> Truth:
+            person.touched = True
+            if not person.visible >> feature.category & 1:
+                return UNKNOWN
+            value = value_of(feature, person.values)
+            return told(value is not None and span.holds(key_of_value(value)))
 
-    def _leaf(self, leaf: Positive | Negative) -> Truth:
-        if isinstance(leaf, Negative):
-            return Truth(2 - self._leaf(opposite(leaf)))
-        feature = feature_named(self._policy, leaf.feature)
-        if not self._seen.visible >> feature.category & 1:
-            return Truth.UNKNOWN
-        value = value_of(feature, self._seen.values)
-        begin = begins(feature, self._now)
-        if begin is None or self._seen.since[feature.category] <= begin:
-            return _told(_holds(leaf, feature, value, self._now))
-        return _partly(leaf, feature, value, self._now)
+        return ask
 
 
-def _of_tier(said: Value | None, asked: frozenset[str]) -> Truth:
-    possible = frozenset[str]() if said is None else POSSIBLE.get(said, frozenset())
-    if possible and possible <= asked:
-        return Truth.TRUE
-    return Truth.FALSE if possible and not possible & asked else Truth.UNKNOWN
+def _unknown(_: Person) -> Truth:
+    return UNKNOWN
 
 
-def _told(holds: bool) -> Truth:  # noqa: FBT001 - a claim becomes a truth
-    return Truth.TRUE if holds else Truth.FALSE
+def _drawn(span: Span) -> Ask:
+    def ask(person: Person) -> Truth:
+        person.touched = True
+        return told(span.holds(key_of_subject(person.subject)))
+
+    return ask
 
 
-def _at_least(count: int, of: list[Truth]) -> Truth:
+def _remembered(name: str, ask: Ask) -> Ask:
+    """Return what asks once for each person."""
+
+    def answer(person: Person) -> Truth:
+        truth = person.answered.get(name)
+        if truth is None:
+            truth = person.answered[name] = ask(person)
+        else:
+            person.touched = True  # what was looked at then is not remembered
+        return truth
+
+    return answer
+
+
+def _first_of(decisive: Truth, of: Sequence[Ask], otherwise: Truth) -> Ask:
+    """Return what asks until one part decides all; unknown is stronger than what none of them is then."""
     if not of:
-        return Truth.UNKNOWN
-    if of.count(Truth.TRUE) >= count:
-        return Truth.TRUE
-    return Truth.FALSE if len(of) - of.count(Truth.FALSE) < count else Truth.UNKNOWN
+        return _unknown  # an empty group says nothing
+
+    def ask(person: Person) -> Truth:
+        found = otherwise
+        for part in of:
+            truth = part(person)
+            if truth is decisive:
+                return decisive
+            if truth is UNKNOWN:
+                found = UNKNOWN
+        return found
+
+    return ask
 
 
-def _holds(leaf: Positive, feature: Feature, value: Value | None, now: Instant) -> bool:
-    """Say whether the leaf holds for a value that is the whole value."""
-    if value is None:
-        return False
-    match leaf:
-        case Known():
-            return True
-        case Eq(value=raw):
-            return value == literal(feature.type, raw)
-        case In(values=raws) if isinstance(value, frozenset):
-            return any(literal(ValueType.TEXT, raw) in value for raw in raws)
-        case In(values=raws):
-            return any(value == literal(feature.type, raw) for raw in raws)
-        case Has(value=raw):
-            return isinstance(value, frozenset) and literal(ValueType.TEXT, raw) in value
-        case Contains():
-            return isinstance(value, str) and needle(leaf) in value.casefold()
-        case Near():
-            return is_inside(leaf)(value)
-        case Lt() | Le() | Gt() | Ge() | Between() | Recent():
-            least, most = asked_range(leaf, feature, now)
-            return (
-                isinstance(value, int)
-                and (least is None or least <= value)
-                and (most is None or value <= most)
-            )
-        case _:
-            assert_never(leaf)
+def _at_least(count: int, of: Sequence[Ask]) -> Ask:
+    if not of:
+        return _unknown
+
+    def ask(person: Person) -> Truth:
+        truths = [part(person) for part in of]
+        if truths.count(TRUE) >= count:
+            return TRUE
+        return FALSE if len(truths) - truths.count(FALSE) < count else UNKNOWN
+
+    return ask
 
 
-def _partly(leaf: Positive, feature: Feature, value: Value | None, now: Instant) -> Truth:
-    """Return what a value over the later part of a window proves of the whole window."""
-    if value is None:
-        return Truth.UNKNOWN
-    if isinstance(leaf, Known):
-        return Truth.TRUE
-    bound = bound_of(feature)
-    if bound is Bound.ITSELF:
-        return _told(_holds(leaf, feature, value, now))
-    if isinstance(value, frozenset):
-        # What the part holds the whole holds; what it does not hold proves nothing.
-        held = bound is Bound.AT_LEAST and _holds(leaf, feature, value, now)
-        return Truth.TRUE if held else Truth.UNKNOWN
-    if isinstance(leaf, In):
-        equal = (Eq(feature=leaf.feature, value=raw) for raw in leaf.values)
-        return max((_partly(each, feature, value, now) for each in equal), default=Truth.UNKNOWN)
-    if bound is Bound.NOTHING or not isinstance(value, int) or isinstance(value, bool):
-        return Truth.UNKNOWN
-    if isinstance(leaf, Has | Contains | Near):
-        return Truth.UNKNOWN
-    return _bounded(bound, value, asked_range(leaf, feature, now))
+def _of_tier(asked: frozenset[str]) -> Ask:
+    truths = {
+        said: TRUE if possible <= asked else UNKNOWN if possible & asked else FALSE
+        for said, possible in POSSIBLE.items()
+        if possible
+    }
 
+    def ask(person: Person) -> Truth:
+        person.touched = True
+        said = person.values.get(TIER)
+        return UNKNOWN if said is None else truths.get(said, UNKNOWN)
 
-def _bounded(bound: Bound, value: int, asked: Range) -> Truth:
-    least, most = asked
-    if bound is Bound.AT_MOST:  # the mirror image
-        value, least, most = -value, None if most is None else -most, None if least is None else -least
-    if most is not None:
-        return Truth.FALSE if value > most else Truth.UNKNOWN
-    return Truth.TRUE if least is None or value >= least else Truth.UNKNOWN
+    return ask

@@ -94,10 +94,21 @@ def is_inside(leaf: Near) -> Callable[[Value], bool]:
 
 
 def asked_range(leaf: Ordering, feature: Feature, now: Instant) -> Range:
-    """Return the integers for which the leaf holds, ends included."""
+    """Return the integers for which the leaf holds at `now`, ends included."""
+    return ranging(leaf, feature)(now)
+
+
+def ranging(leaf: Ordering, feature: Feature) -> Callable[[Instant], Range]:
+    """Return what gives, for an instant, the integers for which the leaf holds, ends included."""
+    if isinstance(leaf, Recent):
+        begin, end = parse_duration(leaf.begin), parse_duration(leaf.end)
+        return lambda now: (shifted(now, begin) + 1, shifted(now, end))
+    fixed = _fixed(leaf, feature)
+    return lambda _: fixed
+
+
+def _fixed(leaf: Eq | Lt | Le | Gt | Ge | Between, feature: Feature) -> Range:
     match leaf:
-        case Recent(begin=begin, end=end):
-            return shifted(now, parse_duration(begin)) + 1, shifted(now, parse_duration(end))
         case Between(low=low, high=high):
             return integer(feature, low), integer(feature, high)
         case Eq(value=raw):

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from assent.audiences.engine import Population
-from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.evaluate import Evaluator
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
 from assent.audiences.seen import seen_at
@@ -49,11 +49,10 @@ def moved(
     if policy is not kept.policy or rules != kept.rules or moved_by_time(rules[name], policy, rules):
         return None
     inside = []
+    evaluator = Evaluator(policy, rules)
     for profile in touched:
         shown = population.shown(profile)
-        if shown is not None:
-            truth = evaluate(rules[name], policy, seen_at(shown, now), now, rules)
-            if truth is Truth.TRUE:
-                inside.append(profile)
+        if shown is not None and evaluator.holding((name,), seen_at(shown, now), now):
+            inside.append(profile)
     others = np.setdiff1d(kept.members, np.array(sorted(touched), np.int64), assume_unique=True)
     return np.union1d(others, np.array(inside, np.int64))

@@ -6,19 +6,22 @@
 
 Few audiences can have changed when a value did: those that ask whether it lies beyond a threshold it crossed,
 or is a value it became or no longer is. They are looked up, and only they are evaluated, by the one evaluator
-that decisions use; so a change costs what it moves, not how many audiences there are. Time alone moves what
-`until` says. Pure; raises what `evaluate` raises on a rule that was not checked.
+that decisions use, and a second time only if the first looked at what changed; so a change costs what it
+moves, not how many audiences there are. Time alone moves what `until` says. Pure; raises what `evaluate`
+raises on a rule that was not checked.
 """
 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec import Struct
 
 from assent.audiences.derive import expanded
-from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.evaluate import Evaluator
+from assent.audiences.holding import Person
 from assent.audiences.leaf import (
     Negative,
     Positive,
@@ -101,6 +104,7 @@ class Watch:
         """Watch every audience of `rules`, which hold whatever they refer to."""
         self._policy = policy
         self._rules = rules
+        self._evaluator = Evaluator(policy, rules)
         self._drawn: set[str] = set()
         """Who asks for a share of the people."""
         self._tiered: set[str] = set()
@@ -110,6 +114,7 @@ class Watch:
         """Who asks how long ago something was."""
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
         for name, rule in rules.items():
+            self._evaluator.named(name)  # made ready here, once
             for leaf in _leaves(rule, policy, rules, {name}):
                 if isinstance(leaf, Tier):
                     self._tiered.add(name)
@@ -126,17 +131,21 @@ class Watch:
         """Return the audiences a profile is a member of. `key` is what `ids` lists call it."""
         if shown is None:
             return frozenset()
-        return frozenset(self._holding(self._rules, seen_at(shown, now), now, key))
+        return frozenset(self._evaluator.holding(self._rules, seen_at(shown, now), now, key))
 
     def change(
         self, before: Shown | None, then: Instant, after: Shown | None, now: Instant, key: str = ""
     ) -> Moved:
         """Return what came of a profile being shown so at `now`, which was shown otherwise at `then`."""
         was, is_now = seen_at(before or _NOBODY, then), seen_at(after or _NOBODY, now)
-        concerned = self._concerned(was, then, is_now, now)
-        left = self._holding(concerned, was, then, key)
-        entered = self._holding(concerned, is_now, now, key)
-        return Moved(entered=tuple(sorted(entered - left)), left=tuple(sorted(left - entered)))
+        changed = {feature for feature, _ in was.values.items() ^ is_now.values.items()}
+        entered, left = self._evaluator.moved(
+            self._concerned(changed, was, then, is_now, now),
+            Person(was, then, key, changed),
+            Person(is_now, now, key),
+            anew=was.visible != is_now.visible,
+        )
+        return Moved(entered=tuple(sorted(entered)), left=tuple(sorted(left)))
 
     def until(self, shown: Shown, now: Instant) -> Instant:
         """Return an instant after `now` before which time alone moves the profile in or out of nothing."""
@@ -164,6 +173,7 @@ class Watch:
             durations = parse_duration(leaf.begin), parse_duration(leaf.end)
             self._timed[feature.id].update(durations)
             self._recent.add(name)
+            asked.always.add(name)
         elif feature.type in INTEGER_TYPES:
             for least, most in _ranges(leaf, feature):
                 _step(asked, name, least, most)
@@ -184,32 +194,27 @@ class Watch:
             case _:
                 asked.always.add(name)
 
-    def _concerned(self, was: Seen, then: Instant, now_seen: Seen, now: Instant) -> set[str]:
-        """Return every audience whose truth may differ."""
-        if was.visible != now_seen.visible:
+    def _concerned(
+        self, changed: AbstractSet[FeatureId], was: Seen, then: Instant, is_now: Seen, now: Instant
+    ) -> set[str]:
+        """Return every audience whose truth may differ, where only these features have another value."""
+        if was.visible != is_now.visible:
             return set(self._rules)
-        found = set(self._recent)
-        if key_of_subject(was.subject) != key_of_subject(now_seen.subject):
+        found = set(self._recent) if then != now else set[str]()
+        if key_of_subject(was.subject) != key_of_subject(is_now.subject):
             found |= self._drawn
-        if was.values.get(TIER) != now_seen.values.get(TIER):
+        if was.values.get(TIER) != is_now.values.get(TIER):
             found |= self._tiered
-        for number, asked in self._asked.items():
+        for number in changed & self._asked.keys():
             feature = self._policy.features[number]
-            one, other = value_of(feature, was.values), value_of(feature, now_seen.values)
-            if number in self._windows:
-                covered = _covered(feature, was, then)
-                if covered is not _covered(feature, now_seen, now) or (not covered and one != other):
-                    found |= asked.everybody
+            one, other = value_of(feature, was.values), value_of(feature, is_now.values)
             if one != other:
-                found.update(*asked.crossed(one, other))
+                found.update(*self._asked[number].crossed(one, other))
+        for number, feature in self._windows.items():
+            covered = _covered(feature, was, then)
+            if covered is not _covered(feature, is_now, now) or (not covered and number in changed):
+                found |= self._asked[number].everybody
         return found
-
-    def _holding(self, names: Iterable[str], seen: Seen, now: Instant, key: str) -> set[str]:
-        return {
-            name
-            for name in names
-            if evaluate(self._rules[name], self._policy, seen, now, self._rules, key) is Truth.TRUE
-        }
 
 
 def moved_by_time(rule: Rule, policy: Policy, rules: Mapping[str, Rule]) -> bool:

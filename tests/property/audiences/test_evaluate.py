@@ -7,11 +7,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assent.audiences import evaluate as evaluate_module
+from assent.audiences import holding as holding_module
 from assent.audiences.evaluate import Truth, evaluate
-from assent.audiences.leaf import Positive
-from assent.audiences.rule import Not, Rule, parse, unparse
+from assent.audiences.holding import Ask
+from assent.audiences.leaf import Negative, Positive
+from assent.audiences.rule import Not, parse, unparse
 from assent.audiences.seen import Seen, seen_at
 from assent.core.ids import CategoryMask
+from assent.core.policy import Policy
 from assent.core.time import Instant
 from tests.property.audiences.worlds import POLICY, Asked, asked, instants, shown
 
@@ -82,26 +85,21 @@ def test_a_rule_comes_back_from_json(question: Asked) -> None:
 
 
 def hidden_is_false(patch: pytest.MonkeyPatch) -> None:
-    real = evaluate_module._Asking._leaf
+    real = holding_module.leaf_ask
 
-    def leaf(self: evaluate_module._Asking, asked: Positive) -> Truth:
-        return Truth.FALSE if real(self, asked) is Truth.UNKNOWN else real(self, asked)
+    def leaf_ask(leaf: Positive | Negative, policy: Policy) -> Ask:
+        ask = real(leaf, policy)
+        return lambda person: Truth.FALSE if ask(person) is Truth.UNKNOWN else ask(person)
 
-    patch.setattr(evaluate_module._Asking, "_leaf", leaf)
+    patch.setattr(evaluate_module, "leaf_ask", leaf_ask)
 
 
 def not_unknown_is_true(patch: pytest.MonkeyPatch) -> None:
-    real = evaluate_module._Asking.truth
-
-    def truth(self: evaluate_module._Asking, rule: Rule) -> Truth:
-        told = real(self, rule)
-        return Truth.TRUE if isinstance(rule, Not) and told is Truth.UNKNOWN else told
-
-    patch.setattr(evaluate_module._Asking, "truth", truth)
+    patch.setattr(holding_module, "OPPOSITES", (Truth.TRUE, Truth.TRUE, Truth.FALSE))
 
 
 def a_part_proves_too_few(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evaluate_module, "_bounded", lambda _bound, value, asked: Truth(2 * int(asked[1] != value)))
+    patch.setattr(holding_module, "_bounded", lambda _bound, value, asked: Truth(2 * int(asked[1] != value)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from assent.audiences import evaluate as evaluate_module
 from assent.audiences import plan as plan_module
 from assent.audiences import watch as watch_module
-from assent.audiences.evaluate import Tally, Truth, evaluate, scored
+from assent.audiences.evaluate import Evaluator, Tally, Truth, evaluate, scored
+from assent.audiences.holding import Person
 from assent.audiences.leaf import is_inside
 from assent.audiences.plan import Sight, View
 from assent.audiences.rule import Near, Rule, Score, parse
@@ -134,13 +135,18 @@ def carries_are_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_unknown_counts_as_no(patch: pytest.MonkeyPatch) -> None:
-    real = evaluate_module._Asking.tally
+    real = Evaluator.tally
 
-    def tally(self: evaluate_module._Asking, score: Score) -> Tally:
-        told = real(self, score)
-        return Tally(low=told.low, high=told.low, least=told.least, counted=told.counted)
+    def tally(self: Evaluator, score: Score) -> Callable[[Person], Tally]:
+        add_up = real(self, score)
 
-    patch.setattr(evaluate_module._Asking, "tally", tally)
+        def told(person: Person) -> Tally:
+            sums = add_up(person)
+            return Tally(low=sums.low, high=sums.low, least=sums.least, counted=sums.counted)
+
+        return told
+
+    patch.setattr(Evaluator, "tally", tally)
 
 
 def whoever_seems_anonymous_is(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assent.audiences import watch as watch_module
-from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.evaluate import Evaluator, Truth, evaluate
+from assent.audiences.holding import Person
+from assent.audiences.leaf import Positive
 from assent.audiences.rule import parse
 from assent.audiences.seen import Opening, Shown, seen_at
 from assent.audiences.watch import Watch
@@ -128,6 +130,32 @@ def permits_move_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(watch_module, "_covered", Mock(return_value=True))
 
 
+def a_rule_is_left_out_of_the_index(patch: pytest.MonkeyPatch) -> None:
+    real = Watch._index
+
+    def index(self: Watch, name: str, leaf: Positive) -> None:
+        if name != "asking":
+            real(self, name, leaf)
+
+    patch.setattr(Watch, "_index", index)
+
+
+def what_changed_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
+    """The first sight is taken for the second though it looked at what is another value there."""
+    patch.setattr(watch_module, "Person", lambda seen, now, key, *_: Person(seen, now, key))
+
+
+def answers_are_kept_whatever_shows(patch: pytest.MonkeyPatch) -> None:
+    real = Evaluator.moved
+
+    def moved(
+        self: Evaluator, names: set[str], was: Person, now: Person, **_: bool
+    ) -> tuple[list[str], list[str]]:
+        return real(self, names, was, now, anew=False)
+
+    patch.setattr(Evaluator, "moved", moved)
+
+
 @pytest.mark.parametrize("name", ["lt", "le", "gt", "ge", "eq"])
 def test_a_threshold_is_crossed_at_the_very_millionth(name: str) -> None:
     watch = Watch(POLICY, {"asking": parse({"op": name, "feature": "age", "value": 1})})
@@ -156,7 +184,14 @@ FOLLOWS = CANARY(given(asked(), steps)(following_equals_recomputing))
 
 @pytest.mark.parametrize(
     "plant",
-    [time_moves_nobody, references_are_not_followed, permits_move_nobody],
+    [
+        time_moves_nobody,
+        references_are_not_followed,
+        permits_move_nobody,
+        a_rule_is_left_out_of_the_index,
+        what_changed_is_not_looked_at,
+        answers_are_kept_whatever_shows,
+    ],
 )
 def test_a_planted_fault_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
