@@ -1,6 +1,6 @@
 """People who act in a known way: what a decision must say of each, and which rules are true of them.
 
-Person n looks at products of one category n % 5 + 1 times; who has an account orders once, by name. Of copies
+Person n looks at products of one category n % 3 times; who has an account orders once, by name. Of copies
 (`planting`) the same is so as of the person they are copies of.
 """
 
@@ -21,11 +21,11 @@ _Rule = dict[str, Any]
 
 
 def _views(person: int) -> int:
-    return person % 5 + 1
+    return person % 3
 
 
-def _category(person: int) -> str:
-    return _CATEGORIES[person // 5 % len(_CATEGORIES)]
+def _category(person: int) -> str | None:
+    return _CATEGORIES[person // 3 % len(_CATEGORIES)] if _views(person) else None
 
 
 def _has_account(person: int) -> bool:
@@ -37,18 +37,18 @@ def _leaf(op: str, feature: str, value: object) -> _Rule:
 
 
 SAVED: Final[Mapping[str, tuple[_Rule, _Truth]]] = {
-    "often": (_leaf("ge", "products_viewed", 4), lambda one: _views(one) >= 4),
+    "often": (_leaf("ge", "products_viewed", 2), lambda one: _views(one) >= 2),
     "buyers": (
         {
             "op": "and",
             "of": [
                 _leaf("ge", "order_count", 1),
                 {"op": "in", "feature": "last_viewed_category", "values": ["shoes", "lamps", "toys"]},
-                {"op": "between", "feature": "products_viewed", "low": 2, "high": 4},
+                {"op": "between", "feature": "products_viewed", "low": 1, "high": 5},
             ],
         },
         lambda one: (
-            _has_account(one) and _category(one) in {"shoes", "lamps", "toys"} and 2 <= _views(one) <= 4
+            _has_account(one) and _category(one) in {"shoes", "lamps", "toys"} and 1 <= _views(one) <= 5
         ),
     ),
 }
@@ -61,7 +61,7 @@ _TRIED: Final[tuple[tuple[_Rule, _Truth], ...]] = (
         lambda one: _category(one) != "books",
     ),
     # Permits are younger than the window: it must be seen of whom they cover all of it.
-    (_leaf("ge", "products_viewed_7d", 3), lambda one: _views(one) >= 3),
+    (_leaf("ge", "products_viewed_7d", 1), lambda one: _views(one) >= 1),
     (
         {
             "op": "or",
@@ -88,9 +88,10 @@ def questions(purpose: str) -> Iterator[tuple[str, dict[str, object], _Truth]]:
 
 def shown(person: int) -> tuple[bytes, ...]:
     """Return parts of what a decision must say of a person."""
+    category = _category(person)
     return (
         b'"products_viewed":%d,' % _views(person),
-        b'"last_viewed_category":"%s"' % _category(person).encode(),
+        b'"last_viewed_category":"%s"' % category.encode() if category else b"",
         b'"order_count":%d' % _has_account(person),
     )
 

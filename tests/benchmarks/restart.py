@@ -87,11 +87,11 @@ WHERE u.controller_id = $1 AND u.name = $2
 """
 
 
-async def counted(served: Served, controller: Controller) -> int:
+async def counted(served: Served, controller: Controller, *, within_s: float = _WITHIN_S) -> int:
     """Return how many there are, asked until there is an answer."""
     body = json.dumps({"purpose": PURPOSE, "rule": {"op": "all"}}).encode()
     request = post("/v1/audiences/preview", controller.engine, body)
-    until = perf_counter() + _WITHIN_S
+    until = perf_counter() + within_s
     while True:
         try:
             return int((await ask(served.port, request))["count"])
