@@ -37,7 +37,6 @@ from assent.audiences.rule import (
     Score,
     Seq,
     Tier,
-    children,
 )
 from assent.audiences.seen import POSSIBLE, TIER, Seen, value_of
 from assent.audiences.share import Span, key_of_subject, key_of_value, span_of
@@ -129,9 +128,9 @@ class Evaluator:
         for name in names:
             ask = self.named(name)
             was.touched = False
-            before = was.visible != 0 and ask(was) is TRUE
+            before = was.fulfils(ask)
             if anew or was.touched:
-                after = now.visible != 0 and ask(now) is TRUE
+                after = now.fulfils(ask)
                 if after is not before:
                     (entered if after else left).append(name)
         return entered, left
@@ -202,17 +201,16 @@ class Evaluator:
                 return leaf_ask(rule, self._policy)
 
     def _in_turn(self, of: Iterable[Rule]) -> list[Ask]:
-        """Return what asks for parts, of which the first to decide ends the asking: those first that last."""
-        return [self._ask(each) for each in sorted(of, key=self._weight)]
+        """Return what asks for parts, of which the first to decide ends the asking: first what lasts."""
+        return [self._ask(each) for each in sorted(of, key=self._turn)]
 
-    def _weight(self, rule: Rule) -> tuple[bool, int]:
-        """Return whether events alone change what the rule looks at, and of how many parts it is."""
-        number = self._policy.feature_ids.get(getattr(rule, "feature", None) or "")
-        lasts = number is not None and self._policy.features[number].aggregate is Aggregate.TRAIT
-        inner = [self._weight(each) for _, each in children(rule)]
-        if not inner:
-            return not lasts, 1
-        return any(changes for changes, _ in inner), sum(parts for _, parts in inner)
+    def _turn(self, rule: Rule) -> int:
+        """Return 0 for what is said of a person, 1 for what events alone change, 2 for a part of several."""
+        name = getattr(rule, "feature", None)
+        number = None if name is None else self._policy.feature_ids.get(name)
+        if number is None:
+            return 2
+        return 0 if self._policy.features[number].aggregate is Aggregate.TRAIT else 1
 
     def _of_profile(self, rule: Ids | Tier | Bucket) -> Ask:
         match rule:

@@ -86,6 +86,10 @@ class Person:
         self.changed = changed
         self.touched = False
 
+    def fulfils(self, ask: "Ask") -> bool:
+        """Say whether the profile is a member by what `ask` asks; of whom nothing is visible never."""
+        return self.visible != 0 and ask(self) is TRUE
+
 
 Ask = Callable[[Person], Truth]
 Test = Callable[[Value], bool]

@@ -5,15 +5,16 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
-from assent.audiences.evaluate import Tally, Truth, evaluate, scored
+from assent.audiences.evaluate import Evaluator, Tally, scored
 from assent.audiences.goal import Goal
 from assent.audiences.goal import read as read_goals
+from assent.audiences.holding import Person
 from assent.audiences.holdout import Arm, Holdout, arm_of
 from assent.audiences.holdout import read as read_holdout
 from assent.audiences.rule import Rule, Score, from_json, parse
-from assent.audiences.seen import TIER, Opening, Seen, Shown, seen_at, unsure
+from assent.audiences.seen import TIER, Opening, Shown, seen_at, unsure
 from assent.core.errors import Refused, UnknownAudience
 from assent.core.ids import ControllerId
 from assent.core.policy import Policy
@@ -47,11 +48,26 @@ class Audience(Struct, frozen=True, kw_only=True):
         return self.rule, *(goal.rule for goal in self.goals)
 
 
+class Ready:
+    """The rules of a purpose made ready for the policy under which they were asked last."""
+
+    def __init__(self) -> None:
+        """Have nothing ready."""
+        self._kept: tuple[Policy, Mapping[str, Rule], Evaluator] | None = None
+
+    def evaluator(self, policy: Policy, known: Mapping[str, Rule]) -> Evaluator:
+        """Return what evaluates these rules: the same while neither they nor the policy are replaced."""
+        if self._kept is None or self._kept[0] is not policy or self._kept[1] is not known:
+            self._kept = (policy, known, Evaluator(policy, known))
+        return self._kept[2]
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """The rules a decision evaluates, and every rule of the purpose that they may refer to."""
 
     asked: tuple[Audience, ...]
     known: Mapping[str, Rule]
+    ready: Ready = field(default_factory=Ready)
 
     @property
     def versions(self) -> str:
@@ -62,8 +78,9 @@ class Rules(Struct, frozen=True, kw_only=True):
         """Return the audiences that the profile is a member of; `name` is the consumer's for it."""
         if not self.asked:
             return []
-        seen = seen_at(shown(profile), now)
-        return [one.id for one in self.asked if _holds(one, policy, seen, now, self.known, name)]
+        person = Person(seen_at(shown(profile), now), now, name)
+        evaluator = self.ready.evaluator(policy, self.known)
+        return [one.id for one in self.asked if _holds(one, self.known, evaluator, person)]
 
     def scores(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> dict[str, Tally]:
         """Return what the profile comes to in each of these audiences whose rule is a score."""
@@ -89,12 +106,15 @@ class AudienceShelf:
         self._pool = pool
         self._clock = clock
         self._kept: dict[ControllerId, tuple[Instant, dict[str, Audience]]] = {}
+        self._ready: dict[tuple[ControllerId, str], Rules] = {}
+        """By purpose, every audience that it may ask for."""
 
     async def all(self, controller_id: ControllerId) -> dict[str, Audience]:
         """Return every audience in force by its id, at most a second old."""
         kept = self._kept.get(controller_id)
         if kept is None or not 0 <= self._clock() - kept[0] < _FRESH:
-            kept = (self._clock(), await self._read(controller_id))
+            before = {} if kept is None else kept[1]
+            kept = (self._clock(), await self._read(controller_id, before))
             self._kept[controller_id] = kept
         return kept[1]
 
@@ -120,19 +140,37 @@ class AudienceShelf:
         for place, name in enumerate(wanted):
             if name not in known:
                 raise UnknownAudience(pointer=f"/audiences/{place}")
-        return Rules(
-            asked=tuple(known[name] for name in wanted),
-            known={name: one.rule for name, one in known.items()},
-        )
+        whole = self._whole(controller_id, purpose, known)
+        return Rules(asked=tuple(known[name] for name in wanted), known=whole.known, ready=whole.ready)
 
     async def version(self, controller_id: ControllerId, name: str, version: int) -> Audience | None:
         """Return one version of an audience, in force or not; None where there is none that has a rule."""
         row = await self._pool.fetchrow(_SQL.audience_version, controller_id, name, version)
         return None if row is None or row["rule"] is None else audience_of(*row)
 
-    async def _read(self, controller_id: ControllerId) -> dict[str, Audience]:
+    def _whole(self, controller_id: ControllerId, purpose: str, known: Mapping[str, Audience]) -> Rules:
+        """Return every rule of the purpose, the same as before while the same versions are in force."""
+        kept = self._ready.get((controller_id, purpose))
+        everyone = tuple(known.values())
+        if (
+            kept is None
+            or len(kept.asked) != len(everyone)
+            or any(one is not other for one, other in zip(kept.asked, everyone, strict=True))
+        ):
+            kept = Rules(asked=everyone, known={one.id: one.rule for one in everyone})
+            self._ready[controller_id, purpose] = kept
+        return kept
+
+    async def _read(self, controller_id: ControllerId, before: Mapping[str, Audience]) -> dict[str, Audience]:
+        """Return what is in force; a version that was read `before` is the same, for none is ever changed."""
         rows = await self._pool.fetch(_SQL.newest_audiences, controller_id)
-        return {row["audience_id"]: audience_of(*row) for row in rows if row["rule"] is not None}
+        found: dict[str, Audience] = {}
+        for row in rows:
+            if row["rule"] is not None:
+                held = before.get(row["audience_id"])
+                same = held is not None and held.version == row["version"]
+                found[row["audience_id"]] = held if held is not None and same else audience_of(*row)
+        return found
 
 
 def audience_of(
@@ -167,11 +205,10 @@ def shown(profile: Profile) -> Shown:
     )
 
 
-def _holds(
-    one: Audience, policy: Policy, seen: Seen, now: Instant, known: Mapping[str, Rule], name: str
-) -> bool:
+def _holds(one: Audience, known: Mapping[str, Rule], evaluator: Evaluator, person: Person) -> bool:
     try:
-        return evaluate(one.rule, policy, seen, now, known, name) is Truth.TRUE
+        own = known.get(one.id) is one.rule
+        return person.fulfils(evaluator.named(one.id) if own else evaluator.ask(one.rule))
     except Refused as error:
         # The policy changed under a saved rule: nobody is a member until the rule is mended.
         _log.warning("audience cannot be evaluated", code=error.code, version=one.version)
