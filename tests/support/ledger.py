@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from msgspec import structs
 
 from assent.consent.statement import EVERY, NoticeReference, StatementBody
 from assent.consent.store import load_policy
@@ -29,6 +30,7 @@ from assent.ingest.facts import (
     MarkBody,
     PolicyBody,
     StatedBody,
+    UnlinkBody,
     make_facts,
 )
 from assent.ingest.tracking import Call, CallType
@@ -39,6 +41,9 @@ from tests.support.database import TestDatabase
 from tests.support.policy_documents import Documents
 
 BEGIN = parse_time("2026-01-01T00:00:00Z")
+
+SOURCES = ("till", "web")
+"""Where random facts come from."""
 
 
 class Bench:
@@ -204,8 +209,12 @@ def random_drafts(bench: Bench, seed: int, count: int) -> list[tuple[int, Draft]
             case 3 | 4 | 5:
                 state = dice.choice(("given", "given", "given", "withdrawn", "refused"))
                 draft = bench.stated(dice.choice(everybody), dice.choice(consented), state)
+            case 6 if dice.random() < 0.3:
+                pair = tuple(dice.sample(everybody, 2))
+                gone = dice.choice((SOURCES[:1], SOURCES))
+                draft = Draft(body=UnlinkBody(identifiers=pair, sources=gone), role="dpo")
             case _:
                 one, other = dice.sample(everybody, 2)
                 draft = bench.link(one, other, denied=dice.random() < 0.3)
-        drafts.append((pause, draft))
+        drafts.append((pause, structs.replace(draft, source=dice.choice(SOURCES))))
     return drafts

@@ -43,6 +43,7 @@ class Seen(NamedTuple):
     who: tuple[str, ...]
     event: str
     value: str | int
+    source: str = ""
 
 
 class Tied(NamedTuple):
@@ -52,12 +53,14 @@ class Tied(NamedTuple):
     who: tuple[str, ...]
     denied: bool = False
     weight: int = 0
+    source: str = ""
 
 
 class Parted(NamedTuple):
-    """What links two identifiers taken back, or all that links one."""
+    """What links two identifiers taken back, or all that links one; of sources, what they proved."""
 
     who: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 Evidence = Said | Seen | Tied | Parted
@@ -124,13 +127,25 @@ def _fact(evidence: Evidence, policy: Policy) -> Fact:
                 for category, content in contents(call, policy)
             ]
             at = instant(evidence.hour)
-            body = EventBody(identifiers=identifiers, link=LinkKind.OBSERVED, at=at, call="track")
+            body = EventBody(
+                identifiers=identifiers,
+                link=LinkKind.OBSERVED,
+                at=at,
+                call="track",
+                source=evidence.source,
+            )
         case Tied():
             kind = LinkKind.PROBABLE if evidence.weight else LinkKind.ASSERTED
-            at, weight = instant(evidence.hour), evidence.weight
-            body = LinkBody(identifiers=identifiers, link=kind, at=at, denied=evidence.denied, weight=weight)
+            body = LinkBody(
+                identifiers=identifiers,
+                link=kind,
+                at=instant(evidence.hour),
+                denied=evidence.denied,
+                weight=evidence.weight,
+                source=evidence.source,
+            )
         case Parted():
-            body = UnlinkBody(identifiers=identifiers)
+            body = UnlinkBody(identifiers=identifiers, sources=evidence.sources)
     refs = tuple(Ref(namespace=one.namespace, lookup=one.value.encode()) for one in identifiers)
     return Fact(
         kind=KINDS[type(body)], role="collector", body=body, refs=refs, who=_NOTHING, contents=tuple(said)
