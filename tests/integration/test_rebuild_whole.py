@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from assent.app import open_service, ring_path
 from assent.consent.store import load_policy
@@ -29,7 +30,7 @@ from assent.ingest.upkeep import Upkeep
 from assent.ledger.keyring import load_ring
 from tests.support.database import TestDatabase
 from tests.support.importing import importing_into
-from tests.support.ledger import Bench
+from tests.support.ledger import SOURCES, Bench
 from tests.support.order_file import MAPPING
 from tests.support.policy_documents import Documents, changed, shipped
 from tests.support.retail_file import SAMPLE, VARIABLE, whole_file
@@ -45,6 +46,7 @@ AT_ONCE = 60
 KINDS = (
     *(["seen"] * 8 + ["seen together"] * 5 + ["said"] * 5),
     *("linked", "linked", "denied", "proposed", "taken back", "lifted", "marked"),
+    *("unproven", "unproven"),
 )
 
 
@@ -116,10 +118,10 @@ class Dice:
                     model="m-1",
                 )
                 return Draft(body=said, role="dpo")
-            case "taken back":
-                return Draft(body=UnlinkBody(identifiers=(one, other)), role="dpo")
-            case "lifted":
-                return Draft(body=UnlinkBody(identifiers=(one,)), role="dpo")
+            case "taken back" | "unproven" | "lifted" as kind:
+                pair = (one,) if kind == "lifted" else (one, other)
+                gone = dice.choice((SOURCES[:1], SOURCES)) if kind == "unproven" else ()
+                return Draft(body=UnlinkBody(identifiers=pair, sources=gone), role="dpo")
             case _:
                 return bench.mark(one, dice.choice(("restricted", "unrestricted")))
 
@@ -129,7 +131,10 @@ class Dice:
             size = min(facts, self.dice.randrange(1, AT_ONCE))
             facts -= size
             pause = self.dice.choice((SECOND, SECOND, HOUR, HOUR, 6 * HOUR, DAY))
-            yield pause, [self.draft() for _ in range(size)]
+            yield (
+                pause,
+                [structs.replace(self.draft(), source=self.dice.choice(SOURCES)) for _ in range(size)],
+            )
 
 
 async def imported(database: TestDatabase, folder: Path, orders: Path, documents: Documents) -> None:
