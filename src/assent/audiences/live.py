@@ -231,7 +231,10 @@ class Live:
             held.population, held.policy, held.sequence = population, position.policy, position.sequence
             held.journal.everybody()
         seconds = round(perf_counter() - began, 1)
-        _log.info("a population is loaded", identifiers=progress.loaded, people=len(population), s=seconds)
+        if seconds >= 1:  # whoever waited so long is told
+            _log.info(
+                "a population is loaded", identifiers=progress.loaded, people=len(population), s=seconds
+            )
 
 
 class Progress:

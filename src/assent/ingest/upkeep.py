@@ -87,6 +87,8 @@ async def keeping_up(
                     count(kind, number)
             except (*LOST, asyncpg.PostgresError, OverCapacity, Unavailable) as error:
                 _log.warning("deleting waits", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 a fault in one run must not be the end of all deleting
+                _log.exception("deleting failed")
 
     task = asyncio.create_task(work(), name="upkeep")
     try:

@@ -100,6 +100,8 @@ _ORDERS: Final[Mapping[str, Any]] = {
     "order_value_30d": 19.75,
     "refund_count": 0,
     "refund_value": 0,
+    "net_order_value": 19.75,
+    "discount_value": 0,
 }
 _BROWSING: Final[Mapping[str, Any]] = {
     "pages_viewed": 1,
@@ -110,7 +112,9 @@ _BROWSING: Final[Mapping[str, Any]] = {
     "last_viewed_category": "hats",
     "categories_viewed": ["hats", "shoes"],
     "distinct_categories_viewed": 2,
+    "top_categories_viewed": ["hats", "shoes"],
     "last_search": "sandals",
+    "searches": ["sandals"],
 }
 _ACCOUNT: Final[Mapping[str, Any]] = {"country": "IT", "plan": "gold"}
 

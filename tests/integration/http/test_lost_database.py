@@ -129,7 +129,7 @@ def requests_of_every_kind(token: str) -> list[Asked]:
 
 def filled(path: str) -> str:
     """Return a path with something that is, or could be, where it has a place for it."""
-    return path.replace("{audience}", "buyers").replace("{id}", "s:1")
+    return path.replace("{audience}", "buyers").replace("links/{id}", "links/l:1-2").replace("{id}", "s:1")
 
 
 async def requests_of_every_route(shop: Running, token: str) -> list[Asked]:

@@ -50,6 +50,9 @@ async def put(shop: Shop, url: str, by: str = ENGINE, **more: Json) -> Json:
 
 async def ping(service: Service, *, inside: bool = True) -> int:
     await Following.follow_all(service.following)
+    # Who is being loaded is followed when that is done.
+    await asyncio.gather(*(held.loading for held in service.following._live._held.values() if held.loading))
+    await Following.follow_all(service.following)
     pinger = Pinger(service.database.writer, service.ring, service.clock, service.random, inside=inside)
     return await pinger.ping_all()
 

@@ -55,7 +55,7 @@ people = st.lists(st.lists(known, min_size=1, max_size=3), min_size=2, max_size=
 def buckets(identifiers: Sequence[Known]) -> list[Arm | None]:
     """Return the buckets of the profile that identifiers make, by each of many salts."""
     rows = [
-        (1, number, one.namespace, one.lookup, 2, one.since, FOREVER, None, 0, None, None, None)
+        (1, number, one.namespace, one.lookup, 2, one.since, FOREVER, *[None] * 8)
         for number, one in enumerate(identifiers)
     ]
     (found,) = profiles(WITH_NAMESPACES, POLICY.purposes[ASKING], rows, NOW)
@@ -107,13 +107,13 @@ def test_a_rule_for_a_bucket_holds_for_whom_it_is_drawn(one: Known, holdout: Hol
 
 
 def test_a_bucket_of_whoever_came_last_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile_module, "min", lambda *some: some[-1], raising=False)
+    monkeypatch.setattr(profile_module, "min", lambda *some, **_: some[-1], raising=False)
     with pytest.raises(AssertionError):
         CANARY(given(orders)(lambda both: a_bucket_stays(*both)))()
 
 
 def test_a_bucket_by_the_lowest_hash_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def by_hash(*some: object) -> object:
+    def by_hash(*some: object, **_: object) -> object:
         return min(some, key=lambda one: one[-1] or b"\xff" * 32 if isinstance(one, tuple) else b"")
 
     monkeypatch.setattr(profile_module, "min", by_hash, raising=False)

@@ -127,7 +127,9 @@ def test_a_parser_that_trusts_its_input_is_found() -> None:
             purpose["categories"].count("*")
         return parse(documents)
 
-    law = given(st.lists(edits, min_size=1, max_size=3))(lambda made: it_parses_or_is_invalid(made, trusting))
+    law = given(st.lists(edits, min_size=8, max_size=12))(
+        lambda made: it_parses_or_is_invalid(made, trusting)
+    )
     with pytest.raises((AttributeError, KeyError, TypeError)):
         CANARY(law)()
 
