@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from assent.audiences import moving as moving_module
 from assent.audiences.engine import Population
-from assent.audiences.moving import Kept, moved, moved_by_time
+from assent.audiences.moving import Kept, moved
 from assent.audiences.rule import parse
 from assent.audiences.seen import Shown
+from assent.audiences.watch import moved_by_time
 from assent.core.ids import ProfileId
 from assent.core.time import DAY, FOREVER, Instant
 from tests.property.audiences.worlds import ASKING, POLICY, START, Asked, asked, shown
