@@ -189,7 +189,7 @@ async def test_what_a_policy_lets_a_purpose_use_no_longer_is_deleted(bench: Benc
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1])
 async def test_a_rebuild_equals_the_live_projections_whatever_waits(
     fresh_database: TestDatabase, folder: Path, seed: int
 ) -> None:

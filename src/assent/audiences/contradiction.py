@@ -14,15 +14,30 @@ _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 
 def never(plan: Plan, sets: AbstractSet[FeatureId]) -> bool:
-    """Say whether the plan is true for nobody. `sets` are features that have several values at once."""
+    """Say whether the plan is true for nobody. `sets` are features that have several values at once.
+
+    An audience that is referred to many times is looked at once.
+    """
+    return _never(plan, sets, {})
+
+
+def _never(plan: Plan, sets: AbstractSet[FeatureId], known: dict[int, bool]) -> bool:
+    if not isinstance(plan, Reference):
+        return _excluded(plan, sets, known)
+    if plan.number not in known:
+        known[plan.number] = _excluded(plan.of, sets, known)
+    return known[plan.number]
+
+
+def _excluded(plan: Plan, sets: AbstractSet[FeatureId], known: dict[int, bool]) -> bool:
     codes: dict[FeatureId, set[int]] = {}
     ends: dict[FeatureId, tuple[int, int]] = {}
     excluded: list[tuple[FeatureId, int, int]] = []
-    for part in _conjuncts(plan):
+    for part in _conjuncts(plan, set()):
         match part:
             case Nobody():
                 return True
-            case Some(of=of) if all(never(each, sets) for each in of):
+            case Some(of=of) if all(_never(each, sets, known) for each in of):
                 return True
             case Choice(feature=feature, chosen=chosen):
                 asked = set(chosen.codes.tolist())
@@ -49,15 +64,17 @@ def never(plan: Plan, sets: AbstractSet[FeatureId]) -> bool:
     )
 
 
-def _conjuncts(plan: Plan) -> Iterator[Plan]:
-    """Yield what must be true all together for the plan to be."""
+def _conjuncts(plan: Plan, met: set[int]) -> Iterator[Plan]:
+    """Yield what must be true all together for the plan to be; of each audience referred to, once."""
     match plan:
         case Every(of=of):
             for part in of:
-                yield from _conjuncts(part)
-        case Reference(of=inner):
-            yield from _conjuncts(inner)
+                yield from _conjuncts(part, met)
+        case Reference(number=number, of=inner):
+            if number not in met:
+                met.add(number)
+                yield from _conjuncts(inner, met)
         case Opposite(of=Opposite(of=inner)):
-            yield from _conjuncts(inner)
+            yield from _conjuncts(inner, met)
         case _:
             yield plan

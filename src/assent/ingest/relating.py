@@ -52,6 +52,8 @@ def _unlink_sources(board: "Board", index: EntryIndex, fact: Fact, sources: tupl
     if any(ref not in board.identifiers for ref in fact.refs):
         return None  # erased since
     joined = board.join(index, fact)
+    if len(joined.ids) < 2:
+        return None  # nothing links somebody to themself
     joined.retract_sources(joined.ids[0], joined.ids[1], sources)
     if not (joined.gone_links or joined.new_links):
         return None  # taken back since

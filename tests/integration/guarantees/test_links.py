@@ -193,6 +193,10 @@ async def business(
                 tending = asyncio.create_task(tend())
                 try:
                     await crowd.lived(kill)
+                    for _ in range(100 if documents == expiring() else 0):
+                        if over:  # whoever is quick has to wait for time
+                            break
+                        await asyncio.sleep(0.1)
                 finally:
                     ended.set()
                     await tending

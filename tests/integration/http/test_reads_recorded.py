@@ -36,6 +36,9 @@ BODIES: dict[str, Json] = {
 PUBLIC = {"/v1/audit/proof/{index:str}", "/v1/audit/consistency"}
 """Hashes and signatures alone: they are about nobody."""
 
+WRITES = {"/v1/identities/sources/retract"}
+"""Asked again until it is done; it tells how many links alone."""
+
 
 def reads(installation: Installation) -> Iterator[tuple[str, str]]:
     """Yield method and path of everything that people and officers read."""
@@ -46,7 +49,7 @@ def reads(installation: Installation) -> Iterator[tuple[str, str]]:
             continue
         for handler in route.route_handlers:
             said = handler.opt.get("shape")
-            if said is not None and not said.once and route.path not in PUBLIC:
+            if said is not None and not said.once and route.path not in PUBLIC | WRITES:
                 yield ("GET" if "GET" in handler.http_methods else "POST"), route.path
 
 
