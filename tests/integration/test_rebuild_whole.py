@@ -181,7 +181,7 @@ async def anything(database: TestDatabase, folder: Path, facts: int, newcomers: 
         await connection.close()
 
 
-@pytest.mark.parametrize("policy", [crowded, expiring])
+@pytest.mark.parametrize("policy", [pytest.param(crowded, marks=pytest.mark.full), expiring])
 def test_a_month_of_orders_and_anything_after_are_rebuilt(
     fresh_database: TestDatabase, folder: Path, policy: Callable[[], Documents]
 ) -> None:

@@ -231,7 +231,7 @@ async def wrong(folder: Path, database: TestDatabase, keys: Keys, crowd: Crowd) 
         await connection.close()
 
 
-@pytest.mark.parametrize("policy", [expiring, crowded])
+@pytest.mark.parametrize("policy", [expiring, pytest.param(crowded, marks=pytest.mark.full)])
 def test_links_in_three_processes_at_once_lose_nothing_and_make_nobody_two_people(
     fresh_database: TestDatabase, folder: Path, policy: Callable[[], Documents]
 ) -> None:
