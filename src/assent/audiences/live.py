@@ -131,8 +131,15 @@ class Live:
             await self._loaded(controller_id, purpose, held, until)
 
     async def _loaded(self, controller_id: ControllerId, purpose: str, held: _Held, until: float) -> None:
-        """Wait for the load under way, begun if there is none. Raises Unavailable, and what it raised."""
-        if held.loading is None or held.loading.done():
+        """Wait for the load under way, begun if there is none. Raises Unavailable, and what it raised.
+
+        What a load raised is told to whoever asks next, too: who began it may not have waited.
+        """
+        if held.loading is not None and held.loading.done():
+            ended, held.loading = held.loading, None
+            if not ended.cancelled():
+                ended.result()
+        if held.loading is None:
             held.loading = asyncio.create_task(self._load(controller_id, purpose, held), name="population")
         loading = held.loading
         await asyncio.wait([loading], timeout=max(0.0, until - asyncio.get_running_loop().time()))

@@ -6,9 +6,8 @@ flip derives itself. Each chunk reads one snapshot, in which what it derives is 
 written, or noted.
 
 A crash anywhere leaves a preparation that the same documents go on from, that any others replace, and that is
-ended when nobody does either (`abandoning`). What
-follows from a component under the next policy is a function of the component and of the instant at which the
-preparation began, so it does not matter when it was derived.
+ended when nobody does either (`abandoning`). What follows from a component under the next policy follows from
+it and from the instant at which the preparation began: it does not matter when it was derived.
 
 Raises FactRejected when somebody abandoned it meanwhile.
 """

@@ -8,6 +8,8 @@ import pytest
 from assent.audiences import following
 from assent.audiences.feed import replayed
 from assent.audiences.lease import LEASE, Feeds, LeaseLost
+from assent.core.errors import Unavailable
+from assent.core.ids import ControllerId
 from assent.core.time import DAY
 from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
@@ -179,3 +181,26 @@ async def test_one_worker_writes_a_feed_and_another_goes_on_where_a_killed_one_s
         await another.write(feed, commits, [], 1 << 40, clock())
     await another.give_back()
     assert told(await read(shop)) == [(2, "stop")]
+
+
+async def test_a_load_that_failed_is_told_to_whoever_asks_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = shop.service.following._live
+    lost = asyncio.Event()
+
+    async def load(*_: object) -> None:
+        if lost.is_set():
+            await asyncio.sleep(3600)  # the next one goes well, and takes long
+        await lost.wait()
+        raise ConnectionResetError
+
+    monkeypatch.setattr(live, "_load", load)
+    with pytest.raises(Unavailable):
+        async with live.current(ControllerId(shop.controller_id), PURPOSE, patient=False):
+            pass
+    lost.set()
+    await asyncio.sleep(0.01)
+    with pytest.raises(ConnectionResetError):
+        async with live.current(ControllerId(shop.controller_id), PURPOSE, patient=False):
+            pass
