@@ -133,17 +133,17 @@ class Live:
     async def _loaded(self, controller_id: ControllerId, purpose: str, held: _Held, until: float) -> None:
         """Wait for the load under way, begun if there is none. Raises Unavailable, and what it raised.
 
-        What a load raised is told to whoever asks next, too: who began it may not have waited.
+        What a load raised is told to everybody who waits for it; if nobody does, to whoever asks next.
         """
-        if held.loading is not None and held.loading.done():
-            ended, held.loading = held.loading, None
-            if not ended.cancelled():
-                ended.result()
         if held.loading is None:
             held.loading = asyncio.create_task(self._load(controller_id, purpose, held), name="population")
         loading = held.loading
         await asyncio.wait([loading], timeout=max(0.0, until - asyncio.get_running_loop().time()))
-        if not loading.done() or loading.cancelled():
+        if not loading.done():
+            raise Unavailable(_LOADING)
+        if held.loading is loading:
+            held.loading = None  # told now: who asks next begins another
+        if loading.cancelled():
             raise Unavailable(_LOADING)
         loading.result()
 
