@@ -98,16 +98,19 @@ SELECT
     i.denies,
     i.seen_by
 FROM identifier AS i
-LEFT JOIN cluster AS c
-    ON
-        i.controller_id = c.controller_id
-        AND c.view_id = 0
-        AND i.identifier_id = c.identifier_id
 WHERE
     i.controller_id = $1
     AND i.identifier_id > $2
     AND i.identifier_id <= $3
-    AND (c.profile_id IS NULL OR c.profile_id = i.identifier_id)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM cluster AS c
+        WHERE
+            c.controller_id = $1
+            AND c.view_id = 0
+            AND c.identifier_id = i.identifier_id
+            AND c.profile_id <> i.identifier_id
+    )
 ORDER BY i.identifier_id
 LIMIT $4;
 

@@ -108,7 +108,7 @@ WHERE
     AND s.kept <> s.basis;
 
 -- name: told_of
--- What these identifiers told of accounts.
+-- What these identifiers told of accounts; asked for as the index `feature_item_told` has it.
 SELECT DISTINCT
     t.identifier_id,
     t.account,
@@ -118,7 +118,7 @@ FROM feature_item AS t
 WHERE
     t.controller_id = $1
     AND t.identifier_id = any($2::bigint[])
-    AND t.account IS NOT NULL
+    AND length(t.account) > 0
     AND t.feature_id > 0;
 
 -- name: delete_items

@@ -33,11 +33,13 @@ SEARCH_PATHS: Final = {
 }
 """Unqualified tables are the projections'. pg_temp stands last, or PostgreSQL would look there first."""
 
-_PLANS: Final = {
-    # Every statement of these roles asks by key. A plan made while a table was empty must hold when it is
-    # full, and planning the gate's view takes longer than running it.
-    Role.WRITER: {"enable_seqscan": "off"},
-    Role.READER: {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"},
+_BY_KEY: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+PLANS: Final = {
+    # Every statement of these roles asks by key, and joins by it. A plan made while a table was empty must
+    # hold when it is full, and planning the gate's view takes longer than running it.
+    Role.WRITER: _BY_KEY,
+    Role.READER: {**_BY_KEY, "plan_cache_mode": "force_generic_plan"},
 }
 
 _PREPARING: Final = 4
@@ -157,7 +159,7 @@ async def _opened(address: str, role: Role, size: int, settings: Settings, *, le
                 "search_path": SEARCH_PATHS[role],
                 "timezone": "UTC",
                 "jit": "off",
-                **_PLANS.get(role, {}),
+                **PLANS.get(role, {}),
                 # A client that stops in the middle of a transaction must not hold the head's lock for long.
                 "idle_in_transaction_session_timeout": "60s",
             },
