@@ -19,6 +19,14 @@ class Chosen:
     def __init__(self, codes: Iterable[int], size: int) -> None:
         self.codes = np.array(sorted(codes), np.int64)
         self._size = size
+        self._key = self.codes.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether these are the same numbers."""
+        return isinstance(other, Chosen) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     def among(self, codes: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.bool_]:
         """Return which of these are chosen."""
@@ -39,6 +47,8 @@ class Codebook:
         self._values: list[Value | None] = [None]
         self._uses = np.zeros(64, np.int32)
         self._free: list[int] = []
+        self.edition = 0
+        """Another one whenever a value is numbered or forgotten."""
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -67,6 +77,7 @@ class Codebook:
         for code in codes[self._uses[codes] == 0].tolist():
             value = self._values[code]
             if value is not None:
+                self.edition += 1
                 del self._codes[value]
                 self._values[code] = None
                 self._free.append(code)
@@ -90,6 +101,7 @@ class Codebook:
         return Chosen(codes, len(self._values))
 
     def _grow(self, value: Value) -> int:
+        self.edition += 1
         if self._free:
             code = self._free.pop()
             self._values[code] = value

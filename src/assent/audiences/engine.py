@@ -24,12 +24,10 @@ import numpy.typing as npt
 
 from assent.audiences.bits import Scratch, Words, counted
 from assent.audiences.codebook import Codebook
-from assent.audiences.contradiction import never
-from assent.audiences.derive import expanded
 from assent.audiences.distinctive import Names, Tally
 from assent.audiences.filling import Batch, batch
-from assent.audiences.plan import Plan, matching
-from assent.audiences.planner import Planner
+from assent.audiences.plan import matching
+from assent.audiences.ready import Plans, Ready
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, joined, known
 from assent.audiences.rule import Rule
 from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
@@ -37,7 +35,7 @@ from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
-from assent.core.policy import Feature, Policy, ValueType
+from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
 from assent.features.catalogue import Value
 
@@ -81,6 +79,7 @@ class Population:
         own = [f for f in policy.features.values() if declared.categories >> f.category & 1]
         self._features = [TIER_FEATURE, *own]
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
+        self._plans = Plans(policy, self._categories, self._books)
         self._segments: list[Segment] = []
         self._waiting: dict[ProfileId, Shown] = {}
         self._young: list[Segment] | None = []
@@ -176,14 +175,12 @@ class Population:
         """Return the question as of this moment. `ids` says which profile a value of an `ids` list names."""
         # First, since it numbers the values of those who wait, which the plan looks up.
         people = [(segment, segment.here()) for segment in self._asked()]
-        planner = Planner(self._policy, self._categories, self._books, now, audiences)
-        plan = planner.plan(expanded(rule, self._policy))
+        ready = self._plans.of(rule, now, audiences)
         lists = [
             np.array(sorted({ids[value] for value in values if value in ids}), np.int64)
-            for values in planner.lists
+            for values in ready.lists
         ]
-        sets = {feature.id for feature in self._features if feature.type is ValueType.SET}
-        return Question(plan, people, now, dict(planner.windows), lists, never=never(plan, sets))
+        return Question(ready, people, now, lists)
 
     def names(self, features: Iterable[Feature]) -> Names:
         """Return the values of features by the numbers they have now. Ask first: it numbers who waits."""
@@ -311,19 +308,16 @@ class Question:
 
     def __init__(
         self,
-        plan: Plan,
+        ready: Ready,
         people: list[tuple[Segment, Words | None]],
         now: Instant,
-        windows: Mapping[FeatureId, Instant],
         lists: Sequence[Ints],
-        *,
-        never: bool,
     ) -> None:
-        self._plan = plan
-        self._never = never
+        self._plan = ready.plan
+        self._never = ready.never
+        self._windows = ready.windows
         self._people = people
         self._now = now
-        self._windows = windows
         self._lists = lists
 
     def count(self) -> int:

@@ -5,10 +5,11 @@ the leaf; so a negation is pushed inwards and only asks the other way. Everythin
 (literals, codes, windows' beginnings, slots of listed profiles) is in it, so it runs beside later changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import gcd
-from typing import Any, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 
+import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
@@ -17,12 +18,13 @@ from assent.audiences.leaf import Range
 from assent.audiences.seen import TIER, Bound
 from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
+from assent.core.time import Instant
 
 Sight = npt.NDArray[Any]
 """Some of the people of a view: words of 64 bits, or a truth for each. Bits of nobody are never set.
 
-What a view answers of values alone (`present`, `within`, `holding`, `listed`) may say anything of who shows
-nothing: it is only used cut to who shows the category.
+What a view answers of values alone (`bare`, `present`, `within`, `holding`, `listed`) may say anything of
+who shows nothing: it is only used cut to who shows the category.
 """
 
 
@@ -120,6 +122,9 @@ class Drawn(Struct, frozen=True):
     bound: Bound
 
 
+Cut = frozenset[CategoryId]
+UNCUT: Final[Cut] = frozenset()
+
 Leaf = Presence | Ranges | Choice | Drawn
 Plan = Everybody | Nobody | Listed | Share | OfTier | Every | Some | Weighed | Opposite | Reference | Leaf
 
@@ -127,6 +132,8 @@ Plan = Everybody | Nobody | Listed | Share | OfTier | Every | Some | Weighed | O
 class View(Protocol):
     """People at one instant, as arrays of one shape: bitmaps of a segment, or truths of some of its slots."""
 
+    windows: Mapping[FeatureId, Instant]
+    """Where the windows of windowed features begin."""
     answered: dict[tuple[int, bool], Sight]
     """Of references, by number: an audience referred to many times is asked once."""
 
@@ -141,6 +148,9 @@ class View(Protocol):
 
     def covered(self, leaf: Leaf) -> Sight | None:
         """Return, for a windowed feature, whose permit covers the whole window; None if everybody's does."""
+
+    def bare(self, leaf: Leaf, *, true: bool) -> Sight:
+        """Return where the leaf holds (or does not) for a value that is the whole value. Uncut."""
 
     def present(self, feature: FeatureId) -> Sight:
         """Return who has a value."""
@@ -161,26 +171,30 @@ class View(Protocol):
         """Return who is drawn into a share."""
 
 
-def matching(plan: Plan, view: View, *, true: bool = True) -> Sight:
-    """Return for whom the plan is true, or (`true=False`) false. Not to be written into."""
+def matching(plan: Plan, view: View, *, true: bool = True, cut: Cut = UNCUT) -> Sight:
+    """Return for whom the plan is true, or (`true=False`) false. Not to be written into.
+
+    Of who does not show a category of `cut` it may say anything: the caller cuts to who does. So in a
+    conjunction who shows a category is looked up once, and not for each leaf.
+    """
     match plan:
+        case Presence() | Ranges() | Choice() | Drawn():
+            return _leaf(plan, view, true=true, cut=cut)
         case Every(of=of):
-            return _all(of, view, true=True) if true else _any(of, view, true=False)
+            return _all(of, view, true=True, cut=cut) if true else _any(of, view, true=False, cut=cut)
         case Some(count=1, of=of):
-            return _any(of, view, true=True) if true else _all(of, view, true=False)
+            return _any(of, view, true=True, cut=cut) if true else _all(of, view, true=False, cut=cut)
         case Some(count=count, of=of):
             # False when so many are false that the count cannot be reached any more.
             return _counted(of, view, count if true else len(of) - count + 1, true=true)
         case Opposite(of=inner):
-            return matching(inner, view, true=not true)
+            return matching(inner, view, true=not true, cut=cut)
         case Reference():
             return _referred(plan, view, true=true)
         case Everybody() | Nobody() | Listed() | Share() | OfTier():
             return _of_profile(plan, view, true=true)
         case Weighed():
             return _weighed(plan, view, true=true)
-        case Presence() | Ranges() | Choice() | Drawn():
-            return _leaf(plan, view, true=true)
         case _:
             assert_never(plan)
 
@@ -207,17 +221,47 @@ def _referred(plan: Reference, view: View, *, true: bool) -> Sight:
     return view.answered[asked]
 
 
-def _all(of: Sequence[Plan], view: View, *, true: bool) -> Sight:
-    found = matching(of[0], view, true=true)
-    for part in of[1:]:
-        found = found & matching(part, view, true=true)
-    return found
+def _all(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Sight:
+    # Whoever such a leaf is true for, or false, shows its category: cut to that once, at the end.
+    whole = {
+        leaf.category for leaf in map(_bare, of) if leaf is not None and leaf.feature not in view.windows
+    }
+    inside = cut | whole
+    parts = [matching(part, view, true=true, cut=inside) for part in of]
+    # By identity: most often who shows one category shows another.
+    shown = {id(sight): sight for sight in map(view.visible, whole - cut)}
+    return _folded(np.bitwise_and, [*parts, *shown.values()])
 
 
-def _any(of: Sequence[Plan], view: View, *, true: bool) -> Sight:
-    found = matching(of[0], view, true=true)
-    for part in of[1:]:
-        found = found | matching(part, view, true=true)
+def _any(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Sight:
+    apart: dict[CategoryId, list[Sight]] = {}
+    found: list[Sight] = []
+    for part in of:
+        leaf = _bare(part)
+        if leaf is None or leaf.category in cut or leaf.feature in view.windows:
+            found.append(matching(part, view, true=true, cut=cut))
+        else:
+            bare = matching(part, view, true=true, cut=cut | {leaf.category})
+            apart.setdefault(leaf.category, []).append(bare)
+    for category, parts in apart.items():
+        found.append(view.visible(category) & _folded(np.bitwise_or, parts))
+    return _folded(np.bitwise_or, found)
+
+
+def _bare(plan: Plan) -> "Leaf | None":
+    """Return the leaf that the plan is, or is the opposite of; None of any other."""
+    while isinstance(plan, Opposite):
+        plan = plan.of
+    return plan if isinstance(plan, Presence | Ranges | Choice | Drawn) else None
+
+
+def _folded(how: np.ufunc, parts: Sequence[Sight]) -> Sight:
+    """Return all parts in one. Writes into none of them."""
+    if len(parts) == 1:
+        return parts[0]
+    found: Sight = how(parts[0], parts[1])
+    for part in parts[2:]:
+        how(found, part, found)
     return found
 
 
@@ -285,17 +329,18 @@ def _add(planes: list[Sight], holds: Sight, weight: int, view: View) -> None:
         bit += 1
 
 
-def _leaf(leaf: Leaf, view: View, *, true: bool) -> Sight:
-    visible = view.visible(leaf.category)
-    holds = visible & _holds(leaf, view)
+def _leaf(leaf: Leaf, view: View, *, true: bool, cut: Cut) -> Sight:
     covered = view.covered(leaf)
     if covered is None:
-        return holds if true else visible ^ holds
+        found = view.bare(leaf, true=true)
+        return found if leaf.category in cut else view.visible(leaf.category) & found
+    visible = view.visible(leaf.category)
+    holds = visible & view.bare(leaf, true=True)
     proven = visible & ~covered & _proven(leaf, view, true=true)
     return ((holds if true else visible ^ holds) & covered) | proven
 
 
-def _holds(leaf: Leaf, view: View) -> Sight:
+def held(leaf: Leaf, view: View) -> Sight:
     """Return where the leaf holds for a value that is the whole value."""
     match leaf:
         case Presence(feature=feature):
@@ -318,11 +363,11 @@ def _proven(leaf: Leaf, view: View, *, true: bool) -> Sight:
     if isinstance(leaf, Presence):
         return view.present(leaf.feature) if true else view.nobody()
     if leaf.bound is Bound.ITSELF:
-        holds = _holds(leaf, view)
-        return holds if true else view.present(leaf.feature) & ~holds
+        holds = view.bare(leaf, true=true)
+        return holds if true else view.present(leaf.feature) & holds
     if isinstance(leaf, Choice):
         grows = true and leaf.bound is Bound.AT_LEAST  # a set: what the part holds the whole holds
-        return _holds(leaf, view) if grows else view.nobody()
+        return view.bare(leaf, true=True) if grows else view.nobody()
     if isinstance(leaf, Drawn) or leaf.bound is Bound.NOTHING:
         return view.nobody()
     return _bounded(leaf, view, at_least=leaf.bound is Bound.AT_LEAST, true=true)

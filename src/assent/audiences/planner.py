@@ -93,12 +93,19 @@ class Planner:
         self._now = now
         self._audiences = audiences
         self._references: dict[str, Plan] = {}
+        self.timely = False
+        """Whether another instant would make another plan."""
         self.features: dict[FeatureId, Feature] = {}
         """What the plan looks at."""
         self.windows: dict[FeatureId, Instant] = {}
         """Where the windows of windowed features begin."""
         self.lists: list[tuple[str, ...]] = []
         """The lists of `ids`, by number."""
+
+    @property
+    def referred(self) -> Iterable[str]:
+        """The names of the audiences that were looked up."""
+        return self._references
 
     def plan(self, rule: Rule) -> Plan:
         """Return the plan of one rule."""
@@ -181,6 +188,7 @@ class Planner:
         begin = begins(feature, self._now)
         if begin is not None:
             self.windows[feature.id] = begin
+        self.timely |= begin is not None or isinstance(leaf, Recent)
         match leaf:
             case Known():
                 return Presence(feature.id, feature.category)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from assent.audiences.bits import Bits, Words, at, packed, unpacked
 from assent.audiences.columns import Column, IntegerColumn, column_of
+from assent.audiences.lately import Lately
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
 from assent.audiences.seen import TIER_FEATURE, Opening
 from assent.core.ids import CategoryId, FeatureId, ProfileId
@@ -58,6 +59,7 @@ class Segment:
             int(min(until.min(initial=FOREVER), rows.valid_until.min(initial=FOREVER)))
         )
         self._visible: Visible | None = None
+        self.lately = Lately()
 
     def __len__(self) -> int:
         return len(self.profiles)
@@ -163,7 +165,7 @@ class Segment:
             + self.keys.nbytes
             + self._here.nbytes
         )
-        own += self.keys.nbytes + (0 if self._starts is None else self._starts.nbytes)
+        own += self.lately.nbytes + (0 if self._starts is None else self._starts.nbytes)
         visible = 0 if self._visible is None else self._here.nbytes * (1 + len(self._categories))
         return own + visible + sum(column.nbytes for column in self.columns.values())
 
@@ -184,15 +186,19 @@ class Segment:
     def _computed(self, now: Instant) -> Visible:
         opened = (self._since <= now) & (now < self._until)
         valid = now < self._valid_until
+        anybody = packed(self._by_slot(opened) & valid)
         shown: dict[CategoryId, Words] = {}
         for category in self._categories:
             shows = opened & (self._masks >> category & 1).astype(np.bool_)
-            shown[category] = packed(self._by_slot(shows) & valid)
+            words = packed(self._by_slot(shows) & valid)
+            # One and the same where they say the same: a question then cuts to it once.
+            alike = (one for one in (anybody, *shown.values()) if np.array_equal(one, words))
+            shown[category] = next(alike, words)
         turns = (self._since, self._until, self._valid_until)
         return Visible(
             begin=Instant(max(int(one.max(where=one <= now, initial=BEGINNING)) for one in turns)),
             end=Instant(min(int(one.min(where=one > now, initial=FOREVER)) for one in turns)),
-            anybody=packed(self._by_slot(opened) & valid),
+            anybody=anybody,
             by_category=shown,
         )
 

@@ -13,7 +13,7 @@ from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, counted, p
 from assent.audiences.codebook import Chosen
 from assent.audiences.columns import CodeColumn, IntegerColumn, SetColumn
 from assent.audiences.leaf import Range
-from assent.audiences.plan import Choice, Every, Leaf, Plan, Ranges, matching
+from assent.audiences.plan import Choice, Every, Leaf, Plan, Ranges, held, matching
 from assent.audiences.rows import Ints
 from assent.audiences.segment import Segment
 from assent.audiences.share import Span
@@ -45,7 +45,7 @@ class Whole:
         self.scratch = scratch
         self._here = here
         self._seen = segment.visible(now)
-        self._visible: dict[CategoryId, Words] = {}
+        self._visible: dict[int, Words] = {}
 
     def count(self, plan: Plan) -> int:
         """Return for how many the plan is true."""
@@ -69,16 +69,24 @@ class Whole:
 
     def visible(self, category: CategoryId) -> Words:
         """Return who shows the category."""
+        shown = self._seen.by_category[category]
         if self._here is None:
-            return self._seen.by_category[category]
-        if category not in self._visible:
-            self._visible[category] = self._seen.by_category[category] & self._here
-        return self._visible[category]
+            return shown
+        cut = self._visible.get(id(shown))
+        if cut is None:
+            cut = self._visible[id(shown)] = shown & self._here
+        return cut
 
     def covered(self, leaf: Leaf) -> Words | None:
         """Return whose permit covers the whole window; None if everybody's does."""
         begin = self.windows.get(leaf.feature)
         return None if begin is None else self.segment.covered(leaf.category, begin, self.now)
+
+    def bare(self, leaf: Leaf, *, true: bool) -> Words:
+        """Return where the leaf holds, or does not, for a value that is the whole value."""
+        return self.segment.lately.words(
+            (leaf, true), lambda: held(leaf, self) if true else ~held(leaf, self)
+        )
 
     def present(self, feature: FeatureId) -> Words:
         """Return who has a value."""
@@ -154,6 +162,7 @@ class Few:
 
     def __init__(self, whole: Whole, slots: npt.NDArray[np.intp]) -> None:
         self.answered: dict[tuple[int, bool], Bits] = {}
+        self.windows = whole.windows
         self.slots = slots
         self._whole = whole
 
@@ -173,6 +182,11 @@ class Few:
         """Return whose permit covers the whole window; None if everybody's does."""
         covered = self._whole.covered(leaf)
         return None if covered is None else at(covered, self.slots)
+
+    def bare(self, leaf: Leaf, *, true: bool) -> Bits:
+        """Return where the leaf holds, or does not, for a value that is the whole value."""
+        found: Bits = held(leaf, self) if true else ~held(leaf, self)
+        return found
 
     def present(self, feature: FeatureId) -> Bits:
         """Return who has a value."""

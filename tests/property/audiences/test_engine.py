@@ -16,11 +16,13 @@ from assent.audiences.bits import Words
 from assent.audiences.codebook import Codebook
 from assent.audiences.engine import Population
 from assent.audiences.evaluate import Truth, evaluate
+from assent.audiences.lately import Lately
+from assent.audiences.ready import Ready
 from assent.audiences.rows import Ragged, Rows
 from assent.audiences.rule import Not
 from assent.audiences.seen import Bound, Opening, Shown, seen_at
 from assent.audiences.segment import Segment
-from assent.core.ids import CategoryMask, ProfileId
+from assent.core.ids import CategoryId, CategoryMask, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import Instant
 from tests.property.audiences.worlds import ASKING, POLICY, Asked, asked, buckets, instants, shown
@@ -206,11 +208,48 @@ def first_permit_only(patch: pytest.MonkeyPatch) -> None:
 
 def negation_takes_hidden_along(patch: pytest.MonkeyPatch) -> None:
     real = plan_module._leaf
+    patch.setattr(plan_module, "_bare", lambda _plan: None)  # each leaf cuts for itself
     patch.setattr(
         plan_module,
         "_leaf",
-        lambda leaf, view, *, true: real(leaf, view, true=True) if true else ~real(leaf, view, true=True),
+        lambda leaf, view, *, true, cut: (
+            real(leaf, view, true=True, cut=cut) if true else ~real(leaf, view, true=True, cut=cut)
+        ),
     )
+
+
+def who_shows_it_is_never_cut_to(patch: pytest.MonkeyPatch) -> None:
+    """A conjunction that trusts its caller to cut, which has not."""
+    real = plan_module._all
+    patch.setattr(
+        plan_module,
+        "_all",
+        lambda of, view, *, true, cut: real(of, view, true=true, cut=cut | {CategoryId(1), CategoryId(2)}),
+    )
+
+
+def plans_stay_when_values_are_numbered_anew(patch: pytest.MonkeyPatch) -> None:
+    real = Ready.holds
+    patch.setattr(
+        Ready,
+        "holds",
+        lambda self, rule, now, audiences, _edition: real(self, rule, now, audiences, self.edition),
+    )
+
+
+def plans_stay_when_time_goes_on(patch: pytest.MonkeyPatch) -> None:
+    real = Ready.holds
+    patch.setattr(
+        Ready,
+        "holds",
+        lambda self, rule, now, audiences, edition: real(self, rule, self.now or now, audiences, edition),
+    )
+
+
+def what_was_kept_is_asked_by_feature(patch: pytest.MonkeyPatch) -> None:
+    """A bitmap kept for one value of a feature is taken for another's."""
+    real = Lately.words
+    patch.setattr(Lately, "words", lambda self, asked, make: real(self, (asked[0].feature, asked[1]), make))
 
 
 def a_part_is_the_whole(patch: pytest.MonkeyPatch) -> None:
@@ -275,6 +314,10 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (first_permit_only, EQUALS),
         (negation_takes_hidden_along, EQUALS),
         (negation_takes_hidden_along, ADDS),
+        (who_shows_it_is_never_cut_to, EQUALS),
+        (plans_stay_when_values_are_numbered_anew, EQUALS),
+        (plans_stay_when_time_goes_on, EQUALS),
+        (what_was_kept_is_asked_by_feature, EQUALS),
         (a_part_is_the_whole, EQUALS),
         (bounds_are_rounded_down, EQUALS),
         (shares_of_people_are_all_alike, SHARES),
