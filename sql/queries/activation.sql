@@ -90,7 +90,8 @@ SET preparing = NULL
 WHERE controller_id = $1;
 
 -- name: components_between
--- The lowest identifiers of components in ($2, $3], at most $4, in order.
+-- The lowest identifiers of components in ($2, $3], at most $4, in order. A sub-select stays a look-up for
+-- each row: joined, whoever plans may read the clusters from their beginning for every page.
 SELECT
     i.identifier_id,
     i.namespace_id,
@@ -102,14 +103,16 @@ WHERE
     i.controller_id = $1
     AND i.identifier_id > $2
     AND i.identifier_id <= $3
-    AND NOT EXISTS (
-        SELECT 1
-        FROM cluster AS c
-        WHERE
-            c.controller_id = $1
-            AND c.view_id = 0
-            AND c.identifier_id = i.identifier_id
-            AND c.profile_id <> i.identifier_id
+    AND i.identifier_id = coalesce(
+        (
+            SELECT c.profile_id
+            FROM cluster AS c
+            WHERE
+                c.controller_id = $1
+                AND c.view_id = 0
+                AND c.identifier_id = i.identifier_id
+        ),
+        i.identifier_id
     )
 ORDER BY i.identifier_id
 LIMIT $4;
