@@ -116,25 +116,6 @@ class Evaluator:
         person = Person(seen, now, profile_key)
         return {name for name in names if self.named(name)(person) is TRUE}
 
-    def moved(
-        self, names: Iterable[str], was: Person, now: Person, *, anew: bool
-    ) -> tuple[list[str], list[str]]:
-        """Return which audiences a profile is a member of in the second sight alone, and in the first alone.
-
-        `anew`: other categories show, so that no answer stands for the other one.
-        """
-        entered: list[str] = []
-        left: list[str] = []
-        for name in names:
-            ask = self.named(name)
-            was.touched = False
-            before = was.fulfils(ask)
-            if anew or was.touched:
-                after = now.fulfils(ask)
-                if after is not before:
-                    (entered if after else left).append(name)
-        return entered, left
-
     def named(self, name: str) -> Ask:
         """Return what asks for an audience of this name; of one that does not exist nothing is known."""
         ask = self._named.get(name)
@@ -233,7 +214,6 @@ class Evaluator:
             return _unknown
 
         def ask(person: Person) -> Truth:
-            person.touched = True
             if not person.visible >> feature.category & 1:
                 return UNKNOWN
             value = value_of(feature, person.values)
@@ -248,7 +228,6 @@ def _unknown(_: Person) -> Truth:
 
 def _drawn(span: Span) -> Ask:
     def ask(person: Person) -> Truth:
-        person.touched = True
         return told(span.holds(key_of_subject(person.subject)))
 
     return ask
@@ -261,8 +240,6 @@ def _remembered(name: str, ask: Ask) -> Ask:
         truth = person.answered.get(name)
         if truth is None:
             truth = person.answered[name] = ask(person)
-        else:
-            person.touched = True  # what was looked at then is not remembered
         return truth
 
     return answer
@@ -307,7 +284,6 @@ def _of_tier(asked: frozenset[str]) -> Ask:
     }
 
     def ask(person: Person) -> Truth:
-        person.touched = True
         said = person.values.get(TIER)
         return UNKNOWN if said is None else truths.get(said, UNKNOWN)
 

@@ -6,7 +6,6 @@ would refuse; what it returns raises nothing.
 """
 
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from functools import partial
 from operator import eq
@@ -39,7 +38,6 @@ from assent.audiences.rule import (
     Recent,
 )
 from assent.audiences.seen import Bound, Seen, bound_of, value_of
-from assent.core.ids import FeatureId
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import Value
@@ -63,18 +61,11 @@ OPPOSITES: Final = (TRUE, UNKNOWN, FALSE)
 
 
 class Person:
-    """One profile being asked about at one instant; an audience referred to twice is evaluated once.
+    """One profile being asked about at one instant; an audience referred to twice is evaluated once."""
 
-    Whoever compares two sights of a profile, in which it shows the same categories, names the features that
-    differ: `touched` is set by whatever looks at one of them, or at what else may be another then. What comes
-    to its answer without touching anything comes to the same in the other sight.
-    """
+    __slots__ = ("answered", "key", "now", "since", "subject", "values", "visible")
 
-    __slots__ = ("answered", "changed", "key", "now", "since", "subject", "touched", "values", "visible")
-
-    def __init__(
-        self, seen: Seen, now: Instant, key: str = "", changed: AbstractSet[FeatureId] = frozenset()
-    ) -> None:
+    def __init__(self, seen: Seen, now: Instant, key: str = "") -> None:
         """`key` is what `ids` lists name the profile."""
         self.values = seen.values
         self.visible = seen.visible
@@ -83,8 +74,6 @@ class Person:
         self.now = now
         self.key = key
         self.answered: dict[str, Truth] = {}
-        self.changed = changed
-        self.touched = False
 
     def fulfils(self, ask: "Ask") -> bool:
         """Say whether the profile is a member by what `ask` asks; of whom nothing is visible never."""
@@ -127,8 +116,6 @@ def _positive(leaf: Positive, policy: Policy, *, yes: Truth, no: Truth) -> Ask:
     def ask(person: Person) -> Truth:
         if not person.visible & shown:
             return UNKNOWN
-        if number in person.changed:
-            person.touched = True
         value = person.values.get(number, nothing)
         return no if value is None or not test(value) else yes
 
@@ -139,7 +126,6 @@ def _recent(leaf: Recent, feature: Feature) -> Ask:
     at = _tests(leaf, feature)
 
     def ask(person: Person) -> Truth:
-        person.touched = True
         if not person.visible >> feature.category & 1:
             return UNKNOWN
         value = value_of(feature, person.values)
@@ -154,7 +140,6 @@ def _windowed(leaf: Positive, feature: Feature) -> Ask:
     partly = _partly(leaf, feature, at)
 
     def ask(person: Person) -> Truth:
-        person.touched = True
         if not person.visible >> feature.category & 1:
             return UNKNOWN
         value, now = value_of(feature, person.values), person.now

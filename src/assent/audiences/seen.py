@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from assent.audiences.share import key_of_subject
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, members
 from assent.core.policy import Aggregate, Feature, ValueType
 from assent.core.time import FOREVER, Instant
@@ -86,6 +87,25 @@ def seen_at(shown: Shown, now: Instant) -> Seen:
                 for category in map(CategoryId, members(opening.categories)):
                     since[category] = max(opening.since, since.get(category, opening.since))
     return Seen(values=shown.values, visible=CategoryMask(visible), since=since, subject=shown.subject)
+
+
+def visible_at(shown: Shown, now: Instant) -> int:
+    """Return the categories that are visible at `now`, alone."""
+    visible = 0
+    if now < shown.valid_until:
+        for opening in shown.permits:
+            if opening.since <= now < opening.until:
+                visible |= opening.categories
+    return visible
+
+
+def shows_alike(one: Shown, other: Shown, now: Instant) -> bool:
+    """Say whether two sights of a profile differ at `now` in values alone."""
+    return (
+        one.permits == other.permits
+        and (now < one.valid_until) is (now < other.valid_until)
+        and (one.subject == other.subject or key_of_subject(one.subject) == key_of_subject(other.subject))
+    )
 
 
 def unsure(seems: Value) -> Value:
