@@ -178,6 +178,7 @@ async def open_service(
             keys=Keys(database.writer, clock, random),
             policies=policies,
             ledger=committer,
+            hold_back=committer.holding_back,
             intake=Intake(committer.admits),
             counts=counts,
             door=door,

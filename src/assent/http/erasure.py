@@ -106,7 +106,7 @@ async def _erase(who: Caller, body: EraseBody, wired: Service) -> Response[bytes
 
 
 def _eraser(wired: Service) -> Eraser:
-    return Eraser(wired.database, wired.ledger, wired.ring, wired.random, wired.clock)
+    return Eraser(wired.database, wired.ledger, wired.hold_back, wired.ring, wired.random, wired.clock)
 
 
 def _told(erased: Erased, policy: Policy) -> Response[bytes]:

@@ -24,6 +24,7 @@ from assent.http.metrics import Metrics
 from assent.ingest.activation import Means
 from assent.ingest.counts import Counts
 from assent.ingest.derivations import Derivations
+from assent.ingest.erasure import HoldBack
 from assent.ingest.pings import Pinger
 from assent.ledger.append import Append
 from assent.ledger.keyring import KeyRing
@@ -45,6 +46,7 @@ class Service(Struct, frozen=True, kw_only=True):
     keys: Keys
     policies: PolicyShelf
     ledger: Append
+    hold_back: HoldBack
     intake: Intake
     counts: Counts
     door: Door

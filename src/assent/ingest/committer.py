@@ -15,7 +15,7 @@ connection the batch's id says whether it was committed.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from assent.ingest.batch import Committed, commit_batch, was_committed
 from assent.ingest.counts import Counts
 from assent.ingest.facts import ErasureBody, FindingBody, MarkBody, PolicyBody, StatedBody
 from assent.ingest.memory import Memory
-from assent.ledger.append import Appended, Fact, Outcome
+from assent.ledger.append import Appended, Fact, Outcome, Ref
 from assent.ledger.store import Log, Trees
 from assent.ledger.witness import Witness
 
@@ -114,6 +114,7 @@ class Committer:
         self._counts = counts
         self._urgent: deque[_Waiting] = deque()
         self._ordinary: deque[_Waiting] = deque()
+        self._held: list[tuple[ControllerId, frozenset[Ref]]] = []
         self._waiting = 0
         self._wake = asyncio.Event()
         self._closing = False
@@ -150,6 +151,32 @@ class Committer:
         # A caller that goes away does not take its facts back.
         return await asyncio.shield(waiting.future)
 
+    @contextlib.contextmanager
+    def holding_back(self, controller_id: ControllerId, refs: Collection[Ref]) -> Iterator[None]:
+        """Let facts that name one of these wait, erasures excepted, while the context is open.
+
+        For who works something out that is taken only if nothing is said meanwhile. Other processes go on.
+        """
+        held = controller_id, frozenset(refs)
+        self._held.append(held)
+        try:
+            yield
+        finally:
+            self._held.remove(held)
+            self._wake.set()
+
+    def _is_held(self, waiting: _Waiting) -> bool:
+        # Who stops waits for nobody: what was let in is committed.
+        return not self._closing and any(
+            controller_id == waiting.controller_id
+            and any(
+                not refs.isdisjoint(fact.refs)
+                for fact in waiting.facts[waiting.taken :]
+                if not isinstance(fact.body, ErasureBody)
+            )
+            for controller_id, refs in self._held
+        )
+
     def admits(self) -> None:
         """Raise what `append` would raise of one more fact: so that nobody reads what cannot be taken."""
         self._let_in(1, MOST_WAITING)
@@ -180,6 +207,9 @@ class Committer:
             kept: deque[_Waiting] = deque()
             while lane and len(batch) < MOST_FACTS:
                 waiting = lane.popleft()
+                if self._is_held(waiting):
+                    kept.append(waiting)
+                    continue
                 controller_id = waiting.controller_id if controller_id is None else controller_id
                 alone = isinstance(waiting.facts[0].body, ALONE)
                 if waiting.controller_id != controller_id or (alone and batch):

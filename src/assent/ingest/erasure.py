@@ -1,15 +1,16 @@
 """Erase somebody: once this returns, nothing of them can be read.
 
 What it takes is worked out from one snapshot (`erasure_plan`); one entry says it, taken only if nothing was
-said or seen of these people meanwhile: else it is worked out again. Its commit deletes all of it or, where
-that is more than one commit may do, closes all of it, and `erasure_chunks` deletes the rest before anybody is
-answered.
+said or seen of these people meanwhile: else it is worked out again, and what this process is told of them
+waits for it, so that nobody is kept from being erased by whoever goes on talking of them. Its commit deletes
+all of it or, where that is more than one commit may do, closes all of it, and `erasure_chunks` deletes the
+rest before anybody is answered.
 
 Leaves of the log stay as they are, so proofs over them hold. Raises Forbidden, OverCapacity.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -23,12 +24,16 @@ from assent.database.pool import Database
 from assent.ingest import erasure_chunks
 from assent.ingest.erasure_plan import Kept, Plan, Planning
 from assent.ingest.erasure_reading import Reading
-from assent.ingest.facts import Draft, Identifier, Random, make_facts
-from assent.ledger.append import Append
+from assent.ingest.facts import Draft, Identifier, Random, make_facts, refs
+from assent.ledger.append import Append, Appended, Ref
 from assent.ledger.keyring import KeyRing
 from assent.ledger.store import read_head
 
 _ATTEMPTS: Final = 5
+"""The first two are disturbed by anybody, the others by other processes alone."""
+
+HoldBack = Callable[[ControllerId, Collection[Ref]], AbstractContextManager[None]]
+"""Lets what is said of these identifiers wait while it is open (`Committer.holding_back`)."""
 
 
 class Erased(Struct, frozen=True, kw_only=True):
@@ -50,12 +55,14 @@ class Eraser:
         self,
         database: Database,
         ledger: Append,
+        hold_back: HoldBack,
         ring: KeyRing,
         random: Random,
         clock: Callable[[], Instant],
     ) -> None:
         self._database = database
         self._ledger = ledger
+        self._hold_back = hold_back
         self._ring = ring
         self._random = random
         self._clock = clock
@@ -75,27 +82,34 @@ class Eraser:
         Raises Forbidden while the person is restricted, unless it is they who ask.
         """
         before: Reading | None = None
-        for _ in range(_ATTEMPTS):
-            # (1) what was closed before this is done first: who asked for it may be asking again
-            await self._finish(controller_id)
-            # (2) what it takes
-            revision, now, plan = await self._planned(
-                controller_id, policy, named, before, alone=alone, despite_restriction=despite_restriction
-            )
-            if plan is None:
-                return Erased(revision=revision, identifiers=0, entries=0)
-            before = plan.reading
-            # (3) one entry; (4) and the rest of it, where that was not all
-            async with self._staged(controller_id, plan, now) as erasing:
-                draft = Draft(body=plan.body, role=role, remains=plan.remains, erasing=erasing)
-                facts = make_facts(self._ring, self._random, controller_id, [draft])
-                appended = await self._ledger.append(controller_id, facts)
-            if appended.outcomes[0].index is None:
-                continue
-            if plan.is_large:
+        with ExitStack() as held:
+            for _ in range(_ATTEMPTS):
+                # (1) what was closed before this is done first: who asked for it may be asking again
                 await self._finish(controller_id)
-            return _told(appended.revision, plan)
+                # (2) what it takes
+                revision, now, plan = await self._planned(
+                    controller_id, policy, named, before, alone=alone, despite_restriction=despite_restriction
+                )
+                if plan is None:
+                    return Erased(revision=revision, identifiers=0, entries=0)
+                # (3) one entry; (4) and the rest of it, where that was not all
+                appended = await self._appended(controller_id, plan, now, role)
+                if appended.outcomes[0].index is not None:
+                    held.close()
+                    if plan.is_large:
+                        await self._finish(controller_id)
+                    return _told(appended.revision, plan)
+                before = plan.reading
+                # What was on its way already may disturb once more; nothing after it does.
+                around = refs(self._ring, controller_id, tuple(before.everybody))
+                held.enter_context(self._hold_back(controller_id, around))
         raise OverCapacity
+
+    async def _appended(self, controller_id: ControllerId, plan: Plan, now: Instant, role: str) -> Appended:
+        async with self._staged(controller_id, plan, now) as erasing:
+            draft = Draft(body=plan.body, role=role, remains=plan.remains, erasing=erasing)
+            facts = make_facts(self._ring, self._random, controller_id, [draft])
+            return await self._ledger.append(controller_id, facts)
 
     async def _planned(
         self,

@@ -42,6 +42,11 @@ class Reading:
         self.naming: dict[EntryIndex, RestBody | None] = {}
         """Entries that name somebody erased, and what is left of each; None when they named nobody else."""
 
+    @property
+    def everybody(self) -> frozenset[Identifier]:
+        """Return who is erased, and who may be named beside them."""
+        return self._values | self._stays
+
     def is_of(self, owners: Collection[IdentifierId], erased: Mapping[IdentifierId, Identifier]) -> bool:
         """Return whether this is what would be read of these."""
         return self.owners == frozenset(owners) and self.erased == erased
