@@ -1,4 +1,4 @@
-"""Whoever goes on talking of a person keeps nobody from being erased, and what they said after is not lost."""
+"""Whoever goes on talking of a person keeps nobody from being erased, and what comes after is not lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,24 +33,28 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 async def talked_of(shop: Shop, who: str) -> AsyncIterator[dict[str, int]]:
     """Let writers send orders of somebody, one after another; yield each one's mark and its revision."""
     sent: dict[str, int] = {}
-    over = asyncio.Event()
+    over, heard = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def some(number: int) -> None:
+        for _ in range(number):
+            await heard.acquire()
 
     async def write() -> None:
         while not over.is_set():
             mark = f"coupon-{uuid4().hex}"
-            order = {"event": "Order Completed", "properties": {"revenue": 1, "coupon": mark}}
-            response = await shop.track("track", userId=who.partition(":")[2], **order)
+            order = {"revenue": 1, "coupon": mark}
+            response = await shop.track(
+                "track", event="Order Completed", properties=order, userId=who.partition(":")[2]
+            )
             assert response.json()["accepted"] == 1, response.text
             sent[mark] = response.json()["revision"]
+            heard.release()
 
     writers = [asyncio.create_task(write()) for _ in range(WRITERS)]
     try:
-        while len(sent) < WRITERS:
-            await asyncio.sleep(0)
+        await some(WRITERS)
         yield sent
-        told = len(sent)
-        while len(sent) < told + WRITERS:
-            await asyncio.sleep(0)
+        await some(len(sent))  # the last of them came after
     finally:
         over.set()
         await asyncio.gather(*writers)
