@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, packed
 from assent.audiences.codebook import Chosen
-from assent.audiences.rows import ABSENT, Ints, Ragged
+from assent.audiences.rows import ABSENT, Ints, Ragged, distinct
 
 Integers = npt.NDArray[np.signedinteger[Any]]
 Codes = npt.NDArray[np.unsignedinteger[Any]]
@@ -119,12 +119,12 @@ class CodeColumn:
 
     def codes(self) -> Ints:
         """Return every number that some slot has, once."""
-        found: Ints = np.unique(self._codes[self._codes != 0]).astype(np.int64)
-        return found
+        found = distinct(self._codes)
+        return found[1:] if len(found) and not found[0] else found
 
     def value(self, slot: int) -> int:
         """Return the number of a slot; 0 where there is none."""
-        return int(self._codes[slot])
+        return self._codes.item(slot)
 
     @cached_property
     def present(self) -> Words:
@@ -178,12 +178,11 @@ class SetColumn:
 
     def codes(self) -> Ints:
         """Return every number that some slot has, once."""
-        found: Ints = np.unique(self._codes).astype(np.int64)
-        return found
+        return distinct(self._codes)
 
     def value(self, slot: int) -> list[int]:
         """Return the numbers of a slot."""
-        found: list[int] = self._codes[self._starts[slot] : self._starts[slot + 1]].tolist()
+        found: list[int] = self._codes[self._starts.item(slot) : self._starts.item(slot + 1)].tolist()
         return found
 
     @cached_property
@@ -318,7 +317,7 @@ class IntegerColumn:
 
     def value(self, slot: int) -> int | None:
         """Return the integer of a slot; None where there is none."""
-        held = int(self._held[slot])
+        held = self._held.item(slot)
         return None if held == self._lowest else held * self._unit
 
     def present(self, scratch: Scratch) -> Words:

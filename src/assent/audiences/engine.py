@@ -14,9 +14,9 @@ Nobody is seen whose permit is not open, nor from `Shown.valid_until` on: ask `s
 those.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -28,14 +28,14 @@ from assent.audiences.distinctive import Names, Tally
 from assent.audiences.filling import Batch, batch
 from assent.audiences.plan import matching
 from assent.audiences.ready import Plans, Ready
-from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, joined, known
+from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
 from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
 from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
-from assent.core.policy import Feature, Policy
+from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import Value
 
@@ -43,7 +43,10 @@ MOST: Final = 1_048_576
 """Slots a segment at most. Its bitmaps fit a processor's own cache; asking takes about as long for few."""
 
 WAITING: Final = 128
-"""Who changed becomes a segment when so many others have."""
+"""Who changed becomes a segment, as soon as a question is asked, when so many others have."""
+
+_UNASKED: Final = 4
+"""So many times more wait while nothing is asked: a segment costs about the same for few and for many."""
 
 WASTE: Final = 0.25
 """A segment is made anew when more of it than this have left."""
@@ -80,6 +83,12 @@ class Population:
         self._features = [TIER_FEATURE, *own]
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
         self._plans = Plans(policy, self._categories, self._books)
+        self._integers = [f.id for f in self._features if f.id not in self._books]
+        values: list[tuple[FeatureId, Callable[[int], Any]]]
+        values = [(number, book.value) for number, book in self._books.items()]
+        sets = {f.id for f in self._features if f.type is ValueType.SET}
+        self._texts = [one for one in values if one[0] not in sets]
+        self._sets = [one for one in values if one[0] in sets]
         self._segments: list[Segment] = []
         self._waiting: dict[ProfileId, Shown] = {}
         self._young: list[Segment] | None = []
@@ -103,7 +112,7 @@ class Population:
         if any(_shows(each, self._categories) for each in shown.permits):
             self._forget_young()
             self._waiting[shown.profile] = shown
-            if len(self._waiting) >= self._room:
+            if len(self._waiting) >= _UNASKED * self._room:
                 self._settle()
 
     def put_all(self, shown: Iterable[Shown]) -> None:
@@ -150,11 +159,10 @@ class Population:
         if place is None:
             return None
         segment, slot = place
-        values = {feature.id: self._value(segment, feature, slot) for feature in self._features}
         return Shown(
             profile=profile,
             subject=segment.subject_of(slot),
-            values={feature: value for feature, value in values.items() if value is not None},
+            values=self._values(segment, slot),
             permits=segment.permits_of(slot),
             valid_until=segment.valid_until_of(slot),
         )
@@ -206,13 +214,18 @@ class Population:
 
     def _asked(self) -> list[Segment]:
         """Return every segment; who waits stands in the last."""
+        if len(self._waiting) >= self._room:
+            self._settle()
         if self._young is None:
             self._young = self._made(batch(self._features, list(self._waiting.values())))
         return self._segments + self._young
 
     def _settle(self) -> None:
         """Let those who wait become a segment."""
-        self._segments = self._asked()
+        young = self._young
+        if young is None:
+            young = self._made(batch(self._features, list(self._waiting.values())))
+        self._segments += young
         self._young = []
         self._waiting.clear()
         self._compact()
@@ -254,7 +267,7 @@ class Population:
         if feature not in self._books:
             return raw
         codes = raw.flat[0] if isinstance(raw, Ragged) else raw
-        used = np.unique(codes)
+        used = distinct(codes)
         table = np.zeros(len(names[feature]) + 1, np.int64)
         used = used[used != 0]
         table[used] = self._books[feature].number(names[feature][code - 1] for code in used.tolist())
@@ -293,14 +306,20 @@ class Population:
             self._release(segment)
         self._segments += made
 
-    def _value(self, segment: Segment, feature: Feature, slot: int) -> Value | None:
-        found = segment.columns[feature.id].value(slot)
-        if feature.id not in self._books:
-            return found if isinstance(found, int) else None
-        book = self._books[feature.id]
-        if isinstance(found, int):
-            return book.value(found)
-        return frozenset(str(book.value(code)) for code in found) or None if found else None
+    def _values(self, segment: Segment, slot: int) -> dict[FeatureId, Value]:
+        """Return what a slot has, without what it has not."""
+        values: dict[FeatureId, Value] = {}
+        columns: Mapping[FeatureId, Any] = segment.columns
+        for number in self._integers:
+            if (held := columns[number].value(slot)) is not None:
+                values[number] = held
+        for number, value in self._texts:
+            if code := columns[number].value(slot):
+                values[number] = value(code)
+        for number, value in self._sets:
+            if codes := columns[number].value(slot):
+                values[number] = frozenset(map(value, codes))
+        return values
 
 
 class Question:

@@ -3,17 +3,20 @@
 Values become numbers in a book of the batch's own (`names`), which whoever keeps the batch translates.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
-from assent.audiences.rows import ABSENT, INTEGER_TYPES, Ints, Ragged, Raw, Rows, ragged
+from assent.audiences.rows import ABSENT, INTEGER_TYPES, Ints, Ragged, Raw, Rows, begins_of
 from assent.audiences.seen import Shown
 from assent.audiences.share import key_of_subject
 from assent.core.ids import FeatureId
 from assent.core.policy import Feature, ValueType
 from assent.features.catalogue import Value
+
+_NOTHING: Final = frozenset[str]()
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -31,23 +34,23 @@ def batch(features: Iterable[Feature], people: Sequence[Shown]) -> Batch:
     """Return people as a batch."""
     values: dict[FeatureId, Raw] = {}
     names: dict[FeatureId, Sequence[Value]] = {}
+    gets = [each.values.get for each in people]
     for feature in features:
-        given = [each.values.get(feature.id) for each in people]
+        number = feature.id
+        given = [get(number) for get in gets]
         if feature.type in INTEGER_TYPES:
-            values[feature.id] = _integers(given)
+            values[number] = _integers(given)
             continue
-        book: dict[Value, int] = {}
+        book = _Book({None: 0})
         if feature.type is ValueType.SET:
-            values[feature.id] = _sets(given, book)
+            values[number] = _sets(given, book)
         else:
-            values[feature.id] = np.array(
-                [0 if value is None else book.setdefault(value, len(book) + 1) for value in given], np.int64
-            )
-        names[feature.id] = tuple(book)
+            values[number] = np.array([book[value] for value in given], np.int64)
+        names[number] = tuple(value for value in book if value is not None)
     rows = Rows(
         profiles=np.array([each.profile for each in people], np.int64),
         keys=np.array([key_of_subject(each.subject) for each in people], np.uint64),
-        permits=ragged(([(p.categories, p.since, p.until) for p in each.permits] for each in people), 3),
+        permits=_permits(people),
         valid_until=np.array([each.valid_until for each in people], np.int64),
         values=values,
     )
@@ -58,13 +61,30 @@ def _integers(given: Iterable[Value | None]) -> Ints:
     return np.array([value if isinstance(value, int) else ABSENT for value in given], np.int64)
 
 
-def _sets(given: Iterable[Value | None], book: dict[Value, int]) -> Ragged:
-    return ragged(
-        (
-            [(book.setdefault(member, len(book) + 1),) for member in value]
-            if isinstance(value, frozenset)
-            else []
-            for value in given
-        ),
-        1,
+def _sets(given: Iterable[Value | None], book: "_Book") -> Ragged:
+    sets = [value if isinstance(value, frozenset) else _NOTHING for value in given]
+    codes = [book[member] for value in sets for member in value]
+    return Ragged(_starts(sets), (np.array(codes, np.int64),))
+
+
+def _permits(people: Iterable[Shown]) -> Ragged:
+    lists = [each.permits for each in people]
+    permits = [permit for some in lists for permit in some]
+    columns = (
+        [permit.categories for permit in permits],
+        [permit.since for permit in permits],
+        [permit.until for permit in permits],
     )
+    return Ragged(_starts(lists), tuple(np.array(column, np.int64) for column in columns))
+
+
+def _starts(lists: Iterable[Sized]) -> Ints:
+    return begins_of(np.array([len(one) for one in lists], np.int64))
+
+
+class _Book(dict[Value | None, int]):
+    """Numbers values as they are asked for."""
+
+    def __missing__(self, value: Value | None) -> int:
+        number = self[value] = len(self)
+        return number

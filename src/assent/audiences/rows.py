@@ -27,6 +27,10 @@ ABSENT: Final = int(np.iinfo(np.int64).min)
 INTEGER_TYPES: Final = (ValueType.NUMBER, ValueType.TIME)
 
 
+_SPREAD: Final = 64
+"""Where the highest number is no more than so many times their count, counting is quicker than sorting."""
+
+
 class Ragged(Struct, frozen=True):
     """Lists of integers, one a row: row `n` is `flat[starts[n]:starts[n + 1]]` of every flat array."""
 
@@ -80,14 +84,6 @@ class Rows(Struct, frozen=True, kw_only=True):
         order = np.argsort(self.profiles, kind="stable")
         for start in range(0, len(order), most):
             yield self.take(order[start : start + most])
-
-
-def ragged(lists: Iterable[Sequence[Any]], width: int) -> Ragged:
-    """Return lists of tuples of `width` integers as arrays."""
-    rows = list(lists)
-    flat = np.array([each for row in rows for each in row], np.int64).reshape(-1, width)
-    starts = begins_of(np.array([len(row) for row in rows], np.int64))
-    return Ragged(starts, tuple(np.ascontiguousarray(column) for column in flat.T))
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
@@ -152,6 +148,13 @@ def _joined(parts: Sequence[Ragged]) -> Ragged:
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
     columns = zip(*(part.flat for part in parts), strict=True)
     return Ragged(begins_of(lengths), tuple(np.concatenate(column) for column in columns))
+
+
+def distinct(codes: npt.NDArray[Any]) -> Ints:
+    """Return every number of a book that stands there, once, lowest first."""
+    if len(codes) and int(codes.max()) > _SPREAD * len(codes):
+        return np.unique(codes).astype(np.int64)
+    return np.flatnonzero(np.bincount(codes))
 
 
 def begins_of(lengths: Ints) -> Ints:

@@ -17,7 +17,7 @@ from assent.audiences.columns import Column, IntegerColumn, column_of
 from assent.audiences.lately import Lately
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
 from assent.audiences.seen import TIER_FEATURE, Opening
-from assent.core.ids import CategoryId, FeatureId, ProfileId
+from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import BEGINNING, FOREVER, Instant
 
@@ -88,9 +88,9 @@ class Segment:
     def slot(self, profile: ProfileId) -> int | None:
         """Return the slot of a profile that is still there."""
         place = int(self.profiles.searchsorted(profile))
-        if place == len(self) or self.profiles[place] != profile:
+        if place == len(self.profiles) or self.profiles.item(place) != profile:
             return None
-        return place if int(self._here[place >> 6]) >> (place & 63) & 1 else None
+        return place if self._here.item(place >> 6) >> (place & 63) & 1 else None
 
     def codes(self, feature: FeatureId) -> Ints:
         """Return every number of the feature's book that some slot has, gone or not. Raises TypeError."""
@@ -104,8 +104,9 @@ class Segment:
         """Let nobody be at these slots any more. Whoever holds `here` keeps seeing them."""
         if self._shared:
             self._here, self._shared = self._here.copy(), False
+        here = self._here.data  # whose elements are plain integers: a few are quicker changed so
         for slot in slots:
-            self._here[slot >> 6] &= ~np.uint64(1 << (slot & 63))
+            here[slot >> 6] &= ~(1 << (slot & 63))
             self.alive -= 1
 
     def here(self) -> Words | None:
@@ -141,19 +142,21 @@ class Segment:
 
     def permits_of(self, slot: int) -> tuple[Opening, ...]:
         """Return the permits of a slot, in order."""
-        span = slice(slot, slot + 1)
+        places = range(slot, slot + 1)
         if self._starts is not None:
-            span = slice(int(self._starts[slot]), int(self._starts[slot + 1]))
-        columns = (array[span].tolist() for array in (self._masks, self._since, self._until))
-        return tuple(Opening(*permit) for permit in zip(*columns, strict=True))
+            places = range(self._starts.item(slot), self._starts.item(slot + 1))
+        masks, since, until = self._masks.item, self._since.item, self._until.item
+        return tuple(
+            [Opening(CategoryMask(masks(one)), Instant(since(one)), Instant(until(one))) for one in places]
+        )
 
     def subject_of(self, slot: int) -> bytes:
         """Return as much of the keyed hash that stands for a profile as draws it into shares."""
-        return int(self.keys[slot]).to_bytes(8, "big")
+        return self.keys.item(slot).to_bytes(8, "big")
 
     def valid_until_of(self, slot: int) -> Instant:
         """Return from when on nothing is shown of a slot."""
-        return Instant(int(self._valid_until[slot]))
+        return Instant(self._valid_until.item(slot))
 
     @property
     def nbytes(self) -> int:
