@@ -39,6 +39,7 @@ PLANS: Final = {
     # Every statement of these roles asks by key, and joins by it. A plan made while a table was empty must
     # hold when it is full, and planning the gate's view takes longer than running it.
     Role.WRITER: _BY_KEY,
+    Role.ERASER: _BY_KEY,
     Role.READER: {**_BY_KEY, "plan_cache_mode": "force_generic_plan"},
 }
 
