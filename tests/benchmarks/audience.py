@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from assent.audiences.engine import Population
+from assent.audiences.lately import Lately
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule, children
 from assent.audiences.seen import Shown
@@ -44,19 +45,20 @@ async def run(world: World, plan: Plan) -> Result:
     population.fill(many.batch(ASKING))
     filled = perf_counter() - began
     table = Table(many)
+    events = many.events / len(many.ids)
     del many
     rivals: list[Rival] = [DuckDB(table), Polars(table)]
     server = PostgreSQL(world.connection)
     await server.load(table)
     asked = rules()
     _agree(population, rivals, asked)
-    counts, exports = _measured(population, rivals, asked, rounds)
+    counts, anew, exports = _measured(population, rivals, asked, rounds)
     counts += await _against_server(population, server, asked, rounds)
     changed, concerned = await _changed(population, server, table.ids, rounds)
     return Result(
         name=NAME,
         rounds=rounds,
-        figures=(*_shown(counts), *_shown(exports), changed),
+        figures=(*_shown(counts), *_shown(anew), *_shown(exports), changed),
         checked=(
             f"all rivals counted what the engine counted, for each of {len(asked)} rules",
             "DuckDB and polars exported the very ids that the engine exported",
@@ -65,7 +67,11 @@ async def run(world: World, plan: Plan) -> Result:
         details={
             "people": plan.audience_people,
             "people whom the purpose sees": len(population),
+            "events a person, in timelines": round(events, 1),
             "bytes a person, every index made": round(population.memory_bytes() / len(population), 1),
+            "of which": ", ".join(
+                f"{size / len(population):.1f} {name}" for name, size in population.memory().items()
+            ),
             "seconds to fill": round(filled, 2),
             "audiences that a change moved, on average": concerned,
         },
@@ -83,14 +89,16 @@ def _agree(population: Population, rivals: Sequence[Rival], asked: dict[str, Rul
 
 def _measured(
     population: Population, rivals: Sequence[Rival], asked: dict[str, Rule], rounds: int
-) -> tuple[list[Figure], list[Figure]]:
+) -> tuple[list[Figure], list[Figure], list[Figure]]:
     counts: list[Figure] = []
+    anew: list[Figure] = []
     exports: list[Figure] = []
     for name, rule in asked.items():
         probe = np.ones((1 + _leaves(rule)) * len(population) // 64, np.uint64)
         turns: dict[str, list[float]] = {}
         asks: dict[str, Callable[[], object]] = {
             "count": partial(_count, population, rule),
+            "anew": partial(_count, population, rule),
             "limit": probe.sum,
             "export": partial(_export, population, rule),
         }
@@ -99,13 +107,16 @@ def _measured(
             asks[f"{rival.name}, ids"] = partial(rival.ids, rule)
         for _ in range(rounds):
             for what, ask in asks.items():
+                if what == "anew":
+                    _forget(population)
                 turns.setdefault(what, []).append(_rate(ask))
         counts.append(figure(f"count: {name}", "/s", turns["count"], _LIMIT, turns["limit"]))
         for rival in rivals:
             counts.append(figure(f"count: {name}", "/s", turns["count"], rival.name, turns[rival.name]))
+            anew.append(figure(f"first count: {name}", "/s", turns["anew"], rival.name, turns[rival.name]))
             theirs = turns[f"{rival.name}, ids"]
             exports.append(figure(f"export: {name}", "/s", turns["export"], rival.name, theirs))
-    return counts, exports
+    return counts, anew, exports
 
 
 async def _against_server(
@@ -184,6 +195,13 @@ def _ordered(shown: Shown) -> dict[FeatureId, Value]:
 
 def _count(population: Population, rule: Rule) -> int:
     return population.ask(rule, NOW, {}).count()
+
+
+def _forget(population: Population) -> None:
+    """Leave nothing of what questions made for leaves and rules: the indexes of columns stay."""
+    population._plans._kept.clear()
+    for segment in population._segments:
+        segment.lately = Lately()
 
 
 def _export(population: Population, rule: Rule) -> Ints:

@@ -1,8 +1,10 @@
 """A crowd of any size for the audience benchmarks: seeded people with skewed values and permits, and rules.
 
 Twelve features: three texts (6, 60 and 5,000 values, the first ones far more frequent), three numbers, three
-booleans, two times and one set of about five of 500 values; a windowed count beside them, with the instant
-at which it next changes. Permits of eight purposes, given at different rates.
+booleans, two times and one set of about five of 500 values. Beside them three counts of what happened within
+a window, two of them over a timeline of each person: most have few events or none, some as many as thirty. Of
+a timeline an engine is shown what it is shown of any: what it comes to, and when time next changes that.
+Permits of eight purposes, given at different rates.
 """
 
 import random
@@ -47,7 +49,13 @@ _DECLARED: Final = (
     ("first_seen", 2, _T, Aggregate.FIRST_TIME),
     ("last_seen", 2, _T, Aggregate.LAST_TIME),
     ("orders_30d", 2, _N, Aggregate.COUNT),
+    ("viewed_30d", 2, _N, Aggregate.COUNT),
+    ("bought_90d", 2, _N, Aggregate.COUNT),
 )
+_WINDOWS: Final = {"orders_30d": 30 * DAY, "viewed_30d": 30 * DAY, "bought_90d": 90 * DAY}
+_BOUGHT: Final = 0.2
+"""How many events of a timeline are purchases; the others are views."""
+_MOST_EVENTS: Final = 30
 FEATURES: Final = {
     name: Feature(
         id=FeatureId(number),
@@ -55,7 +63,7 @@ FEATURES: Final = {
         category=CategoryId(category),
         type=kind,
         aggregate=how,
-        window=Duration(microseconds=30 * DAY) if name == "orders_30d" else None,
+        window=Duration(microseconds=_WINDOWS[name]) if name in _WINDOWS else None,
     )
     for number, (name, category, kind, how) in enumerate(_DECLARED, 1)
 }
@@ -102,6 +110,8 @@ class Crowd(Struct, frozen=True, kw_only=True):
     since: Ints
     until: Ints
     valid_until: Ints
+    events: int
+    """In all timelines."""
 
     def of(self, purpose: PurposeId) -> npt.NDArray[np.bool_]:
         """Return who gave the purpose a permit."""
@@ -157,6 +167,12 @@ def crowd(size: int, seed: int = 1) -> Crowd:
         permitted |= (draw.random(size) < rate).astype(np.uint8) << np.uint8(place)
     since = columns["first_seen"] - DAY
     lapses = draw.random(size) < 0.4
+    valid_until = np.where(lately & (orders > 0), last + 30 * DAY, FOREVER)
+    who, at, bought = _timelines(draw, size)
+    for name, of in (("viewed_30d", ~bought), ("bought_90d", bought)):
+        inside = of & (at > NOW - _WINDOWS[name])
+        columns[name] = np.bincount(who[inside], minlength=size) * MILLIONTHS
+        np.minimum.at(valid_until, who[inside], at[inside] + _WINDOWS[name])
     return Crowd(
         ids=np.arange(1, size + 1, dtype=np.int64) * 64,
         columns=columns,
@@ -164,8 +180,17 @@ def crowd(size: int, seed: int = 1) -> Crowd:
         permitted=permitted,
         since=since,
         until=np.where(lapses, np.maximum(since + 396 * DAY, NOW + DAY), FOREVER),
-        valid_until=np.where(lately & (orders > 0), last + 30 * DAY, FOREVER),
+        valid_until=valid_until,
+        events=len(who),
     )
+
+
+def _timelines(draw: np.random.Generator, size: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Return events: whose each is, when, and whether it is a purchase; about five a person."""
+    lengths = np.minimum(draw.geometric(1 / 6, size) - 1, _MOST_EVENTS)
+    who = np.repeat(np.arange(size), lengths)
+    at = NOW - (draw.exponential(90.0, len(who)) * DAY).astype(np.int64) // 1_000 * 1_000
+    return who, at, draw.random(len(who)) < _BOUGHT
 
 
 def _skewed(draw: np.random.Generator, values: int, size: int) -> Ints:
@@ -231,7 +256,7 @@ def _group(draw: random.Random, depth: int) -> dict[str, object]:
 
 
 def _random_leaf(draw: random.Random) -> dict[str, object]:
-    feature = draw.choice([name for name in FEATURES if name != "orders_30d"])
+    feature = draw.choice([name for name in FEATURES if name not in _WINDOWS])
     kind = FEATURES[feature].type
     leaf: dict[str, object]
     if feature in TEXTS:

@@ -5,11 +5,9 @@ that counts, and kept; two threads may make it twice, and either is right. A col
 may be seen, only what it is.
 
 - Values by number: a bitmap for each that more than one slot in 64 has, a list of slots for each other.
-- Integers: a ladder of bitmaps, `no more than this`; exact on every rung. Between two rungs lie at most a
-  sixteenth of the slots, in order.
+- Integers: none, they are compared where they lie (`integers`).
 """
 
-from bisect import bisect_right
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,24 +16,22 @@ import numpy.typing as npt
 
 from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, packed
 from assent.audiences.codebook import Chosen
-from assent.audiences.rows import ABSENT, Ints, Ragged, distinct
+from assent.audiences.integers import LEAST, MANY, UNITS, Held, Plain, Steps, bytes_of, width_of
+from assent.audiences.rows import ABSENT, Ints, Ragged, begins_of, distinct
 
-Integers = npt.NDArray[np.signedinteger[Any]]
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 SlotList = npt.NDArray[np.uint32]
 
-# Whole units, hundredths, millionths: a number column is counted in the largest that is exact for all it
-# holds.
-_UNITS: Final = (1_000_000, 10_000, 1)
-_WIDTHS: Final = (np.int8, np.int16, np.int32, np.int64)
 _CODE_WIDTHS: Final = (np.uint8, np.uint16, np.uint32)
 
 _DENSE: Final = 64
 """A value has a bitmap where more than one slot in so many has it."""
 
-_RUNGS: Final = 16
-_EXACT_RUNGS: Final = 32
-"""So many different integers have a rung each."""
+_SIDE_BY_SIDE: Final = 16
+"""Bits: integers no wider are compared side by side as quickly as by steps."""
+
+_BLOCK: Final = 64
+"""Of a set column it is kept where every so many slots begin; a slot begins after those before it."""
 
 
 class ValueIndex:
@@ -111,6 +107,8 @@ class CodeColumn:
 
     def __init__(self, codes: Ints) -> None:
         self._codes: Codes = codes.astype(_width(codes))
+        if len(codes) and (codes == codes[0]).all():
+            self._codes = np.broadcast_to(self._codes[:1].copy(), codes.shape)
         self._index: ValueIndex | None = None
 
     def raw(self) -> Ints:
@@ -155,7 +153,12 @@ class CodeColumn:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._codes.nbytes + (0 if self._index is None else self._index.nbytes) + _cached(self)
+        return bytes_of(self._codes) + self.index_nbytes
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of these that the index holds."""
+        return (0 if self._index is None else self._index.nbytes) + _cached(self)
 
     def _indexed(self, scratch: Scratch) -> ValueIndex:
         if self._index is None:
@@ -168,13 +171,15 @@ class SetColumn:
 
     def __init__(self, raw: Ragged) -> None:
         (codes,) = raw.flat
-        self._starts = raw.starts.astype(np.uint32)
+        lengths = np.diff(raw.starts)
+        self._lengths: Codes = lengths.astype(_width(lengths))
+        self._blocks = raw.starts[::_BLOCK].astype(np.uint32)
         self._codes: Codes = codes.astype(_width(codes))
         self._index: ValueIndex | None = None
 
     def raw(self) -> Ragged:
         """Return the numbers as they came."""
-        return Ragged(self._starts.astype(np.int64), (self._codes.astype(np.int64),))
+        return Ragged(begins_of(self._lengths.astype(np.int64)), (self._codes.astype(np.int64),))
 
     def codes(self) -> Ints:
         """Return every number that some slot has, once."""
@@ -182,13 +187,15 @@ class SetColumn:
 
     def value(self, slot: int) -> list[int]:
         """Return the numbers of a slot."""
-        found: list[int] = self._codes[self._starts.item(slot) : self._starts.item(slot + 1)].tolist()
+        block = slot // _BLOCK
+        begin = self._blocks.item(block) + sum(self._lengths[block * _BLOCK : slot].tolist())
+        found: list[int] = self._codes[begin : begin + self._lengths.item(slot)].tolist()
         return found
 
     @cached_property
     def present(self) -> Words:
         """Who has any."""
-        return packed(np.diff(self._starts) != 0)
+        return packed(self._lengths != 0)
 
     def holding(self, chosen: Chosen, scratch: Scratch) -> Words:
         """Return whose set holds one of the members."""
@@ -201,7 +208,8 @@ class SetColumn:
 
     def present_at(self, slots: AnySlots) -> Bits:
         """Return which of these slots have any."""
-        return self._starts[slots + 1] > self._starts[slots]
+        found: Bits = self._lengths[slots] > 0
+        return found
 
     def holding_at(self, chosen: Chosen, slots: AnySlots, scratch: Scratch) -> Bits:
         """Return which of these slots hold one of the members."""
@@ -209,90 +217,24 @@ class SetColumn:
 
     def tally(self, bits: Bits, size: int) -> Ints:
         """Return how many of the slots whose bit is set hold each number below `size`."""
-        return np.bincount(self._codes[np.repeat(bits, np.diff(self._starts))], minlength=size)
+        return np.bincount(self._codes[np.repeat(bits, self._lengths)], minlength=size)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        own = self._codes.nbytes + self._starts.nbytes
-        return own + (0 if self._index is None else self._index.nbytes) + _cached(self)
+        return self._codes.nbytes + self._lengths.nbytes + self._blocks.nbytes + self.index_nbytes
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of these that the index holds."""
+        return (0 if self._index is None else self._index.nbytes) + _cached(self)
 
     def _indexed(self, scratch: Scratch) -> ValueIndex:
         if self._index is None:
-            size = len(self._starts) - 1
-            slots = np.repeat(np.arange(size, dtype=np.uint32), np.diff(self._starts))
+            size = len(self._lengths)
+            slots = np.repeat(np.arange(size, dtype=np.uint32), self._lengths)
             self._index = ValueIndex(self._codes, slots, size, scratch)
         return self._index
-
-
-class Ladder:
-    """Integers by size: a bitmap of `no more than this` on each rung, and the slots in between in order."""
-
-    def __init__(self, held: Integers, lowest: int, scratch: Scratch) -> None:
-        self._held = held
-        slots = np.flatnonzero(held != lowest)
-        order = slots[np.argsort(held[slots], kind="stable")].astype(np.uint32)
-        ordered = held[order]
-        last = np.flatnonzero(np.diff(ordered)) if len(ordered) else np.zeros(0, np.intp)
-        exact = len(last) < _EXACT_RUNGS
-        if not exact:
-            ends = np.arange(1, _RUNGS) * len(ordered) // _RUNGS
-            last = np.unique(np.searchsorted(ordered, ordered[ends], "right") - 1)
-        last = np.unique(np.append(last, len(ordered) - 1)) if len(ordered) else last
-        self._rungs: list[int] = ordered[last].tolist()
-        self._ends: list[int] = [0, *(last + 1).tolist()]
-        self._bitmaps: list[Words] = [np.zeros(-(-len(held) // 64), np.uint64)]
-        for begin, end in zip(self._ends, self._ends[1:], strict=False):
-            self._bitmaps.append(self._bitmaps[-1] | scratch.words(order[begin:end], len(held)))
-        self._order = None if exact else order
-
-    @property
-    def present(self) -> Words:
-        """Who has any."""
-        return self._bitmaps[-1]
-
-    def within(self, low: int, high: int, scratch: Scratch) -> Words:
-        """Return who has a value from `low` to `high`."""
-        (below, least), (above, most) = self._place(low, before=True), self._place(high, before=False)
-        if below == above and self._order is not None and least is not None and most is not None:
-            return scratch.words(self._order[least:most], len(self._held))
-        words = self._upto(above, most, scratch)
-        return words if below == 0 and least in (None, 0) else words ^ self._upto(below, least, scratch)
-
-    def few(self, low: int, high: int, most: int) -> SlotList | None:
-        """Return the slots with a value from `low` to `high`, where the order says them and they are few."""
-        if self._order is None:
-            return None
-        (below, least), (above, end) = self._place(low, before=True), self._place(high, before=False)
-        first = self._ends[below] if least is None else least
-        last = self._ends[above] if end is None else end
-        return self._order[first:last] if last - first <= most else None
-
-    def _place(self, value: int, *, before: bool) -> tuple[int, int | None]:
-        """Return on which rung `value` is (or what is before it), and where in the order, between two."""
-        value -= before
-        rung = bisect_right(self._rungs, value)
-        order = self._order
-        if order is None or rung == len(self._rungs) or (rung and self._rungs[rung - 1] == value):
-            return rung, None
-        held = self._held
-        begin, end = self._ends[rung], self._ends[rung + 1]
-        return rung, bisect_right(order, value, begin, end, key=lambda slot: held[slot])
-
-    def _upto(self, rung: int, place: int | None, scratch: Scratch) -> Words:
-        """Return who comes first in order, up to a rung or a place above it, whichever bitmap is nearer."""
-        if place is None or self._order is None or place == self._ends[rung]:
-            return self._bitmaps[rung]
-        begin, end = self._ends[rung], self._ends[rung + 1]
-        if place - begin <= end - place:
-            return self._bitmaps[rung] | scratch.words(self._order[begin:place], len(self._held))
-        return self._bitmaps[rung + 1] ^ scratch.words(self._order[place:end], len(self._held))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        order = 0 if self._order is None else self._order.nbytes
-        return order + sum(bitmap.nbytes + 200 for bitmap in self._bitmaps)
 
 
 class IntegerColumn:
@@ -301,69 +243,68 @@ class IntegerColumn:
     def __init__(self, values: Ints) -> None:
         present = values != ABSENT
         exact = values[present]
-        self._unit = next(unit for unit in _UNITS if unit == 1 or not np.any(exact % unit))
+        self._unit = next(unit for unit in UNITS if unit == 1 or not np.any(exact % unit))
         counted = exact // self._unit
-        least, most = int(counted.min(initial=0)), int(counted.max(initial=0))
-        width = next(kind for kind in _WIDTHS if np.iinfo(kind).min < least and most <= np.iinfo(kind).max)
-        self._lowest, self._highest = int(np.iinfo(width).min), int(np.iinfo(width).max)
-        self._held: Integers = np.full(len(values), self._lowest, width)
-        self._held[present] = counted
-        self._ladder: Ladder | None = None
+        # One below the least, for what is absent.
+        least, most = max(int(counted.min(initial=0)) - 1, LEAST), int(counted.max(initial=0))
+        width = np.iinfo(width_of(least, most))
+        if width.bits > _SIDE_BY_SIDE and len(values) >= MANY:
+            self._unit, width = 1, np.iinfo(np.int64)
+            self._held: Held = Steps(values)
+        else:
+            narrow = np.full(len(values), width.min, width.dtype)
+            narrow[present] = counted
+            self._held = Plain(narrow)
+        self._lowest, self._highest = int(width.min), int(width.max)
 
     def raw(self) -> Ints:
         """Return the integers as they came."""
-        found = self._held.astype(np.int64)
-        return np.where(self._held == self._lowest, ABSENT, found * self._unit)
+        found = self._held.whole()
+        return np.where(found == self._lowest, ABSENT, found * self._unit)
 
     def value(self, slot: int) -> int | None:
         """Return the integer of a slot; None where there is none."""
-        held = self._held.item(slot)
-        return None if held == self._lowest else held * self._unit
+        found = self._held.one(slot)
+        return None if found == self._lowest else found * self._unit
 
-    def present(self, scratch: Scratch) -> Words:
+    def present(self) -> Words:
         """Return who has any."""
-        return self._indexed(scratch).present
+        return packed(self._held.between(self._lowest + 1, self._highest))
 
-    def within(self, least: int | None, most: int | None, scratch: Scratch) -> Words:
+    def within(self, least: int | None, most: int | None) -> Words:
         """Return who has a value from `least` to `most`, None where there is no end."""
-        low, high = self._ends(least, most)
-        if low > high:
-            return np.zeros(-(-len(self._held) // 64), np.uint64)
-        return self._indexed(scratch).within(low, high, scratch)
+        return packed(self._held.between(*self._ends(least, most)))
 
-    def few(self, least: int | None, most: int | None, limit: int, scratch: Scratch) -> SlotList | None:
-        """Return who has such a value, as slots, if they are at most `limit` and the order says them."""
-        low, high = self._ends(least, most)
-        return np.zeros(0, np.uint32) if low > high else self._indexed(scratch).few(low, high, limit)
+    def few(self, least: int | None, most: int | None, limit: int) -> AnySlots | None:
+        """Return who has such a value, as slots, if they are at most `limit` and quickly found."""
+        return self._held.few(*self._ends(least, most), limit)
 
     def present_at(self, slots: AnySlots) -> Bits:
         """Return which of these slots have any."""
-        found: Bits = self._held[slots] != self._lowest
+        found: Bits = self._held.at(slots) != self._lowest
         return found
 
     def within_at(self, least: int | None, most: int | None, slots: AnySlots) -> Bits:
         """Return which of these slots have a value from `least` to `most`."""
         low, high = self._ends(least, most)
-        if low > high:
-            return np.zeros(len(slots), np.bool_)
-        held = self._held[slots]
+        held = self._held.at(slots)
         return (held >= low) & (held <= high)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._held.nbytes + (0 if self._ladder is None else self._ladder.nbytes)
+        return self._held.nbytes
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of these that the index holds: there is none."""
+        return 0
 
     def _ends(self, least: int | None, most: int | None) -> tuple[int, int]:
         """Return the ends in the column's unit; the low one above the high one where nothing can lie."""
         low = self._lowest + 1 if least is None else max(self._lowest + 1, -(-least // self._unit))
         high = self._highest if most is None else min(self._highest, most // self._unit)
         return low, high
-
-    def _indexed(self, scratch: Scratch) -> Ladder:
-        if self._ladder is None:
-            self._ladder = Ladder(self._held, self._lowest, scratch)
-        return self._ladder
 
 
 Column = IntegerColumn | CodeColumn | SetColumn

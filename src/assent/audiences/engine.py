@@ -208,9 +208,19 @@ class Population:
 
     def memory_bytes(self) -> int:
         """Return how much memory is held: arrays exactly, Python's structures by their usual size."""
+        return sum(self.memory().values())
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes held, by what holds them."""
         # 4,096: one profile as the gate shows it, with its values and permits.
-        books = sum(book.nbytes for book in self._books.values())
-        return 4_096 * len(self._waiting) + books + sum(segment.nbytes for segment in self._segments)
+        found = {
+            "waiting": 4_096 * len(self._waiting),
+            "books": sum(book.nbytes for book in self._books.values()),
+        }
+        for segment in self._segments:
+            for name, size in segment.structures().items():
+                found[name] = found.get(name, 0) + size
+        return found
 
     def _asked(self) -> list[Segment]:
         """Return every segment; who waits stands in the last."""

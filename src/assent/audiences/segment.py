@@ -7,13 +7,15 @@ begins or ends.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from assent.audiences.bits import Bits, Words, at, packed, unpacked
+from assent.audiences.bits import AnySlots, Bits, Words, at, packed, unpacked
 from assent.audiences.columns import Column, IntegerColumn, column_of
+from assent.audiences.integers import LEAST, MOST, held
 from assent.audiences.lately import Lately
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
 from assent.audiences.seen import TIER_FEATURE, Opening
@@ -35,9 +37,12 @@ class Segment:
     """So many slots, lowest profile first, at least one."""
 
     def __init__(self, rows: Rows, features: Iterable[Feature]) -> None:
-        self.profiles = rows.profiles
         self.keys = rows.keys
         self.least, self.most = int(rows.profiles[0]), int(rows.profiles[-1])
+        wide = self.most - self.least > np.iinfo(np.uint32).max
+        above = rows.profiles - self.least
+        self._ids: npt.NDArray[np.integer[Any]] = above.astype(np.int64 if wide else np.uint32)
+        """Profiles, counted from the least."""
         self._features = tuple(features)
         categories = {feature.category for feature in self._features if feature is not TIER_FEATURE}
         self._categories = sorted(categories)
@@ -48,9 +53,9 @@ class Segment:
         masks, since, until = rows.permits.flat
         self._starts = None if len(masks) == len(rows) else rows.permits.starts.astype(np.uint32)
         """Where each slot's permits begin; None where every slot has one, and so they are by slot."""
-        self._masks = _narrowed(masks)
-        self._since, self._until = _narrowed(since), _narrowed(until)
-        self._valid_until = _narrowed(rows.valid_until)
+        self._masks, self._since, self._until, self._valid_until = map(
+            held, (masks, since, until, rows.valid_until)
+        )
         self._latest = int(since.max(initial=BEGINNING))
         self._here = packed(np.ones(len(rows), np.bool_))
         self._shared = False
@@ -62,7 +67,16 @@ class Segment:
         self.lately = Lately()
 
     def __len__(self) -> int:
-        return len(self.profiles)
+        return len(self._ids)
+
+    @property
+    def profiles(self) -> Ints:
+        """Everyone who has a slot, gone or not."""
+        return self._ids.astype(np.int64) + self.least
+
+    def profiles_at(self, slots: AnySlots) -> Ints:
+        """Return who has these slots."""
+        return self._ids[slots].astype(np.int64) + self.least
 
     def rows(self) -> Rows:
         """Return whoever is still there, as they came."""
@@ -71,24 +85,30 @@ class Segment:
             keys=self.keys,
             permits=Ragged(
                 self._begins(),
-                tuple(np.asarray(array, np.int64) for array in (self._masks, self._since, self._until)),
+                tuple(each.whole() for each in (self._masks, self._since, self._until)),
             ),
-            valid_until=np.asarray(self._valid_until, np.int64),
+            valid_until=self._valid_until.whole(),
             values={feature: column.raw() for feature, column in self.columns.items()},
         )
         return everyone if self.alive == len(self) else everyone.take(np.flatnonzero(self.there()))
 
     def slots(self, profiles: Ints) -> npt.NDArray[np.intp]:
         """Return the slots of those of `profiles` that are still there."""
-        found = np.minimum(self.profiles.searchsorted(profiles), len(self) - 1)
-        found = found[self.profiles[found] == profiles]
+        inside = profiles[(self.least <= profiles) & (profiles <= self.most)]
+        ids = (inside - self.least).astype(self._ids.dtype)
+        found = self._ids.searchsorted(ids)
+        found = found[self._ids[found] == ids]
         there: npt.NDArray[np.intp] = found[at(self._here, found)]
         return there
 
     def slot(self, profile: ProfileId) -> int | None:
         """Return the slot of a profile that is still there."""
-        place = int(self.profiles.searchsorted(profile))
-        if place == len(self.profiles) or self.profiles.item(place) != profile:
+        if not self.least <= profile <= self.most:
+            return None
+        # In the array's own type: of another, all of it would be turned into that first.
+        above = profile - self.least
+        place = int(self._ids.searchsorted(self._ids.dtype.type(above)))
+        if self._ids.item(place) != above:
             return None
         return place if self._here.item(place >> 6) >> (place & 63) & 1 else None
 
@@ -127,16 +147,18 @@ class Segment:
         """Return who, showing the category at `now`, has shown it since `begin`; None for everybody."""
         if self._latest <= begin:
             return None
-        late = (self._since > begin) & (self._since <= now) & (now < self._until)
-        late &= (self._masks >> category & 1).astype(np.bool_)
+        late = self._since.between(begin + 1, now) & self._until.between(now + 1, MOST)
+        late &= self._showing(category)
         return ~packed(self._by_slot(late))
 
     def stale(self, now: Instant) -> Ints:
         """Return the profiles still there of which time has changed or closed something."""
         if now < self._stale_from:
             return np.zeros(0, np.int64)
-        ends = self._until if self._starts is None else np.minimum.reduceat(self._until, self._begins()[:-1])
-        ends = np.minimum(ends, self._valid_until)[self.there()]
+        ends = self._until.whole()
+        if self._starts is not None:
+            ends = np.minimum.reduceat(ends, self._begins()[:-1])
+        ends = np.minimum(ends, self._valid_until.whole())[self.there()]
         self._stale_from = Instant(int(ends.min(initial=FOREVER)))
         return self.profiles[self.there()][ends <= now]
 
@@ -145,7 +167,7 @@ class Segment:
         places = range(slot, slot + 1)
         if self._starts is not None:
             places = range(self._starts.item(slot), self._starts.item(slot + 1))
-        masks, since, until = self._masks.item, self._since.item, self._until.item
+        masks, since, until = self._masks.one, self._since.one, self._until.one
         return tuple(
             [Opening(CategoryMask(masks(one)), Instant(since(one)), Instant(until(one))) for one in places]
         )
@@ -156,21 +178,27 @@ class Segment:
 
     def valid_until_of(self, slot: int) -> Instant:
         """Return from when on nothing is shown of a slot."""
-        return Instant(self._valid_until.item(slot))
+        return Instant(self._valid_until.one(slot))
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        arrays = (self._masks, self._since, self._until, self._valid_until)
-        own = (
-            sum(_bytes(array) for array in arrays)
-            + self.profiles.nbytes
-            + self.keys.nbytes
-            + self._here.nbytes
-        )
-        own += self.lately.nbytes + (0 if self._starts is None else self._starts.nbytes)
-        visible = 0 if self._visible is None else self._here.nbytes * (1 + len(self._categories))
-        return own + visible + sum(column.nbytes for column in self.columns.values())
+        return sum(self.structures().values())
+
+    def structures(self) -> dict[str, int]:
+        """Return the bytes held, by what holds them."""
+        columns = self.columns.values()
+        turns = (self._masks, self._since, self._until, self._valid_until)
+        starts = 0 if self._starts is None else self._starts.nbytes
+        seen = () if self._visible is None else (self._visible.anybody, *self._visible.by_category.values())
+        return {
+            "ids and keys": self._ids.nbytes + self.keys.nbytes,
+            "permits and turns": starts + sum(each.nbytes for each in turns),
+            "values": sum(column.nbytes - column.index_nbytes for column in columns),
+            "indexes": sum(column.index_nbytes for column in columns),
+            "who is seen": self._here.nbytes + sum({id(words): words.nbytes for words in seen}.values()),
+            "leaves asked lately": self.lately.nbytes,
+        }
 
     def _begins(self) -> Ints:
         return np.arange(len(self) + 1) if self._starts is None else self._starts.astype(np.int64)
@@ -178,6 +206,11 @@ class Segment:
     def there(self) -> Bits:
         """Return at which slots somebody still is."""
         return unpacked(self._here, len(self))
+
+    def _showing(self, category: CategoryId) -> Bits:
+        """Return which permits show a category."""
+        found: Bits = (self._masks.whole() >> category & 1).astype(np.bool_)
+        return found
 
     def _by_slot(self, permits: Bits) -> Bits:
         """Return whose permits include one that is set."""
@@ -187,40 +220,20 @@ class Segment:
         return found
 
     def _computed(self, now: Instant) -> Visible:
-        opened = (self._since <= now) & (now < self._until)
-        valid = now < self._valid_until
+        opened = self._since.between(LEAST, now) & self._until.between(now + 1, MOST)
+        valid = self._valid_until.between(now + 1, MOST)
         anybody = packed(self._by_slot(opened) & valid)
         shown: dict[CategoryId, Words] = {}
         for category in self._categories:
-            shows = opened & (self._masks >> category & 1).astype(np.bool_)
+            shows = opened & self._showing(category)
             words = packed(self._by_slot(shows) & valid)
             # One and the same where they say the same: a question then cuts to it once.
             alike = (one for one in (anybody, *shown.values()) if np.array_equal(one, words))
             shown[category] = next(alike, words)
-        turns = (self._since, self._until, self._valid_until)
+        turns = [one.turns(now) for one in (self._since, self._until, self._valid_until)]
         return Visible(
-            begin=Instant(max(int(one.max(where=one <= now, initial=BEGINNING)) for one in turns)),
-            end=Instant(min(int(one.min(where=one > now, initial=FOREVER)) for one in turns)),
+            begin=Instant(max(before for before, _ in turns)),
+            end=Instant(min(after for _, after in turns)),
             anybody=anybody,
             by_category=shown,
         )
-
-
-def _narrowed(array: Ints) -> Ints:
-    """Return the array, in no memory of its own where every element is the same."""
-    if len(array) and (array[0] == array).all():
-        return np.broadcast_to(array[:1].copy(), array.shape)
-    least, most = int(array.min(initial=0)), int(array.max(initial=0))
-    width = next(
-        (
-            kind
-            for kind in (np.int8, np.int16, np.int32)
-            if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max
-        ),
-        np.int64,
-    )
-    return array.astype(width)
-
-
-def _bytes(array: Ints) -> int:
-    return array.itemsize if array.strides == (0,) else array.nbytes

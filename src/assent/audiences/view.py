@@ -56,8 +56,8 @@ class Whole:
         """Return for which profiles the plan is true, lowest first."""
         few = self._few(plan)
         if few is not None:
-            return self.segment.profiles[few.slots[matching(plan, few)]]
-        return self.segment.profiles[places(matching(plan, self), len(self.segment))]
+            return self.segment.profiles_at(few.slots[matching(plan, few)])
+        return self.segment.profiles_at(places(matching(plan, self), len(self.segment)))
 
     def nobody(self) -> Words:
         """Return who is in nothing."""
@@ -91,11 +91,11 @@ class Whole:
     def present(self, feature: FeatureId) -> Words:
         """Return who has a value."""
         column = self.segment.columns[feature]
-        return column.present(self.scratch) if isinstance(column, IntegerColumn) else column.present
+        return column.present() if isinstance(column, IntegerColumn) else column.present
 
     def within(self, feature: FeatureId, asked: Range) -> Words:
         """Return who has an integer in the range."""
-        return self.integers(feature).within(*asked, self.scratch)
+        return self.integers(feature).within(*asked)
 
     def holding(self, feature: FeatureId, chosen: Chosen) -> Words:
         """Return who has one of the values."""
@@ -149,7 +149,7 @@ class Whole:
             case Choice(feature=feature, chosen=chosen):
                 return self.codes(feature).few(chosen, most, self.scratch)
             case Ranges(feature=feature, ranges=(asked,)) if feature not in self.windows:
-                return self.integers(feature).few(*asked, most, self.scratch)
+                return self.integers(feature).few(*asked, most)
             case _:
                 return None
 

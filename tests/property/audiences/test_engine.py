@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from assent.audiences import columns as columns_module
 from assent.audiences import engine as engine_module
+from assent.audiences import integers as integers_module
 from assent.audiences import plan as plan_module
 from assent.audiences import rows as rows_module
 from assent.audiences.bits import Words
@@ -92,6 +93,17 @@ def engine_equals_evaluator(some: Steps, asking: list[Asked], times: list[Instan
 @given(steps, questions, moments)
 def test_the_engine_equals_the_evaluator(some: Steps, asking: list[Asked], times: list[Instant]) -> None:
     engine_equals_evaluator(some, asking, times)
+
+
+@settings(LAWS, max_examples=60)
+@given(steps, questions, moments)
+def test_the_engine_equals_the_evaluator_where_integers_go_by_steps(
+    some: Steps, asking: list[Asked], times: list[Instant]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (integers_module, columns_module):
+            patch.setattr(module, "MANY", 1)
+        engine_equals_evaluator(some, asking, times)
 
 
 def changes_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> None:
@@ -291,7 +303,7 @@ def shares_of_people_are_all_alike(patch: pytest.MonkeyPatch) -> None:
 
 
 def shares_of_values_forget_the_unit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(columns_module.IntegerColumn, "raw", lambda self: self._held.astype(np.int64))
+    patch.setattr(columns_module.IntegerColumn, "raw", lambda self: self._held.whole())
 
 
 EQUALS = CANARY(given(steps, questions, moments)(engine_equals_evaluator))

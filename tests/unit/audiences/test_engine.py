@@ -10,6 +10,7 @@ from assent.audiences.codebook import Codebook
 from assent.audiences.columns import CodeColumn, IntegerColumn
 from assent.audiences.engine import Population
 from assent.audiences.filling import batch
+from assent.audiences.integers import MANY
 from assent.audiences.rows import ABSENT
 from assent.audiences.rule import All, Audience, Contains, Eq, Ids, Rule, parse
 from assent.audiences.seen import Opening, Shown
@@ -38,27 +39,38 @@ def test_a_column_is_as_narrow_as_its_values_and_exact_at_every_width() -> None:
     for held in range(1, len(values) + 1):
         slots = np.full(8, ABSENT)
         slots[:held] = values[:held]
-        column, scratch = IntegerColumn(slots), Scratch()
+        column = IntegerColumn(slots)
         widths.append(column.nbytes // 8)
         assert column.raw().tolist() == slots.tolist()
         for place, number in enumerate(values[:held]):
-            assert places(column.within(number, number, scratch), 8).tolist() == [place]
-            assert not counted(column.within(number + 1, number, scratch))
-        assert counted(column.present(scratch)) == held
+            assert places(column.within(number, number), 8).tolist() == [place]
+            assert not counted(column.within(number + 1, number))
+        assert counted(column.present()) == held
     assert widths == [1, 2, 2, 4, 8, 8, 8]
 
 
-@pytest.mark.parametrize("different", [5, 40, 1_000])
-def test_a_ladder_says_of_every_range_what_a_scan_says(different: int) -> None:
-    draw, scratch = np.random.default_rng(different), Scratch()
-    values = (draw.integers(0, different, 700) ** 2).astype(np.int64)
-    values[draw.random(700) < 0.2] = ABSENT
+@pytest.mark.parametrize("different", [5, 40, 1_000, 2_000_000])
+def test_a_column_says_of_every_range_what_a_scan_says(different: int) -> None:
+    """Side by side or, where many are wide, by steps."""
+    size = MANY + 700
+    draw = np.random.default_rng(different)
+    values = draw.integers(-different, different, size) ** 3
+    values[draw.random(size) < 0.2] = ABSENT
     column = IntegerColumn(values)
-    for low, high in draw.integers(-2, different**2 + 2, (200, 2)).tolist():
+    assert column.raw().tolist() == values.tolist()
+    assert places(column.present(), size).tolist() == np.flatnonzero(values != ABSENT).tolist()
+    ends = [
+        *draw.choice(values[values != ABSENT], (100, 2)),
+        *draw.integers(-(different**3), different**3, (50, 2)),
+    ]
+    for low, high in np.array(ends).tolist():
         right = np.flatnonzero((values >= low) & (values <= high) & (values != ABSENT)).tolist()
-        assert places(column.within(low, high, scratch), 700).tolist() == right
-        few = column.few(low, high, 700, scratch)
-        assert few is None or sorted(few.tolist()) == right
+        assert places(column.within(low, high), size).tolist() == right
+        few = column.few(low, high, size)
+        assert few is None or few.tolist() == right
+    assert [column.value(slot) for slot in range(9)] == [
+        None if value == ABSENT else value for value in values[:9].tolist()
+    ]
 
 
 def test_codes_widen_and_are_given_again_when_nobody_has_them() -> None:
