@@ -14,7 +14,14 @@ from assent.audiences.rows import ABSENT, Ints
 from assent.core.time import BEGINNING, DAY, FOREVER
 
 LAWS = settings(max_examples=150, deadline=None)
-CANARY = settings(LAWS, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False)
+CANARY = settings(
+    LAWS,
+    max_examples=1_000,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+)
 
 _NOW = 1_750_000_000_000_000
 _values = st.one_of(
