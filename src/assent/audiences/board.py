@@ -11,7 +11,7 @@ evaluator asks it. Pure; raises what `evaluate` raises on rules that were not ch
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -26,7 +26,6 @@ from assent.audiences.sums import Added, Weighed, added, tabled
 from assent.core.ids import FeatureId
 from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
-from assent.features.catalogue import Value
 from assent.features.read import begins
 
 _ANYBODY: Final = -1
@@ -82,7 +81,7 @@ class Board:
         """Return the audiences that hold a profile, as bits."""
         if not seen.visible:
             return 0
-        return self._held(self._sum(seen.values, seen.visible, Person(seen, now, key))) & self._roots
+        return self._held(self._sum(Person(seen, now, key))) & self._roots
 
     def moved(self, before: Shown, after: Shown, now: Instant, key: str) -> tuple[int, int]:
         """Return the audiences that hold a profile with other values alone, and with those it had alone.
@@ -92,19 +91,21 @@ class Board:
         visible = visible_at(before, now)
         if not visible:
             return 0, 0
-        was, has = before.values, after.values
-        more = 0
+        get, found = before.values.get, after.values.get
+        total, more = self._base, 0
         for number, shown, add in self._plain:
-            one, other = was.get(number), has.get(number)
-            if one is not other and one != other and visible & shown:
-                more += add(other) - add(one)
-        person = None
+            if visible & shown:
+                one, other = get(number), found(number)
+                adds = add(one)
+                total += adds
+                if one is not other and one != other:
+                    more += add(other) - adds
         if self._windowed or self._asked:
             person = Person(seen_at(before, now), now, key)
+            total += self._asked_now(person)
             more += self._asked_anew(person, Person(seen_at(after, now), now, key))
         if not more:
             return 0, 0
-        total = self._sum(was, visible, person)
         # Both at once, the later one above the other.
         bits = self._held(total | total + more << self._all)
         held, holds = bits & self._roots, bits >> self._all & self._roots
@@ -124,16 +125,15 @@ class Board:
             sums += (sums & mask) >> shift
         return sums
 
-    def _sum(self, values: Mapping[FeatureId, Value], visible: int, person: Person | None) -> int:
-        total = self._base
-        get = values.get
-        for number, shown, add in self._plain:
-            if visible & shown:
-                total += add(get(number))
-        if person is not None:
-            total += sum(each.of(person) for each in self._windowed)
-            total += sum(each.weighed.of(person) for each in self._asked)
-        return total
+    def _sum(self, person: Person) -> int:
+        get, visible = person.values.get, person.visible
+        plain = sum(add(get(number)) for number, shown, add in self._plain if visible & shown)
+        return self._base + plain + self._asked_now(person)
+
+    def _asked_now(self, person: Person) -> int:
+        """Return what is added beside what plain values add."""
+        windowed = sum(each.of(person) for each in self._windowed)
+        return windowed + sum(each.weighed.of(person) for each in self._asked)
 
     def _asked_anew(self, was: Person, now: Person) -> int:
         """Return what a change of values adds to leaves that are asked one by one."""

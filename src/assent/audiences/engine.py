@@ -30,11 +30,11 @@ from assent.audiences.plan import matching
 from assent.audiences.ready import Plans, Ready
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
-from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
+from assent.audiences.seen import TIER, TIER_FEATURE, Shown
 from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
-from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
+from assent.core.ids import FeatureId, ProfileId, PurposeId
 from assent.core.policy import Feature, Policy, ValueType
 from assent.core.time import Instant
 from assent.features.catalogue import Value
@@ -54,6 +54,8 @@ WASTE: Final = 0.25
 _JOINED: Final = 8
 """So many segments of about one size become one."""
 
+
+_Told = list[tuple[FeatureId, Callable[[int], Any]]]
 
 NO_IDS: Final[Mapping[str, ProfileId]] = {}
 
@@ -84,13 +86,15 @@ class Population:
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
         self._plans = Plans(policy, self._categories, self._books)
         self._integers = [f.id for f in self._features if f.id not in self._books]
-        values: list[tuple[FeatureId, Callable[[int], Any]]]
-        values = [(number, book.value) for number, book in self._books.items()]
         sets = {f.id for f in self._features if f.type is ValueType.SET}
-        self._texts = [one for one in values if one[0] not in sets]
-        self._sets = [one for one in values if one[0] in sets]
+        told: _Told = [(number, book.value) for number, book in self._books.items()]
+        self._texts, self._sets = (
+            [one for one in told if (one[0] in sets) is kind] for kind in (False, True)
+        )
         self._segments: list[Segment] = []
         self._waiting: dict[ProfileId, Shown] = {}
+        self._moved: set[ProfileId] = set()
+        """Who of them may still be in a segment."""
         self._young: list[Segment] | None = []
         """Those who wait, as a segment, if no more have changed since a question asked."""
 
@@ -101,6 +105,7 @@ class Population:
 
     def __len__(self) -> int:
         """Return how many profiles are held, visible now or not."""
+        self._take_out()
         return len(self._waiting) + sum(segment.alive for segment in self._segments)
 
     def __contains__(self, profile: ProfileId) -> bool:
@@ -108,12 +113,15 @@ class Population:
 
     def put(self, shown: Shown) -> None:
         """Hold a profile as the gate shows it, in place of what was held of it."""
+        for permit in shown.permits:
+            if permit.categories & self._categories and permit.since < permit.until:
+                self._forget_young()
+                self._waiting[shown.profile] = shown
+                self._moved.add(shown.profile)
+                if len(self._waiting) >= _UNASKED * self._room:
+                    self._settle()
+                return
         self.drop(shown.profile)
-        if any(_shows(each, self._categories) for each in shown.permits):
-            self._forget_young()
-            self._waiting[shown.profile] = shown
-            if len(self._waiting) >= _UNASKED * self._room:
-                self._settle()
 
     def put_all(self, shown: Iterable[Shown]) -> None:
         """Hold many profiles."""
@@ -121,6 +129,7 @@ class Population:
         if len(people) < self._room:
             for each in people.values():
                 self.put(each)
+            self._asked()  # made here, which may be beside the event loop
         else:
             self.fill(batch(self._features, list(people.values())))
 
@@ -132,13 +141,7 @@ class Population:
 
     def drop(self, profile: ProfileId) -> None:
         """Hold nothing of a profile any more; nothing happens if nothing was."""
-        if self._waiting.pop(profile, None) is not None:
-            self._forget_young()
-        elif (place := self._place(profile)) is not None:
-            segment, slot = place
-            segment.remove([slot])
-            if segment.alive < (1 - self._waste) * len(segment):
-                self._compact()
+        self.drop_all((profile,))
 
     def drop_all(self, profiles: Iterable[ProfileId]) -> None:
         """Hold nothing of many profiles."""
@@ -147,6 +150,7 @@ class Population:
 
     def tidy(self) -> None:
         """Leave nothing in memory of who left one segment: the one that most have left."""
+        self._take_out()
         left = max(self._segments, key=lambda segment: len(segment) - segment.alive, default=None)
         if left is not None and left.alive < len(left):
             self._replace([left])
@@ -226,19 +230,27 @@ class Population:
         """Return every segment; who waits stands in the last."""
         if len(self._waiting) >= self._room:
             self._settle()
-        if self._young is None:
-            self._young = self._made(batch(self._features, list(self._waiting.values())))
-        return self._segments + self._young
+        return self._segments + self._made_of_waiting()
 
     def _settle(self) -> None:
         """Let those who wait become a segment."""
-        young = self._young
-        if young is None:
-            young = self._made(batch(self._features, list(self._waiting.values())))
-        self._segments += young
+        self._segments += self._made_of_waiting()
         self._young = []
         self._waiting.clear()
         self._compact()
+
+    def _made_of_waiting(self) -> list[Segment]:
+        self._take_out()
+        if self._young is None:
+            self._young = self._made(batch(self._features, list(self._waiting.values())))
+        return self._young
+
+    def _take_out(self) -> None:
+        """Let those who wait be where they were no longer: all at once, as late as may be."""
+        if self._moved:
+            self._remove(np.array(sorted(self._moved), np.int64))
+            self._moved.clear()
+            self._compact()
 
     def _forget_young(self) -> None:
         for segment in self._young or ():
@@ -258,6 +270,11 @@ class Population:
         for profile in self._waiting.keys() & set(profiles.tolist()) if self._waiting else ():
             del self._waiting[profile]
             self._forget_young()
+        self._moved.difference_update(profiles.tolist())
+        self._remove(profiles)
+
+    def _remove(self, profiles: Ints) -> None:
+        """Let none of these be in a segment any more. Expects the lowest first."""
         for segment in self._segments:
             near = profiles[
                 profiles.searchsorted(segment.least) : profiles.searchsorted(segment.most, "right")
@@ -384,10 +401,6 @@ class Question:
         scratch = Scratch()
         for segment, here in self._people:
             yield Whole(segment, here, self._now, self._windows, self._lists, scratch)
-
-
-def _shows(permit: Opening, categories: CategoryMask) -> bool:
-    return bool(permit.categories & categories) and permit.since < permit.until
 
 
 def _size(alive: int, least: int) -> int:

@@ -41,7 +41,7 @@ TIER_FEATURE: Final = Feature(
 """A tier as a value among others. Of no category: whoever shows anything has one."""
 
 
-class Opening(Struct, frozen=True, array_like=True):
+class Opening(Struct, frozen=True, array_like=True, gc=False):
     """A permit: these categories, from `since` to before `until`."""
 
     categories: CategoryMask

@@ -126,17 +126,28 @@ def _by_member(leaves: Sequence[Weighed], told: _Told) -> Added:
 def _by_value(leaves: Sequence[Weighed], feature: Feature, told: _Told) -> Added:
     named = _named(leaves, feature.type)
     if feature.type is ValueType.BOOLEAN:
-        yes, no, absent = (told.all(leaves, value) for value in (True, False, None))
-        return lambda value: absent if value is None else yes if value else no
+        both: dict[Value | None, int] = {value: told.all(leaves, value) for value in (True, False, None)}
+        return both.__getitem__
     other = _unnamed(named)
     nothing = told.all(leaves, other)
-    by_value: dict[Value | None, int] = {
-        value: nothing + sum(told(weighed, value) - told(weighed, other) for weighed in naming)
-        for value, naming in named.items()
-    }
-    by_value[None] = told.all(leaves, None)
-    found = by_value.get
-    return lambda value: found(value, nothing)
+    sums = _Sums(
+        {
+            value: nothing + sum(told(weighed, value) - told(weighed, other) for weighed in naming)
+            for value, naming in named.items()
+        }
+    )
+    sums[None] = told.all(leaves, None)
+    sums.other = nothing
+    return sums.__getitem__
+
+
+class _Sums(dict[Value | None, int]):
+    """What values add, of which those that are not here add the same."""
+
+    other = 0
+
+    def __missing__(self, _: Value | None) -> int:
+        return self.other
 
 
 def _named(leaves: Iterable[Weighed], kind: ValueType) -> dict[Value, list[Weighed]]:

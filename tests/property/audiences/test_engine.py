@@ -289,6 +289,10 @@ def who_left_is_still_there(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Segment, "here", lambda _self: None)
 
 
+def who_changed_stays_where_they_were(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Population, "_take_out", lambda _self: None)
+
+
 def values_outlive_their_people(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Codebook, "release", lambda _self, _codes: None)
 
@@ -336,6 +340,7 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (shares_of_values_forget_the_unit, SHARES),
         (what_is_visible_stays, EQUALS),
         (who_left_is_still_there, EQUALS),
+        (who_changed_stays_where_they_were, EQUALS),
         (values_outlive_their_people, FRESH),
         (whoever_is_seen_stays_seen, MOMENT),
         (first_permit_only, STALE),
