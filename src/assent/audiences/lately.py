@@ -10,8 +10,8 @@ from typing import Final
 
 from assent.audiences.bits import Words
 
-MOST: Final = 32
-"""So many bitmaps at most, the last ones made: a bit each of every slot, 4 bytes a person in all."""
+MOST: Final = 64
+"""So many bitmaps at most, the last ones made: a bit each of every slot, 8 bytes a person in all."""
 
 
 class Lately:

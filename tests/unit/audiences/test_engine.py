@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from assent.audiences import lately
 from assent.audiences.bits import Scratch, counted, places
 from assent.audiences.codebook import Codebook
 from assent.audiences.columns import CodeColumn, IntegerColumn
@@ -12,7 +13,7 @@ from assent.audiences.engine import Population
 from assent.audiences.filling import batch
 from assent.audiences.integers import MANY
 from assent.audiences.rows import ABSENT
-from assent.audiences.rule import All, Audience, Contains, Eq, Ids, Rule, parse
+from assent.audiences.rule import All, Audience, Contains, Eq, Ge, Ids, Rule, parse
 from assent.audiences.seen import Opening, Shown
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
@@ -218,6 +219,17 @@ def test_time_alone_makes_a_profile_stale() -> None:
     population.put(person(2, Instant(NOW + 9)))
     assert population.stale(Instant(NOW + 5)).tolist() == []
     assert population.stale(Instant(NOW + 9)).tolist() == [2, 3]
+
+
+def test_what_questions_leave_behind_is_bounded_and_what_holds_memory_is_told() -> None:
+    population = Population(POLICY, ASKING, waiting=2)
+    population.put_all(person(n, age=n * 1_000_000) for n in range(300))
+    for age in range(3 * lately.MOST):
+        assert population.count(Ge(feature="age", value=age), NOW, {}) == 300 - age
+    assert all(len(segment.lately._words) <= lately.MOST for segment in population._segments)
+    held = population.memory()
+    assert sum(held.values()) == population.memory_bytes()
+    assert held["leaves asked lately"] <= lately.MOST * (40 + 300) * len(population._segments)
 
 
 def test_memory_grows_with_people_and_is_told() -> None:
