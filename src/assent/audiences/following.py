@@ -13,7 +13,7 @@ Raises UnknownAudience, UnknownPurpose, RevisionAhead, Unavailable.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final, Self
 
@@ -25,7 +25,8 @@ from assent.audiences.answers import Asking
 from assent.audiences.feed import Present, Step, follow, in_order
 from assent.audiences.lease import Feed, Feeds, Ids, LeaseLost
 from assent.audiences.live import Live, Standing
-from assent.audiences.moving import Kept, moved
+from assent.audiences.moving import Kept, Together, moved
+from assent.audiences.rule import Rule
 from assent.audiences.shelf import AudienceShelf
 from assent.core.errors import (
     AssentError,
@@ -36,6 +37,7 @@ from assent.core.errors import (
     UnknownPurpose,
 )
 from assent.core.ids import ControllerId, IdentifierId, ProfileId
+from assent.core.policy import Policy
 from assent.core.time import SECOND, Instant
 from assent.database.lost import LOST
 from assent.database.pool import Database
@@ -98,6 +100,7 @@ class Following:
         self._ring = ring
         self._clock = clock
         self._followed: dict[tuple[ControllerId, int], _Followed] = defaultdict(_Followed)
+        self._together: dict[tuple[ControllerId, str], Together] = {}
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -218,15 +221,25 @@ class Following:
         policy, population, now = standing.position.policy, standing.population, standing.position.now
         touched = standing.journal.since(followed.turn) if followed.turn >= 0 else None
         try:
-            members = moved(before, feed.audience, rules, policy, population, touched, now)
+            together = await self._ready(feed, rules, policy)
+            turn = standing.journal.turn
+            members = moved(before, feed.audience, together, population, touched, turn, now)
             if members is None:
                 question = population.ask(saved.rule, now, rules)
                 members = await asyncio.to_thread(question.members)
         except Refused:
             # The policy changed under the rule: nobody is a member until it is mended.
             return np.zeros(0, np.int64)
-        followed.kept = Kept(rules=rules, policy=policy, members=members)
+        followed.kept = Kept(together=together, members=members)
         return members
+
+    async def _ready(self, feed: Feed, rules: Mapping[str, Rule], policy: Policy) -> Together:
+        """Return the audiences of the feed's purpose, made ready; anew where rules or policy are others."""
+        key = (feed.controller_id, feed.purpose)
+        held = self._together.get(key)
+        if held is None or held.policy is not policy or held.rules != rules:
+            held = self._together[key] = await asyncio.to_thread(Together, rules, policy)
+        return held
 
     async def _steps(self, feed: Feed, standing: Standing, members: Ids, affected: Ids) -> list[Step]:
         steps: dict[str, Step] = {}

@@ -6,8 +6,9 @@
 
 All audiences are asked together (`board`). Where a permit shows what it showed, only what changed is looked
 up, and nothing more where that adds to no gate what it did not add before; otherwise both sights are asked as
-they stand. Time alone moves what `until` says. Pure; raises what `evaluate` raises on a rule that was not
-checked.
+they stand. Time alone moves what `until` says. Feeds are followed by `members` (`moving`), since they store
+who was one; `change` and `until` are for who keeps the last sight of everybody instead, which nothing that is
+served does yet. Pure; raises what `evaluate` raises on a rule that was not checked.
 """
 
 from collections import defaultdict

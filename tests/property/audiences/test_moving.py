@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from assent.audiences import moving as moving_module
 from assent.audiences.engine import Population
-from assent.audiences.moving import Kept, moved
+from assent.audiences.moving import Kept, Together, moved
 from assent.audiences.rule import parse
-from assent.audiences.seen import Shown
+from assent.audiences.seen import Opening, Shown
 from assent.audiences.watch import moved_by_time
+from assent.core.errors import UnknownFeature
 from assent.core.ids import ProfileId
-from assent.core.time import DAY, FOREVER, Instant
-from tests.property.audiences.worlds import ASKING, POLICY, START, Asked, asked, shown
+from assent.core.time import BEGINNING, DAY, FOREVER, Instant
+from tests.property.audiences.worlds import ASKING, POLICY, START, VISIBLE, Asked, asked, shown
 
 LAWS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 CANARY = settings(
@@ -50,8 +51,8 @@ def as_the_gate_shows(one: Shown, now: Instant) -> Shown:
 def moving_equals_recomputing(question: Asked, some: Iterable[Shown | int]) -> None:
     rules = question.audiences | {"asking": question.rule}
     population, now = Population(POLICY, ASKING, most=5, waiting=2, waste=0.7), Instant(START)
-    kept: Kept | None = None
-    for step in some:
+    together, kept = Together(rules, POLICY), dict[str, Kept]()
+    for turn, step in enumerate(some):
         touched: set[ProfileId] = set()
         if isinstance(step, Shown):
             population.put(as_the_gate_shows(step, now))
@@ -66,10 +67,11 @@ def moving_equals_recomputing(question: Asked, some: Iterable[Shown | int]) -> N
             assert held is not None
             population.put(as_the_gate_shows(held, now))
             touched.add(profile)
-        right = population.members(rules["asking"], now, rules)
-        found = moved(kept, "asking", rules, POLICY, population, touched, now)
-        assert found is None or np.array_equal(found, right)
-        kept = Kept(rules=rules, policy=POLICY, members=right if found is None else found)
+        for name, rule in rules.items():
+            right = population.members(rule, now, rules)
+            found = moved(kept.get(name), name, together, population, touched, turn, now)
+            assert found is None or np.array_equal(found, right)
+            kept[name] = Kept(together=together, members=right if found is None else found)
 
 
 @LAWS
@@ -83,13 +85,24 @@ def test_asking_those_looked_at_again_equals_asking_everybody(
 def test_everybody_is_asked_about_where_it_may_be_anybody_or_rules_or_policy_are_others() -> None:
     population, now = Population(POLICY, ASKING), Instant(START)
     rules = {"asking": parse({"op": "all"})}
-    kept = Kept(rules=rules, policy=POLICY, members=np.array([1], np.int64))
-    other = {"asking": parse({"op": "known", "feature": "country"})}
-    assert moved(kept, "asking", rules, POLICY, population, {ProfileId(1)}, now) is not None
-    assert moved(None, "asking", rules, POLICY, population, set(), now) is None
-    assert moved(kept, "asking", rules, POLICY, population, None, now) is None
-    assert moved(kept, "asking", other, POLICY, population, set(), now) is None
-    assert moved(kept, "asking", rules, msgspec.structs.replace(POLICY), population, set(), now) is None
+    together, other = Together(rules, POLICY), Together(rules, POLICY)
+    kept = Kept(together=together, members=np.array([1], np.int64))
+    assert moved(kept, "asking", together, population, {ProfileId(1)}, 1, now) is not None
+    assert moved(None, "asking", together, population, set(), 1, now) is None
+    assert moved(kept, "asking", together, population, None, 1, now) is None
+    assert moved(kept, "asking", other, population, set(), 1, now) is None
+
+
+def test_a_rule_that_is_no_longer_allowed_harms_no_other_audience() -> None:
+    population, now = Population(POLICY, ASKING), Instant(START)
+    permits = (Opening(VISIBLE, BEGINNING),)
+    population.put(Shown(profile=ProfileId(1), values={}, permits=permits))
+    rules = {"asking": parse({"op": "all"}), "broken": parse({"op": "known", "feature": "gone"})}
+    together = Together(rules, POLICY)
+    assert together.holds("asking", ProfileId(1), population, 1, now)
+    assert not together.holds("asking", ProfileId(2), population, 1, now)
+    with pytest.raises(UnknownFeature):
+        together.holds("broken", ProfileId(1), population, 1, now)
 
 
 def time_moves_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -100,11 +113,27 @@ def who_left_stays(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(np, "setdiff1d", lambda one, _, **__: one)
 
 
+def who_was_looked_at_again_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    real = Together.holds
+    patch.setattr(
+        Together,
+        "holds",
+        lambda self, name, profile, people, _, now: real(self, name, profile, people, 0, now),
+    )
+
+
 BY_TIME = asked().filter(lambda one: moved_by_time(one.rule, POLICY, one.audiences))
 """Questions whose answers time alone moves: few of all."""
 
 
-@pytest.mark.parametrize(("plant", "questions"), [(time_moves_nobody, BY_TIME), (who_left_stays, asked())])
+@pytest.mark.parametrize(
+    ("plant", "questions"),
+    [
+        (time_moves_nobody, BY_TIME),
+        (who_left_stays, asked()),
+        (who_was_looked_at_again_is_not_asked_again, asked()),
+    ],
+)
 def test_a_planted_fault_is_found(
     plant: Callable[[pytest.MonkeyPatch], None],
     questions: st.SearchStrategy[Asked],
