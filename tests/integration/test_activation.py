@@ -379,6 +379,7 @@ async def test_who_gained_before_a_crash_is_known_to_who_goes_on(
         await began.everybody()
         await stage.write(8, 30)
         found = await began.changed()
+        assert any(one.gains for one in found.values()), found
         again = stage.preparing()
         assert await again.everybody() == found
         assert await again.changed() == found
