@@ -115,9 +115,9 @@ class Board:
         """Yield the names of audiences given as bits."""
         names, width = self._names, self._width
         while bits:
-            place = bits.bit_length() // width - 1
-            yield names[place]
-            bits ^= 1 << (place + 1) * width - 1
+            end = bits.bit_length()
+            yield names[end // width - 1]
+            bits ^= 1 << end - 1
 
     def _held(self, sums: int) -> int:
         """Return sums with gates inside others handed on: the highest bit of a field says if it holds."""
