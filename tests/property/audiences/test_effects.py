@@ -43,6 +43,7 @@ def lived(some: Steps) -> tuple[Population, People]:
     population, people = Population(POLICY, ASKING, most=5, waiting=2, waste=0.7), People()
     for step in some:
         change(population, people, step)
+        population.profiles()  # a question, for those who wait to become a segment that some may leave
     return population, people
 
 
