@@ -24,7 +24,7 @@ from assent.resources import policies_folder
 from tests.benchmarks import people, planned
 from tests.benchmarks.client import Driven, drive
 from tests.benchmarks.figures import Figure, Result, figure
-from tests.benchmarks.plan import FULL, Plan
+from tests.benchmarks.plan import Plan
 from tests.benchmarks.world import Controller, Served, World, ready
 
 NAME: Final = "policies"
@@ -47,7 +47,6 @@ class Tried(Struct, frozen=True, kw_only=True):
 
 async def run(world: World, plan: Plan) -> Result:
     """Measure activations beside decisions, then simulations of a tenth and of all."""
-    rounds = 1 if plan.planned_identifiers > FULL.planned_identifiers else plan.long_rounds
     with world.serving("assent") as served:
         await ready(served)
         began = perf_counter()
@@ -59,19 +58,19 @@ async def run(world: World, plan: Plan) -> Result:
         took: list[float] = []
         waited: list[float] = []
         asked: list[int] = []
-        for turn in range(rounds):
+        for turn in range(plan.long_rounds):
             alone.append(await _decisions(served, large, seconds=max(plan.seconds, 2.0)))
             seconds, decided, longest = await _activated(world, served, large, turn)
             asked.append(await planned.verify_permits(world, large, plan.planned_identifiers))
             beside.append(decided)
             took.append(seconds)
             waited.append(longest)
-    tried_small = [await _simulated(world, small) for _ in range(rounds)]
-    tried_large = [await _simulated(world, large) for _ in range(rounds)]
+    tried_small = [await _simulated(world, small) for _ in range(plan.long_rounds)]
+    tried_large = [await _simulated(world, large) for _ in range(plan.long_rounds)]
     per_second = plan.planned_identifiers / sorted(took)[len(took) // 2]
     return Result(
         name=NAME,
-        rounds=rounds,
+        rounds=plan.long_rounds,
         figures=(*_latencies(beside, alone), *_memory(tried_large, tried_small)),
         checked=(
             "every decision during an activation showed the person asked for, with values",
