@@ -142,10 +142,16 @@ async def multiply(world: World, controller: Controller, copies: int, *, named: 
         names = columns["projection", table]
         shifted = ", ".join(_shifted_by(column, size) for column in names)
         await connection.execute(
-            f"INSERT INTO projection.{table} ({', '.join(names)}) SELECT {shifted} "
-            f"FROM projection.{table} AS o CROSS JOIN generate_series(1, {copies}) AS n (copy) "
-            f"WHERE o.controller_id = {controller.id} AND o.identifier_id < {size * _POSITIONS}"
+            f"CREATE TEMPORARY TABLE original AS SELECT * FROM projection.{table} "
+            f"WHERE controller_id = {controller.id} AND identifier_id < {size * _POSITIONS}"
         )
+        # One copy after another: a row's copies go to as many places of an index as there are copies.
+        await connection.execute(
+            f"INSERT INTO projection.{table} ({', '.join(names)}) SELECT {shifted} "
+            f"FROM generate_series(1::bigint, {copies}) AS n (copy) "
+            "CROSS JOIN LATERAL (SELECT s.*, n.copy FROM original AS s OFFSET 0) AS o"
+        )
+        await connection.execute("DROP TABLE original")
         await connection.execute(f"VACUUM ANALYZE projection.{table}")
     await connection.execute("CHECKPOINT")
 
