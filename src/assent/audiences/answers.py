@@ -4,7 +4,7 @@ Counting runs in a thread on a consistent snapshot, so decisions keep their late
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from assent.audiences.distinctive import Distinctive, described, distinctive
 from assent.audiences.floors import floored
 from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
+from assent.audiences.question import Question
 from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
@@ -67,6 +68,10 @@ class Members(Struct, frozen=True, kw_only=True):
     subjects: Chunk
     sequence: int
     release: int
+    asked: Callable[[Standing], Question]
+    """Asks who they are once more."""
+    turn: int
+    """Of the population's journal, as of which they are those."""
 
 
 class Goals(Struct, frozen=True, kw_only=True):
@@ -178,8 +183,11 @@ class Audiences:
         saved, known = await self._saved(asking, name)
         async with self._standing(asking) as standing:
             ids = await self._ids(asking, standing, saved.rule, known)
-            question = standing.population.ask(saved.rule, standing.position.now, known, ids)
-            found = await asyncio.to_thread(question.members)
+
+            def asked(stands: Standing) -> Question:
+                return stands.population.ask(saved.rule, stands.position.now, known, ids)
+
+            found = await asyncio.to_thread(asked(standing).members)
             purpose = standing.position.purpose.id
             lookups = await self._door.subjects(standing.connection, standing.position, found.tolist())
             subjects = tuple(
@@ -199,11 +207,15 @@ class Audiences:
                     )
                 ],
             )
-            sequence = standing.position.sequence
-        return Members(subjects=subjects, sequence=sequence, release=release)
+            sequence, turn = standing.position.sequence, standing.journal.turn
+        return Members(subjects=subjects, sequence=sequence, release=release, asked=asked, turn=turn)
 
     async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[Chunk | None]:
-        """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower."""
+        """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower.
+
+        Who is no member any more when their chunk leaves is left out: consents lapse at any moment, and a
+        list that began again for each would never end.
+        """
         everyone = {member.profile for member in members.subjects}
         after = members.sequence
         for start in range(0, len(members.subjects), CHUNK):
@@ -211,7 +223,16 @@ class Audiences:
             if narrowed and (0 in narrowed or narrowed & everyone):
                 yield None
                 return
-            yield members.subjects[start : start + CHUNK]
+            yield await self._still(asking, members, members.subjects[start : start + CHUNK])
+
+    async def _still(self, asking: Asking, members: Members, chunk: Chunk) -> Chunk:
+        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+            moved = standing.journal.since(members.turn)
+            if moved is not None and moved.isdisjoint(member.profile for member in chunk):
+                return chunk
+            found = await asyncio.to_thread(members.asked(standing).members)
+        still = set(found.tolist())
+        return tuple(member for member in chunk if member.profile in still)
 
     async def exported(
         self, asking: Asking, chunk: Chunk, namespaces: Sequence[NamespaceId]

@@ -15,24 +15,21 @@ those.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import Scratch, Words, counted
 from assent.audiences.codebook import Codebook
-from assent.audiences.distinctive import Names, Tally
+from assent.audiences.distinctive import Names
 from assent.audiences.filling import Batch, batch
-from assent.audiences.plan import matching
-from assent.audiences.ready import Plans, Ready
+from assent.audiences.question import Question
+from assent.audiences.ready import Plans
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
 from assent.audiences.seen import TIER, TIER_FEATURE, Shown
 from assent.audiences.segment import Segment
-from assent.audiences.view import Whole
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import FeatureId, ProfileId, PurposeId
 from assent.core.policy import Feature, Policy, ValueType
@@ -183,7 +180,7 @@ class Population:
 
     def ask(
         self, rule: Rule, now: Instant, audiences: Mapping[str, Rule], ids: Mapping[str, ProfileId] = NO_IDS
-    ) -> "Question":
+    ) -> Question:
         """Return the question as of this moment. `ids` says which profile a value of an `ids` list names."""
         # First, since it numbers the values of those who wait, which the plan looks up.
         people = [(segment, segment.here()) for segment in self._asked()]
@@ -347,60 +344,6 @@ class Population:
             if codes := columns[number].value(slot):
                 values[number] = frozenset(map(value, codes))
         return values
-
-
-class Question:
-    """A rule over one moment of a population. Immutable, and any thread's."""
-
-    def __init__(
-        self,
-        ready: Ready,
-        people: list[tuple[Segment, Words | None]],
-        now: Instant,
-        lists: Sequence[Ints],
-    ) -> None:
-        self._plan = ready.plan
-        self._never = ready.never
-        self._windows = ready.windows
-        self._people = people
-        self._now = now
-        self._lists = lists
-
-    def count(self) -> int:
-        """Return for how many profiles the rule is true."""
-        return 0 if self._never else sum(view.count(self._plan) for view in self._views())
-
-    def members(self) -> npt.NDArray[np.int64]:
-        """Return for which profiles the rule is true, lowest id first."""
-        views = () if self._never else self._views()
-        found = [members for members in (view.members(self._plan) for view in views) if len(members)]
-        if not found:
-            return np.zeros(0, np.int64)
-        # Segments filled in order follow one another; only others need sorting.
-        found.sort(key=lambda members: int(members[0]))
-        everybody = np.concatenate(found)
-        in_order = all(one[-1] < other[0] for one, other in pairwise(found))
-        return everybody if in_order else np.sort(everybody)
-
-    def tally(self, features: Sequence[Feature], names: Names) -> Tally:
-        """Return who the members are by the values of features, beside everybody."""
-        values = {
-            feature: (np.zeros(len(held), np.int64), np.zeros(len(held), np.int64))
-            for feature, held in names.items()
-        }
-        members = population = 0
-        for view in self._views():
-            found, anybody = matching(self._plan, view), view.anybody()
-            members, population = members + counted(found), population + counted(anybody)
-            for feature in features:
-                for total, among in zip(values[feature.id], (found, anybody), strict=True):
-                    np.add(total, view.tally(feature, len(total), among), out=total)
-        return Tally(members=members, population=population, values=values)
-
-    def _views(self) -> Iterable[Whole]:
-        scratch = Scratch()
-        for segment, here in self._people:
-            yield Whole(segment, here, self._now, self._windows, self._lists, scratch)
 
 
 def _size(alive: int, least: int) -> int:

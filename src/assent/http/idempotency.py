@@ -11,7 +11,8 @@ request acts again, at once or a few seconds later, and facts that were taken ar
 the entries they became: nothing is applied twice. An answer that says how things stand says it as of then.
 
 Once an entry that an answer tells of is erased, the answer is let go, and a repeat is refused: acting again
-would state anew what somebody had erased.
+would state anew what somebody had erased. A claim without its answer tells of no entry: if what it appended
+is erased before the repeat, nothing recognises it, and the repeat is a request like any other.
 
 Answers that show a secret are never kept, so requests for one refuse the header: see `refuse_key`.
 

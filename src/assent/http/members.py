@@ -93,6 +93,7 @@ def _handed_out(policy: Policy, purpose: str, names: Sequence[str]) -> list[Name
 async def _lines(
     wired: Service, asking: Asking, policy: Policy, found: Members, export: _Export
 ) -> AsyncIterator[bytes]:
+    listed = 0
     async for chunk in wired.audiences.chunks(asking, found):
         if chunk is None:
             yield b'{"end":true,"restart":true}\n'
@@ -101,13 +102,14 @@ async def _lines(
         if reached := export.of(chunk):
             exported = await wired.audiences.exported(asking, reached, export.namespaces)
             values = opened(wired.ring, asking.controller_id, policy.namespaces, exported)
+        listed += len(chunk)
         yield b"".join(
             _encode({"subject": one, "identifiers": values.get(profile, {}), "bucket": bucket}) + b"\n"
             for one, profile, bucket in chunk
         )
     end = {
         "end": True,
-        "members": len(found.subjects),
+        "members": listed,
         "sequence": found.sequence,
         "release": f"r:{found.release}",
     }
