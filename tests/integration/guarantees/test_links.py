@@ -238,6 +238,7 @@ def test_links_in_three_processes_at_once_lose_nothing_and_make_nobody_two_peopl
     assert asyncio.run(business(folder, fresh_database, policy(), None, None)) == []
 
 
+@pytest.mark.full
 def test_a_process_that_goes_on_with_what_another_changed_is_found(
     fresh_database: TestDatabase, folder: Path
 ) -> None:

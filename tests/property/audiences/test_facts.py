@@ -180,7 +180,7 @@ def the_nearest_is_as_far(patch: pytest.MonkeyPatch) -> None:
     [
         (one_less_is_enough, "weighing"),
         (carries_are_lost, "weighing"),
-        (only_named_have_a_tier, "engine"),
+        pytest.param(only_named_have_a_tier, "engine", marks=pytest.mark.full),  # it is long looked for
         (the_nearest_is_as_far, "engine"),
         (the_unknown_counts_as_no, "score"),
         (the_unknown_counts_as_no, "hiding"),

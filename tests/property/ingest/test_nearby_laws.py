@@ -56,7 +56,7 @@ HOURS = st.integers(0, 40).map(lambda day: 24 * day + 7)
 
 ANY = st.one_of(
     st.builds(Seen, HOURS, pairs(), st.just("Order Completed"), st.integers(1, 9)),
-    st.builds(Tied, HOURS, pairs().map(lambda who: who[:2])),
+    st.tuples(HOURS, pairs()).map(lambda drawn: Tied(drawn[0], drawn[1][:2])),
     st.builds(
         Said,
         HOURS,
