@@ -31,7 +31,7 @@ demo: setup ## show the whole job on real data; DATA=path for a file of your own
 	$(BIN)/assent demo $(if $(DATA),--data $(DATA))
 
 test: setup ## run the tests, under ten minutes on two cores
-	$(BIN)/python -m pytest -m "not full" -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/python -m pytest -m "not full" -n 3 --dist loadfile --no-loadscope-reorder -q
 
 test-full: setup ## run every test, the slow ones too
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q

@@ -168,3 +168,63 @@ LEFT JOIN ledger.upkeep AS u
         u.controller_id = $1
         AND u.task = 'expiry:' || h.policy_version
 WHERE h.controller_id = $1;
+
+-- name: identifier_stands
+-- Identifiers as they stand, beside those of the rebuild that the search path names. What a purpose knows of
+-- somebody by data that is closed is looked up when that is deleted: until then, whom such data may name may
+-- be known to more.
+WITH
+linked AS (
+    SELECT
+        l.controller_id,
+        l.low_id,
+        l.high_id
+    FROM projection.link AS l
+    UNION ALL
+    SELECT
+        p.controller_id,
+        p.low_id,
+        p.high_id
+    FROM projection.parted AS p
+    UNION ALL
+    SELECT
+        k.controller_id,
+        k.low_id,
+        k.high_id
+    FROM projection.denied_link AS k
+),
+
+waits AS (
+    SELECT
+        d.controller_id,
+        d.identifier_id
+    FROM ledger.deletion AS d
+    UNION
+    SELECT
+        d.controller_id,
+        l.high_id
+    FROM ledger.deletion AS d
+    INNER JOIN linked AS l ON d.controller_id = l.controller_id AND d.identifier_id = l.low_id
+    UNION
+    SELECT
+        d.controller_id,
+        l.low_id
+    FROM ledger.deletion AS d
+    INNER JOIN linked AS l ON d.controller_id = l.controller_id AND d.identifier_id = l.high_id
+)
+
+SELECT
+    i.controller_id,
+    i.identifier_id,
+    i.namespace_id,
+    i.lookup,
+    i.denies,
+    CASE
+        WHEN w.identifier_id IS NULL THEN i.seen_by
+        ELSE i.seen_by & coalesce(r.seen_by, 0)
+    END AS seen_by
+FROM projection.identifier AS i
+LEFT JOIN identifier AS r
+    ON i.controller_id = r.controller_id AND i.identifier_id = r.identifier_id
+LEFT JOIN waits AS w
+    ON i.controller_id = w.controller_id AND i.identifier_id = w.identifier_id;

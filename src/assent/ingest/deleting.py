@@ -1,8 +1,9 @@
 """Delete what is closed: in its own commit when it is small, else in chunks soon after.
 
 `put_off` is asked by every commit that closes anything, before it writes: whose rows are more than the commit
-may touch is noted (`ledger.deletion`), and from that commit on nobody is shown them: the gate, rules, exports
-and rebuilds read what is kept through `ledger.kept_content` and `ledger.kept_item`, which leave them out.
+may touch, or name somebody whom a purpose knows by them, is noted (`ledger.deletion`). From that commit on
+nobody is shown them: the gate, rules, exports and rebuilds read what is kept through `ledger.kept_content`
+and `ledger.kept_item`, which leave them out.
 States are never put off: they are few, and made anew by what closes them. `delete_chunk` deletes some of what
 was noted, in a transaction of its own: a worker that is killed leaves whole chunks, and the place where they
 end. What is collected after the closing is no part of it, whoever consents anew meanwhile.
@@ -11,17 +12,21 @@ Raises nothing of its own.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from msgspec import Struct
 
-from assent.core.ids import CategoryMask, ControllerId, EntryIndex, IdentifierId, PurposeId, Revision
+from assent.consent.permit import standing
+from assent.core.ids import CategoryMask, ControllerId, EntryIndex, IdentifierId, PurposeId, Revision, members
 from assent.core.policy import Policy
 from assent.core.time import DAY, Instant, shifted
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.ingest.board import Board
+from assent.ingest.closing import Closing
 
 _SQL = load("deletion")
 
@@ -46,7 +51,8 @@ async def put_off(
 ) -> None:
     """Note what the board closes of whoever holds more than one commit may delete; the rest is left to it.
 
-    The caller holds the head, which stands at `revision`: what is stored already came before that.
+    Noted too is whose data a purpose may know somebody by: who else it is known by is looked up when there is
+    time for it. The caller holds the head, which stands at `revision`: what is stored came before that.
     """
     closed = {closing.identifier for closing in board.strips}
     if not closed:
@@ -57,8 +63,20 @@ async def put_off(
             board.put_off.add(one)
         else:
             room -= held
-    if board.put_off:
-        await _note(connection, controller_id, board, revision)
+    noted = board.put_off | {closing.identifier for closing in _knowing(board)}
+    if noted:
+        await _note(connection, controller_id, board, noted, revision)
+
+
+def _knowing(board: Board) -> Iterator[Closing]:
+    """Yield those closings by which a purpose may know of somebody: it needed no statement to."""
+    bare = {one.purpose for one in standing(board.policy)}
+    # Under a policy before, too.
+    bare |= {PurposeId(one) for one in members(reduce(or_, board.seen_by.values(), 0))}
+    for closing in board.strips:
+        back = (board.policy.purposes[one].retroactive for one in bare & board.policy.purposes.keys())
+        if closing.purpose in bare or any(categories & closing.categories for categories in back):
+            yield closing
 
 
 async def rows_held(
@@ -70,11 +88,15 @@ async def rows_held(
 
 
 async def _note(
-    connection: Connection, controller_id: ControllerId, board: Board, revision: Revision
+    connection: Connection,
+    controller_id: ControllerId,
+    board: Board,
+    noted: Collection[IdentifierId],
+    revision: Revision,
 ) -> None:
     closed: dict[tuple[IdentifierId, PurposeId], int] = defaultdict(int)
     for closing in board.strips:
-        if closing.identifier in board.put_off:
+        if closing.identifier in noted:
             closed[closing.identifier, closing.purpose] |= closing.categories
     rows = [
         (one, 1 << purpose, CategoryMask(categories), _due(board.policy, purpose, board.now))

@@ -234,8 +234,8 @@ async def _count(connection: Connection, table: str) -> int:
     return count
 
 
-_STANDS: Final = {"feature_item": "ledger.kept_item"}
-"""Where what stands is read, of tables in which some rows are closed and wait to be deleted."""
+_STANDS: Final = {"feature_item": "ledger.kept_item", "identifier": f"({_SQL.identifier_stands})"}
+"""Where what stands is read, of tables in which some of it is closed and waits to be deleted."""
 
 _IN_FORCE: Final = {
     # Of a policy being prepared, or that was in force until just now, rows may stand beside these.

@@ -46,7 +46,7 @@ from assent.ingest.lapsing import covered, grace, narrow_seen, remake, spared, u
 from assent.ingest.loading import load_components
 from assent.ingest.refold import refold
 from assent.ingest.restriction import unrestricted
-from assent.ingest.seen import known_by_what_is_left
+from assent.ingest.seen import known_by_what_is_left, named_beside, parted_from
 from assent.ledger.keyring import KeyRing
 from assent.ledger.store import MESSAGE_WINDOW, lock_head, sequences_of
 
@@ -87,8 +87,8 @@ async def keeping_up(
                     count(kind, number)
             except (*LOST, asyncpg.PostgresError, OverCapacity, Unavailable) as error:
                 _log.warning("deleting waits", error=type(error).__name__)
-            except Exception:  # noqa: BLE001 a fault in one run must not be the end of all deleting
-                _log.exception("deleting failed")
+            except Exception as error:  # noqa: BLE001 a fault in one run must not be the end of all deleting
+                _log.error("deleting failed", error=type(error).__name__)  # its text may quote a payload
 
     task = asyncio.create_task(work(), name="upkeep")
     try:
@@ -161,11 +161,12 @@ class Upkeep:
 
     @asynccontextmanager
     async def _chunk(
-        self, ids: Collection[IdentifierId] = (), *, moving: bool = True
+        self, ids: Collection[IdentifierId] = (), *, parted: bool = False, moving: bool = True
     ) -> AsyncIterator[Board | None]:
         """Hold the head with a board of these people; None when there is no policy yet.
 
-        Unless `moving`, nothing is changed that anybody keeps in memory.
+        `parted`: and of whoever was linked to them once. Unless `moving`, nothing is changed that anybody
+        keeps in memory, but for who may know of whom.
         """
         async with self._connection.transaction():
             head = await lock_head(self._connection, self._controller_id)
@@ -174,7 +175,9 @@ class Upkeep:
                 return
             now = Instant(max(self._clock(), head.at + 1))
             policy, names = await load_policy(self._connection, self._controller_id, head.policy_version)
-            known = await known_by_id(self._connection, self._controller_id, ids)
+            others = await parted_from(self._connection, self._controller_id, ids) if parted else {}
+            everybody = set(ids).union(*others.values())
+            known = await known_by_id(self._connection, self._controller_id, everybody)
             loaded = await load_components(self._connection, self._controller_id, policy, known)
             loaded.states = await states_of(self._connection, self._controller_id, list(loaded.denies))
             loaded.told = await told_of(self._connection, self._controller_id, loaded.denies)
@@ -186,7 +189,7 @@ class Upkeep:
                 await save(self._connection, self._controller_id, board)
                 await save_contents(self._connection, self._controller_id, board)
                 await save_changes(self._connection, self._controller_id, board)
-            if moving:
+            if moving or board.new_masks:
                 await self._connection.execute(_SQL.move_time, self._controller_id, now)
 
     # (0) links that are over
@@ -286,10 +289,12 @@ class Upkeep:
     async def _delete(self, one: IdentifierId) -> None:
         done = False
         while not (done or self._closing.is_set()):
-            async with self._chunk([one], moving=False) as board:
+            async with self._chunk([one], parted=True, moving=False) as board:
                 if board is None or spared(board, [one]):
                     return
                 deleted, done = await delete_chunk(self._connection, self._controller_id, one)
+                if done:
+                    await self._narrow(board, [one])
             self.done["deleted"] += deleted
             await asyncio.sleep(0)  # commits that wait for the head go first
 
@@ -310,7 +315,7 @@ class Upkeep:
             if not rows:
                 return
             ids = [row["identifier_id"] for row in rows]
-            async with self._chunk(ids) as board:
+            async with self._chunk(ids, parted=True) as board:
                 if board is not None:
                     await self._forget(board, ids, category, before)
             after = ids[-1]
@@ -332,9 +337,15 @@ class Upkeep:
         for one in due:
             made = {key: state for key, state in left.states[one].items() if key[0] == category}
             remake(board, one, category, made)
-        masks = await known_by_what_is_left(self._connection, self._ring, self._controller_id, board)
-        narrow_seen(board, masks)
+        await self._narrow(board, due)
         self.done["outlived"] += len(gone)
+
+    async def _narrow(self, board: Board, ids: Collection[IdentifierId]) -> None:
+        """Let no purpose know of these, or of whom their entries named, by data that is gone."""
+        beside = await named_beside(self._connection, self._controller_id, board, ids)
+        named = set[IdentifierId]().union(*beside.values())
+        masks = await known_by_what_is_left(self._connection, self._ring, self._controller_id, board, named)
+        narrow_seen(board, masks)
 
     # (5) what the law kept until today
 
