@@ -2,8 +2,8 @@
 
 Beside customers who ordered: browsers, a shop's telephone, links stated, denied, proposed, taken back and
 lifted, consents given and withdrawn, restrictions, and time in which consents lapse and links end. The month
-that is shipped and some thousand facts each time; the whole file (RETAIL_FILE) and 100,000 in
-`make test-full`.
+that is shipped and some hundred facts each time; more of them, and the whole file (RETAIL_FILE) with 100,000,
+in `make test-full`.
 """
 
 import asyncio
@@ -208,7 +208,8 @@ async def anything(
         await connection.close()
 
 
-@pytest.mark.parametrize("policy", [pytest.param(crowded, marks=pytest.mark.full), expiring])
+@pytest.mark.full
+@pytest.mark.parametrize("policy", [crowded, expiring])
 def test_a_month_of_orders_and_anything_after_are_rebuilt(
     fresh_database: TestDatabase, folder: Path, policy: Callable[[], Documents]
 ) -> None:
@@ -219,7 +220,7 @@ def test_a_month_of_orders_and_anything_after_are_rebuilt(
 def test_what_time_and_unlinks_close_is_rebuilt(fresh_database: TestDatabase, folder: Path) -> None:
     asyncio.run(imported(fresh_database, folder, SAMPLE, expiring()))
     pauses = (SECOND, HOUR, DAY, 20 * DAY, 40 * DAY)
-    wrong = anything(fresh_database, folder, facts=900, neighbourhoods=2, pauses=pauses, tended=3)
+    wrong = anything(fresh_database, folder, facts=600, neighbourhoods=2, pauses=pauses, tended=3)
     assert asyncio.run(wrong) == []
 
 

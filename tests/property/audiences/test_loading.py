@@ -275,7 +275,7 @@ LOADS = CANARY(given(people)(loading_equals_folding))
         undeclared_are_seen,
         nothing_ends,
         later_permits_are_open,
-        windows_have_no_beginning,
+        pytest.param(windows_have_no_beginning, marks=pytest.mark.full),  # it is long looked for
         the_first_word_wins,
     ],
 )
