@@ -203,8 +203,8 @@ async def test_what_is_closed_too_little_is_found(
 ) -> None:
     note = deleting._note
 
-    async def noted(connection: Any, controller_id: Any, board: Any, _: Revision) -> None:  # noqa: ANN401
-        await note(connection, controller_id, board, Revision(0))
+    async def noted(connection: Any, controller_id: Any, board: Any, whose: Any, _: Revision) -> None:  # noqa: ANN401
+        await note(connection, controller_id, board, whose, Revision(0))
 
     monkeypatch.setattr(deleting, "_note", noted)
     _, differs = await differing(installation, late, seed=1)
