@@ -5,9 +5,10 @@ any more, which an entry says (`expiring`); (1) what only permits that time ende
 withdrawal takes it, and so does (2) what the policy lets a purpose use of nobody any more; (3) what was
 closed and too much for the commit that closed it (`deleting`), and who was known by it; (4) content older
 than its category's `retention`, with the items and states made of it, and who was known by it; (5) what
-Art. 17(3) kept; (6) message keys beyond their window; (7) a policy that was being prepared, and that nobody goes on with. Chunk by chunk, each a transaction
-of its own that holds the head: a worker that is killed leaves whole chunks, and whoever is next finds what is
-left. Nothing of a person whose data is restricted is touched.
+Art. 17(3) kept; (6) message keys beyond their window; (7) a policy that was being prepared, and that nobody
+goes on with. Chunk by chunk, each a transaction of its own that holds the head: a worker that is killed
+leaves whole chunks, and whoever is next finds what is left. Nothing of a person whose data is restricted is
+touched.
 
 No entry says the rest, because none is needed: what is deleted follows from entries, policy and time, and a
 rebuild folds the content that is left, carried by no more purposes than it is carried by.
