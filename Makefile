@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 DATA   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full check bench lock
+.PHONY: help setup run demo test test-full check types sql-lint bench lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -39,8 +39,13 @@ test-full: setup ## run every test, the slow ones too
 check: setup ## lint, format, types, import contracts, SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync types sql-lint
+
+types sql-lint: setup # the two that take long, beside each other
+types:
+	$(BIN)/mypy
+sql-lint:
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 bench: setup ## measure, print ratios, write JSON under .assent/bench/
