@@ -85,14 +85,9 @@ async def commit_batch(
     await _save_progress(connection, controller_id, facts)
     if not entries:
         return Committed(revision=head.revision, now=now, outcomes=outcomes, memory=memory)
-    # (4) write the projections; what is too much to delete here is closed, and deleted after
-    await put_off(connection, controller_id, board, head.revision)
-    if facts[0].erasing is not None:
-        board.put_off.update(one for _, erasure in board.erasures for one in erasure.erased)
-    await save(connection, controller_id, board)
-    # (5) contents, changes; entries, tree, head
-    await save_contents(connection, controller_id, board)
-    await save_changes(connection, controller_id, board)
+    # (4) write the projections, contents and changes
+    await _project(connection, controller_id, head, board, facts)
+    # (5) entries, tree, head
     tree, checkpoint = await trees.extend(
         connection, controller_id, Log.FACTS, head.frontier, [entry.leaf for entry in entries]
     )
@@ -104,19 +99,11 @@ async def commit_batch(
         checkpoint=checkpoint,
     )
     await append(connection, controller_id, entries, board.new_messages, moved, batch_id)
+    # (6) what follows of some facts
     if head.preparing is not None and board.activated is None:
         await preparation.touch(connection, controller_id, moved.revision, board.touched())
-    if board.new_derivations:
-        asked = sorted({entry for _, entry in board.new_derivations.values()})
-        await connection.execute(_DERIVATIONS.begin_backfill, controller_id, asked)
-    if board.gone_derivations:
-        await connection.execute(_DERIVATIONS.move_catalogue, controller_id)
-    for index, erasure in board.erasures:
-        if facts[0].erasing is None:
-            await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
-        else:
-            await close(connection, controller_id, facts[0].erasing, index, erasure.erased, now)
-        await forget_answers(connection, controller_id, erasure)
+    await _derive(connection, controller_id, board)
+    await _erase(connection, controller_id, board, facts)
     memory.keep(moved.revision, now, board)
     return Committed(
         revision=moved.revision,
@@ -133,6 +120,39 @@ async def commit_batch(
 async def was_committed(connection: Connection, controller_id: ControllerId, batch_id: UUID) -> bool:
     """Return whether a batch stands in the ledger, for a committer whose connection was lost at the end."""
     return await connection.fetchval(_SQL.batch_committed, controller_id, batch_id) is not None
+
+
+async def _project(
+    connection: Connection, controller_id: ControllerId, head: Head, board: Board, facts: Sequence[Fact]
+) -> None:
+    """Write what the board holds; what is too much to delete here is closed, and deleted after."""
+    await put_off(connection, controller_id, board, head.revision)
+    if facts[0].erasing is not None:
+        board.put_off.update(one for _, erasure in board.erasures for one in erasure.erased)
+    await save(connection, controller_id, board)
+    await save_contents(connection, controller_id, board)
+    await save_changes(connection, controller_id, board)
+
+
+async def _derive(connection: Connection, controller_id: ControllerId, board: Board) -> None:
+    """Let what rules ask of events be read from the beginning, and what none asks any more be dropped."""
+    if board.new_derivations:
+        asked = sorted({entry for _, entry in board.new_derivations.values()})
+        await connection.execute(_DERIVATIONS.begin_backfill, controller_id, asked)
+    if board.gone_derivations:
+        await connection.execute(_DERIVATIONS.move_catalogue, controller_id)
+
+
+async def _erase(
+    connection: Connection, controller_id: ControllerId, board: Board, facts: Sequence[Fact]
+) -> None:
+    """Erase what the logs hold of who was erased, or close it where that is too much for one commit."""
+    for index, erasure in board.erasures:
+        if facts[0].erasing is None:
+            await erase_payloads(connection, controller_id, index, erasure, facts[0].remains)
+        else:
+            await close(connection, controller_id, facts[0].erasing, index, erasure.erased, board.now)
+        await forget_answers(connection, controller_id, erasure)
 
 
 async def _remembered(

@@ -72,23 +72,7 @@ async def load_for(
 
     When `replaying`, a policy that had been prepared is derived for everybody at once.
     """
-    found: list[Held] = []
-    activation = next((fact.body for fact in facts if isinstance(fact.body, PolicyBody)), None)
-    if activation is not None:
-        ids = None if replaying else await preparation.left(connection, controller_id, policy, activation)
-        known = (
-            await _everybody(connection, controller_id)
-            if ids is None
-            else await identity_store.known_by_id(connection, controller_id, ids)
-        )
-    elif isinstance(body := facts[0].body, ErasureBody):
-        around = [*body.erased, *(one for one, _ in body.stays)]
-        known = await identity_store.known_by_id(connection, controller_id, around)
-    else:
-        refs: Collection[Ref] = {ref for fact in facts for ref in fact.refs}
-        if memory is not None:
-            found, refs = memory.find(refs)
-        known = await identity_store.known_by_ref(connection, controller_id, refs)
+    known, found = await _known(connection, controller_id, policy, facts, memory, replaying=replaying)
     # An event about one identifier alone joins nothing and states nothing: what it needs has been derived.
     # What a memory keeps must serve any fact after it.
     joining = memory is not None or any(
@@ -98,7 +82,7 @@ async def load_for(
     recall(loaded, found)
     loaded.sequences = sequences
     loaded.messages = messages
-    if isinstance(body := facts[0].body, ErasureBody):
+    if isinstance(facts[0].body, ErasureBody):
         loaded.moved_since = await newest_entry(connection, controller_id, loaded.denies)
     # Only a statement, or a permit found lapsed, takes data away: then from everybody it is about.
     stating = any(isinstance(fact.body, _STATING) for fact in facts) or any(
@@ -119,6 +103,38 @@ async def load_for(
         loaded.states.setdefault(one, {})
     if policy.accounts and not replaying:
         loaded.told = await told_of(connection, controller_id, loaded.denies)
+    await _load_catalogue(connection, controller_id, facts, loaded)
+    return loaded
+
+
+async def _known(
+    connection: Connection,
+    controller_id: ControllerId,
+    policy: Policy,
+    facts: Sequence[Fact],
+    memory: Memory | None,
+    *,
+    replaying: bool,
+) -> tuple[Sequence[Known], list[Held]]:
+    """Return those whom these facts may concern: read, and those whom the memory keeps."""
+    activation = next((fact.body for fact in facts if isinstance(fact.body, PolicyBody)), None)
+    if activation is not None:
+        ids = None if replaying else await preparation.left(connection, controller_id, policy, activation)
+        if ids is None:
+            return await _everybody(connection, controller_id), []
+        return await identity_store.known_by_id(connection, controller_id, ids), []
+    if isinstance(body := facts[0].body, ErasureBody):
+        around = [*body.erased, *(one for one, _ in body.stays)]
+        return await identity_store.known_by_id(connection, controller_id, around), []
+    refs: Collection[Ref] = {ref for fact in facts for ref in fact.refs}
+    found, refs = ([], refs) if memory is None else memory.find(refs)
+    return await identity_store.known_by_ref(connection, controller_id, refs), found
+
+
+async def _load_catalogue(
+    connection: Connection, controller_id: ControllerId, facts: Sequence[Fact], loaded: Loaded
+) -> None:
+    """Load what facts about audiences and derived features need."""
     audiences = [fact.body.audience for fact in facts if isinstance(fact.body, AudienceBody)]
     if audiences:
         rows = await connection.fetch(_CONSENT.audience_versions, controller_id, audiences)
@@ -127,7 +143,6 @@ async def load_for(
         rows = await connection.fetch(_DERIVATIONS.derived_folded, controller_id)
         loaded.derivations = {name: number for number, name in rows}
         loaded.derivations_given = await connection.fetchval(_DERIVATIONS.derived_count, controller_id)
-    return loaded
 
 
 async def states_of(
