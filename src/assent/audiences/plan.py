@@ -1,5 +1,6 @@
 """A rule made ready for segments: what is true, and what is false, as plain bit algebra.
 
+Looking at leaves makes arrays; how they go together is written down as a formula, for whoever asks.
 With hidden never true and never false, the true set of `not leaf` is what is visible without the true set of
 the leaf; so a negation is pushed inwards and only asks the other way. Everything a plan needs of the moment
 (literals, codes, windows' beginnings, slots of listed profiles) is in it, so it runs beside later changes.
@@ -7,25 +8,17 @@ the leaf; so a negation is pushed inwards and only asks the other way. Everythin
 
 from collections.abc import Mapping, Sequence
 from math import gcd
-from typing import Any, Final, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
-import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from assent.audiences.codebook import Chosen
+from assent.audiences.formula import Formula, Sight, every, odd, some
 from assent.audiences.leaf import Range
 from assent.audiences.seen import TIER, Bound
 from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
 from assent.core.time import Instant
-
-Sight = npt.NDArray[Any]
-"""Some of the people of a view: words of 64 bits, or a truth for each. Bits of nobody are never set.
-
-What a view answers of values alone (`bare`, `present`, `within`, `holding`, `listed`) may say anything of
-who shows nothing: it is only used cut to who shows the category.
-"""
 
 
 class Everybody(Struct, frozen=True):
@@ -130,11 +123,15 @@ Plan = Everybody | Nobody | Listed | Share | OfTier | Every | Some | Weighed | O
 
 
 class View(Protocol):
-    """People at one instant, as arrays of one shape: bitmaps of a segment, or truths of some of its slots."""
+    """People at one instant, as arrays of one shape: bitmaps of a segment, or truths of some of its slots.
+
+    What it answers of values alone (`bare`, `present`, `within`, `holding`, `listed`) may say anything of who
+    shows nothing: it is only used cut to who shows the category. No array of it is written into.
+    """
 
     windows: Mapping[FeatureId, Instant]
     """Where the windows of windowed features begin."""
-    answered: dict[tuple[int, bool], Sight]
+    answered: dict[tuple[int, bool], Formula]
     """Of references, by number: an audience referred to many times is asked once."""
 
     def nobody(self) -> Sight:
@@ -145,6 +142,9 @@ class View(Protocol):
 
     def visible(self, category: CategoryId) -> Sight:
         """Return who shows the category."""
+
+    def alike(self, category: CategoryId) -> Cut:
+        """Return categories that the same people show, this one among them."""
 
     def covered(self, leaf: Leaf) -> Sight | None:
         """Return, for a windowed feature, whose permit covers the whole window; None if everybody's does."""
@@ -171,8 +171,8 @@ class View(Protocol):
         """Return who is drawn into a share."""
 
 
-def matching(plan: Plan, view: View, *, true: bool = True, cut: Cut = UNCUT) -> Sight:
-    """Return for whom the plan is true, or (`true=False`) false. Not to be written into.
+def matching(plan: Plan, view: View, *, true: bool = True, cut: Cut = UNCUT) -> Formula:
+    """Return for whom the plan is true, or (`true=False`) false.
 
     Of who does not show a category of `cut` it may say anything: the caller cuts to who does. So in a
     conjunction who shows a category is looked up once, and not for each leaf.
@@ -214,38 +214,26 @@ def _of_profile(plan: Everybody | Nobody | Listed | Share | OfTier, view: View, 
             assert_never(plan)
 
 
-def _referred(plan: Reference, view: View, *, true: bool) -> Sight:
+def _referred(plan: Reference, view: View, *, true: bool) -> Formula:
     asked = plan.number, true
     if asked not in view.answered:
         view.answered[asked] = matching(plan.of, view, true=true)
     return view.answered[asked]
 
 
-def _all(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Sight:
-    # Whoever such a leaf is true for, or false, shows its category: cut to that once, at the end.
-    whole = {
-        leaf.category for leaf in map(_bare, of) if leaf is not None and leaf.feature not in view.windows
-    }
-    inside = cut | whole
-    parts = [matching(part, view, true=true, cut=inside) for part in of]
-    # By identity: most often who shows one category shows another.
-    shown = {id(sight): sight for sight in map(view.visible, whole - cut)}
-    return _folded(np.bitwise_and, [*parts, *shown.values()])
-
-
-def _any(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Sight:
-    apart: dict[CategoryId, list[Sight]] = {}
-    found: list[Sight] = []
-    for part in of:
+def _all(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Formula:
+    parts: list[Formula] = []
+    for part in sorted(of, key=lambda part: _bare(part) is None):
+        parts.append(matching(part, view, true=true, cut=cut))
         leaf = _bare(part)
-        if leaf is None or leaf.category in cut or leaf.feature in view.windows:
-            found.append(matching(part, view, true=true, cut=cut))
-        else:
-            bare = matching(part, view, true=true, cut=cut | {leaf.category})
-            apart.setdefault(leaf.category, []).append(bare)
-    for category, parts in apart.items():
-        found.append(view.visible(category) & _folded(np.bitwise_or, parts))
-    return _folded(np.bitwise_or, found)
+        if leaf is not None and leaf.feature not in view.windows:
+            # Whoever such a leaf is true for, or false, shows its category: all parts are cut to that by it.
+            cut |= view.alike(leaf.category)
+    return every(parts)
+
+
+def _any(of: Sequence[Plan], view: View, *, true: bool, cut: Cut) -> Formula:
+    return some([matching(part, view, true=true, cut=cut) for part in of])
 
 
 def _bare(plan: Plan) -> "Leaf | None":
@@ -255,28 +243,18 @@ def _bare(plan: Plan) -> "Leaf | None":
     return plan if isinstance(plan, Presence | Ranges | Choice | Drawn) else None
 
 
-def _folded(how: np.ufunc, parts: Sequence[Sight]) -> Sight:
-    """Return all parts in one. Writes into none of them."""
-    if len(parts) == 1:
-        return parts[0]
-    found: Sight = how(parts[0], parts[1])
-    for part in parts[2:]:
-        how(found, part, found)
-    return found
-
-
-def _counted(of: Sequence[Plan], view: View, count: int, *, true: bool) -> Sight:
-    # reached[n]: for whom n + 1 of the parts so far hold.
-    reached = [view.nobody() for _ in range(count)]
+def _counted(of: Sequence[Plan], view: View, count: int, *, true: bool) -> Formula:
+    # reached[n]: for whom n + 1 of the parts so far hold; of fewer parts, nobody.
+    reached: list[Formula] = []
     for part in of:
         holds = matching(part, view, true=true)
-        for number in range(count - 1, 0, -1):
-            reached[number] = reached[number] | (reached[number - 1] & holds)
-        reached[0] = reached[0] | holds
-    return reached[-1]
+        more = [every((one, holds)) for one in reached]
+        reached = [some(pair) for pair in zip(reached, [holds, *more], strict=False)]
+        reached = [*reached, (more or [holds])[-1]][:count]
+    return reached[-1] if len(reached) == count else view.nobody()
 
 
-def _weighed(score: Weighed, view: View, *, true: bool) -> Sight:
+def _weighed(score: Weighed, view: View, *, true: bool) -> Formula:
     """Return who reaches the score whatever is unknown, or (`true=False`) who cannot reach it.
 
     Every weight is counted upwards: one that is taken off where its part is true is given where it is false.
@@ -292,7 +270,7 @@ def _weighed(score: Weighed, view: View, *, true: bool) -> Sight:
     return _reaching(parts, score.least + taken if true else given - score.least + 1, view)
 
 
-def _reaching(parts: Sequence[tuple[Sight, int]], need: int, view: View) -> Sight:
+def _reaching(parts: Sequence[tuple[Formula, int]], need: int, view: View) -> Formula:
     """Return for whom the weights add up to `need`: all sums at once, a bit of each in every plane."""
     if need <= 0:
         return view.anybody()
@@ -300,33 +278,32 @@ def _reaching(parts: Sequence[tuple[Sight, int]], need: int, view: View) -> Sigh
         return view.nobody()
     unit = gcd(*(weight for _, weight in parts))
     need = -(-need // unit)
-    planes: list[Sight] = []
+    planes: list[Formula] = []
+    most = 0
     for holds, weight in parts:
-        _add(planes, holds, weight // unit, view)
-    reached = view.anybody()
-    for bit in range(max(len(planes), need.bit_length())):
-        plane = planes[bit] if bit < len(planes) else view.nobody()
-        reached = plane & reached if need >> bit & 1 else plane | reached
+        most += weight // unit
+        _add(planes, holds, weight // unit, [view.nobody()] * (most.bit_length() - len(planes)))
+    reached: Formula = view.anybody()
+    for bit, plane in enumerate(planes):
+        reached = every((plane, reached)) if need >> bit & 1 else some((plane, reached))
     return reached
 
 
-def _add(planes: list[Sight], holds: Sight, weight: int, view: View) -> None:
-    """Add the weight, where it holds, to the sums whose bits stand in the planes, lowest first."""
-    carry: Sight | None = None
-    bit = 0
-    while weight >> bit or carry is not None:
-        if bit == len(planes):
-            planes.append(view.nobody())
-        adding = holds if weight >> bit & 1 else None
-        plane = planes[bit]
-        if adding is not None and carry is not None:
-            planes[bit] = plane ^ adding ^ carry
-            carry = (plane & adding) | (plane & carry) | (adding & carry)
-        elif (one := carry if adding is None else adding) is not None:
-            planes[bit], carry = plane ^ one, plane & one
-        if carry is not None and not carry.any():
-            carry = None
-        bit += 1
+def _add(planes: list[Formula], holds: Formula, weight: int, more: Sequence[Formula]) -> None:
+    """Add the weight, where it holds, to the sums whose bits stand in the planes, lowest first.
+
+    No sum needs more planes than there are with `more`.
+    """
+    planes += more
+    carry: Formula | None = None
+    for bit, plane in enumerate(planes):
+        added = [one for one in (holds if weight >> bit & 1 else None, carry) if one is not None]
+        if not added:
+            continue
+        planes[bit] = odd((plane, *added))
+        carry = every((plane, added[0]))
+        if len(added) > 1:
+            carry = some((carry, every((plane, added[1])), every(added)))
 
 
 def _leaf(leaf: Leaf, view: View, *, true: bool, cut: Cut) -> Sight:

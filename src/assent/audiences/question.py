@@ -4,19 +4,20 @@ Made by `Population.ask`, in the population's thread; it answers in any thread w
 changing. Asks nothing of the gate. Raises nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import Scratch, Words, counted
+from assent.audiences.bits import Bits, Words, at, counted, places
 from assent.audiences.distinctive import Names, Tally
+from assent.audiences.formula import Program
 from assent.audiences.plan import matching
 from assent.audiences.ready import Ready
-from assent.audiences.rows import Ints
+from assent.audiences.rows import Ints, Slots
 from assent.audiences.segment import Segment
-from assent.audiences.view import Whole
+from assent.audiences.view import Whole, few
 from assent.core.policy import Feature
 from assent.core.time import Instant
 
@@ -31,21 +32,22 @@ class Question:
         now: Instant,
         lists: Sequence[Ints],
     ) -> None:
-        self._plan = ready.plan
-        self._never = ready.never
-        self._windows = ready.windows
+        self._ready = ready
         self._people = people
         self._now = now
         self._lists = lists
 
     def count(self) -> int:
         """Return for how many profiles the rule is true."""
-        return 0 if self._never else sum(view.count(self._plan) for view in self._views())
+        if self._ready.never:
+            return 0
+        return sum([_count(self._program(segment), here) for segment, here in self._people])
 
     def members(self) -> npt.NDArray[np.int64]:
         """Return for which profiles the rule is true, lowest id first."""
-        views = () if self._never else self._views()
-        found = [members for members in (view.members(self._plan) for view in views) if len(members)]
+        people = () if self._ready.never else self._people
+        each = [_members(self._program(segment), segment, here) for segment, here in people]
+        found = [members for members in each if len(members)]
         if not found:
             return np.zeros(0, np.int64)
         # Segments filled in order follow one another; only others need sorting.
@@ -61,15 +63,50 @@ class Question:
             for feature, held in names.items()
         }
         members = population = 0
-        for view in self._views():
-            found, anybody = matching(self._plan, view), view.anybody()
+        for segment, here in self._people:
+            view = self._view(segment)
+            found = _still(Program(matching(self._ready.plan, view)).run(), here)
+            anybody = _still(view.anybody(), here)
             members, population = members + counted(found), population + counted(anybody)
             for feature in features:
                 for total, among in zip(values[feature.id], (found, anybody), strict=True):
                     np.add(total, view.tally(feature, len(total), among), out=total)
         return Tally(members=members, population=population, values=values)
 
-    def _views(self) -> Iterable[Whole]:
-        scratch = Scratch()
-        for segment, here in self._people:
-            yield Whole(segment, here, self._now, self._windows, self._lists, scratch)
+    def _program(self, segment: Segment) -> Program:
+        """Return what the rule comes to in a segment, whoever is still there."""
+        programs = segment.visible(self._now).programs
+        found = programs.of(self._ready)
+        if found is None:
+            view = self._view(segment)
+            narrow = few(self._ready.plan, view)
+            slots = None if narrow is None else narrow.slots
+            found = Program(matching(self._ready.plan, narrow or view), slots)
+            if self._ready.now is None and not self._lists:
+                programs.keep(self._ready, found)
+        return found
+
+    def _view(self, segment: Segment) -> Whole:
+        return Whole(segment, segment.visible(self._now), self._now, self._ready, self._lists)
+
+
+def _still(words: Words, here: Words | None) -> Words:
+    """Return whose bit is set, of those who are still there."""
+    return words if here is None else words & here
+
+
+def _count(program: Program, here: Words | None) -> int:
+    if program.slots is None:
+        return counted(_still(program.run(), here))
+    return int(np.count_nonzero(_among(program.run(), program.slots, here)))
+
+
+def _members(program: Program, segment: Segment, here: Words | None) -> Ints:
+    found = program.run()
+    if program.slots is None:
+        return segment.profiles_at(places(_still(found, here), len(segment)))
+    return segment.profiles_at(program.slots[_among(found, program.slots, here)])
+
+
+def _among(truths: Bits, slots: Slots, here: Words | None) -> Bits:
+    return truths if here is None else truths & at(here, slots)

@@ -16,8 +16,8 @@ from msgspec import Struct
 from assent.audiences.bits import AnySlots, Bits, Words, at, packed, unpacked
 from assent.audiences.columns import Column, IntegerColumn, column_of
 from assent.audiences.integers import LEAST, MOST, held
-from assent.audiences.lately import Lately
-from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows
+from assent.audiences.lately import AROUND, MOST_READ, Lately, Programs
+from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows, Slots
 from assent.audiences.seen import TIER_FEATURE, Opening
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId
 from assent.core.policy import Feature
@@ -31,6 +31,8 @@ class Visible(Struct, frozen=True, kw_only=True):
     end: Instant
     anybody: Words
     by_category: Mapping[CategoryId, Words]
+    programs: Programs
+    """Of rules asked while this holds."""
 
 
 class Segment:
@@ -92,14 +94,19 @@ class Segment:
         )
         return everyone if self.alive == len(self) else everyone.take(np.flatnonzero(self.there()))
 
-    def slots(self, profiles: Ints) -> npt.NDArray[np.intp]:
+    def slots(self, profiles: Ints) -> Slots:
         """Return the slots of those of `profiles` that are still there."""
+        found = self.places(profiles)
+        there: Slots = found[at(self._here, found)]
+        return there
+
+    def places(self, profiles: Ints) -> Slots:
+        """Return the slots of those of `profiles` that have one, gone or not."""
         inside = profiles[(self.least <= profiles) & (profiles <= self.most)]
         ids = (inside - self.least).astype(self._ids.dtype)
         found = self._ids.searchsorted(ids)
-        found = found[self._ids[found] == ids]
-        there: npt.NDArray[np.intp] = found[at(self._here, found)]
-        return there
+        held: Slots = found[self._ids[found] == ids]
+        return held
 
     def slot(self, profile: ProfileId) -> int | None:
         """Return the slot of a profile that is still there."""
@@ -190,14 +197,18 @@ class Segment:
         columns = self.columns.values()
         turns = (self._masks, self._since, self._until, self._valid_until)
         starts = 0 if self._starts is None else self._starts.nbytes
-        seen = () if self._visible is None else (self._visible.anybody, *self._visible.by_category.values())
+        visible = self._visible
+        seen = {} if visible is None else _sizes((visible.anybody, *visible.by_category.values()))
+        programs = () if visible is None else visible.programs.held
+        leaves = _sizes((*self.lately.held, *programs))
+        beside = 0 if visible is None else visible.programs.nbytes
         return {
             "ids and keys": self._ids.nbytes + self.keys.nbytes,
             "permits and turns": starts + sum(each.nbytes for each in turns),
             "values": sum(column.nbytes - column.index_nbytes for column in columns),
             "indexes": sum(column.index_nbytes for column in columns),
-            "who is seen": self._here.nbytes + sum({id(words): words.nbytes for words in seen}.values()),
-            "leaves asked lately": self.lately.nbytes,
+            "who is seen": self._here.nbytes + sum(seen.values()),
+            "leaves asked lately": beside + sum(leaves[one] + AROUND for one in leaves.keys() - seen),
         }
 
     def _begins(self) -> Ints:
@@ -236,4 +247,10 @@ class Segment:
             end=Instant(min(after for _, after in turns)),
             anybody=anybody,
             by_category=shown,
+            programs=Programs(MOST_READ * (anybody.nbytes + AROUND)),
         )
+
+
+def _sizes(arrays: Iterable[npt.NDArray[Any]]) -> dict[int, int]:
+    """Return the bytes of each array, once."""
+    return {id(array): array.nbytes for array in arrays}

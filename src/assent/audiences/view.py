@@ -3,61 +3,44 @@
 Belongs to the thread that counts.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, counted, packed, places, unpacked
+from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, packed, unpacked
 from assent.audiences.codebook import Chosen
 from assent.audiences.columns import CodeColumn, IntegerColumn, SetColumn
 from assent.audiences.leaf import Range
-from assent.audiences.plan import Choice, Every, Leaf, Plan, Ranges, held, matching
-from assent.audiences.rows import Ints
-from assent.audiences.segment import Segment
+from assent.audiences.plan import Choice, Cut, Every, Leaf, Plan, Ranges, held
+from assent.audiences.ready import Ready
+from assent.audiences.rows import Ints, Slots
+from assent.audiences.segment import Segment, Visible
 from assent.audiences.share import Span
 from assent.core.ids import CategoryId, FeatureId
 from assent.core.policy import Feature
 from assent.core.time import Instant
+
+if TYPE_CHECKING:
+    from assent.audiences.formula import Formula
 
 _FEW: Final = 256
 """Of slots that one leaf leaves no more than one in so many, the others are asked about slot by slot."""
 
 
 class Whole:
-    """All slots of a segment, as bitmaps."""
+    """All slots of a segment, as bitmaps, whoever is still there."""
 
     def __init__(
-        self,
-        segment: Segment,
-        here: Words | None,
-        now: Instant,
-        windows: Mapping[FeatureId, Instant],
-        lists: Sequence[Ints],
-        scratch: Scratch,
+        self, segment: Segment, seen: Visible, now: Instant, ready: Ready, lists: Sequence[Ints]
     ) -> None:
-        self.answered: dict[tuple[int, bool], Words] = {}
+        self.answered: dict[tuple[int, bool], Formula] = {}
         self.segment = segment
         self.now = now
-        self.windows = windows
+        self.windows = ready.windows
         self.lists = lists
-        self.scratch = scratch
-        self._here = here
-        self._seen = segment.visible(now)
-        self._visible: dict[int, Words] = {}
-
-    def count(self, plan: Plan) -> int:
-        """Return for how many the plan is true."""
-        few = self._few(plan)
-        return counted(matching(plan, self)) if few is None else int(np.count_nonzero(matching(plan, few)))
-
-    def members(self, plan: Plan) -> Ints:
-        """Return for which profiles the plan is true, lowest first."""
-        few = self._few(plan)
-        if few is not None:
-            return self.segment.profiles_at(few.slots[matching(plan, few)])
-        return self.segment.profiles_at(places(matching(plan, self), len(self.segment)))
+        self.scratch = Scratch()
+        self._seen = seen
 
     def nobody(self) -> Words:
         """Return who is in nothing."""
@@ -65,17 +48,16 @@ class Whole:
 
     def anybody(self) -> Words:
         """Return who shows anything at all."""
-        return self._seen.anybody if self._here is None else self._seen.anybody & self._here
+        return self._seen.anybody
 
     def visible(self, category: CategoryId) -> Words:
         """Return who shows the category."""
-        shown = self._seen.by_category[category]
-        if self._here is None:
-            return shown
-        cut = self._visible.get(id(shown))
-        if cut is None:
-            cut = self._visible[id(shown)] = shown & self._here
-        return cut
+        return self._seen.by_category[category]
+
+    def alike(self, category: CategoryId) -> Cut:
+        """Return categories that the same people show, this one among them."""
+        mine, shown = self._seen.by_category[category], self._seen.by_category.items()
+        return frozenset(other for other, words in shown if words is mine)
 
     def covered(self, leaf: Leaf) -> Words | None:
         """Return whose permit covers the whole window; None if everybody's does."""
@@ -103,7 +85,7 @@ class Whole:
 
     def listed(self, number: int) -> Words:
         """Return who is on the list of this number."""
-        return self.scratch.words(self.segment.slots(self.lists[number]), len(self.segment))
+        return self.scratch.words(self.segment.places(self.lists[number]), len(self.segment))
 
     def drawn(self, feature: FeatureId, span: Span) -> Words:
         """Return whose integer is drawn into a share."""
@@ -132,27 +114,6 @@ class Whole:
             raise TypeError(_OTHER)
         return column
 
-    def _few(self, plan: Plan) -> "Few | None":
-        """Return the slots that the narrowest part of the plan leaves, if they are few."""
-        if not isinstance(plan, Every):
-            return None
-        most = len(self.segment) // _FEW
-        found = [slots for slots in (self._listed(part, most) for part in plan.of) if slots is not None]
-        if not found:
-            return None
-        slots = min(found, key=len)
-        return Few(self, np.sort(slots).astype(np.intp))
-
-    def _listed(self, part: Plan, most: int) -> AnySlots | None:
-        """Return who may be in the part at most, as slots, if they are no more than `most` and listed."""
-        match part:
-            case Choice(feature=feature, chosen=chosen):
-                return self.codes(feature).few(chosen, most, self.scratch)
-            case Ranges(feature=feature, ranges=(asked,)) if feature not in self.windows:
-                return self.integers(feature).few(*asked, most)
-            case _:
-                return None
-
 
 _OTHER: Final = "a leaf was planned for another type of column"
 
@@ -160,8 +121,8 @@ _OTHER: Final = "a leaf was planned for another type of column"
 class Few:
     """Some slots of a segment, each with its truth."""
 
-    def __init__(self, whole: Whole, slots: npt.NDArray[np.intp]) -> None:
-        self.answered: dict[tuple[int, bool], Bits] = {}
+    def __init__(self, whole: Whole, slots: Slots) -> None:
+        self.answered: dict[tuple[int, bool], Formula] = {}
         self.windows = whole.windows
         self.slots = slots
         self._whole = whole
@@ -177,6 +138,10 @@ class Few:
     def visible(self, category: CategoryId) -> Bits:
         """Return who shows the category."""
         return at(self._whole.visible(category), self.slots)
+
+    def alike(self, category: CategoryId) -> Cut:
+        """Return categories that the same people show, this one among them."""
+        return self._whole.alike(category)
 
     def covered(self, leaf: Leaf) -> Bits | None:
         """Return whose permit covers the whole window; None if everybody's does."""
@@ -202,7 +167,7 @@ class Few:
 
     def listed(self, number: int) -> Bits:
         """Return who is on the list of this number."""
-        return np.isin(self.slots, self._whole.segment.slots(self._whole.lists[number]))
+        return np.isin(self.slots, self._whole.segment.places(self._whole.lists[number]))
 
     def drawn(self, feature: FeatureId, span: Span) -> Bits:
         """Return whose integer is drawn into a share."""
@@ -211,3 +176,23 @@ class Few:
     def shared(self, span: Span) -> Bits:
         """Return who is drawn into a share."""
         return span.among(self._whole.segment.keys[self.slots])
+
+
+def few(plan: Plan, whole: Whole) -> Few | None:
+    """Return the slots that the narrowest part of the plan leaves, if they are few."""
+    if not isinstance(plan, Every):
+        return None
+    most = len(whole.segment) // _FEW
+    found = [slots for slots in (_listed(part, whole, most) for part in plan.of) if slots is not None]
+    return Few(whole, np.sort(min(found, key=len)).astype(np.intp)) if found else None
+
+
+def _listed(part: Plan, whole: Whole, most: int) -> AnySlots | None:
+    """Return who may be in the part at most, as slots, if they are no more than `most` and listed."""
+    match part:
+        case Choice(feature=feature, chosen=chosen):
+            return whole.codes(feature).few(chosen, most, whole.scratch)
+        case Ranges(feature=feature, ranges=(asked,)) if feature not in whole.windows:
+            return whole.integers(feature).few(*asked, most)
+        case _:
+            return None

@@ -3,7 +3,7 @@
 Each law is shown to catch a fault.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from assent.audiences import evaluate as evaluate_module
 from assent.audiences import plan as plan_module
 from assent.audiences.evaluate import Evaluator, Tally, Truth, evaluate, scored
+from assent.audiences.formula import Formula, some
 from assent.audiences.holding import Person
 from assent.audiences.leaf import is_inside
-from assent.audiences.plan import Sight, View
 from assent.audiences.rule import Near, Rule, Score, parse
 from assent.audiences.seen import AT_LEAST_KNOWN, POSSIBLE, TIER, UNSURE, Seen
 from assent.core.ids import CategoryMask
@@ -123,12 +123,11 @@ def one_less_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def carries_are_lost(patch: pytest.MonkeyPatch) -> None:
-    def add(planes: list[Sight], holds: Sight, weight: int, view: View) -> None:
-        while len(planes) < weight.bit_length():
-            planes.append(view.nobody())
+    def add(planes: list[Formula], holds: Formula, weight: int, more: Sequence[Formula]) -> None:
+        planes += more
         for bit in range(weight.bit_length()):
             if weight >> bit & 1:
-                planes[bit] = planes[bit] | holds
+                planes[bit] = some((planes[bit], holds))
 
     patch.setattr(plan_module, "_add", add)
 

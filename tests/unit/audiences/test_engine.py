@@ -229,7 +229,9 @@ def test_what_questions_leave_behind_is_bounded_and_what_holds_memory_is_told() 
     assert all(len(segment.lately._words) <= lately.MOST for segment in population._segments)
     held = population.memory()
     assert sum(held.values()) == population.memory_bytes()
-    assert held["leaves asked lately"] <= lately.MOST * (40 + 300) * len(population._segments)
+    assert held["leaves asked lately"] <= (lately.MOST + lately.MOST_READ) * (40 + lately.AROUND) * len(
+        population._segments
+    )
 
 
 def test_memory_grows_with_people_and_is_told() -> None:
