@@ -3,10 +3,12 @@
 Bits beyond the last slot mean nothing until a bitmap was cut to who is there.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import simsimd
 
 Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.bool_]
@@ -30,7 +32,17 @@ def unpacked(words: Words, size: int) -> Bits:
 
 def counted(words: Words) -> int:
     """Return how many bits are set."""
-    return int(np.bitwise_count(words).sum(dtype=np.uint32))
+    # How many differ from none: one pass, where numpy writes a byte for each word and adds those up.
+    found = simsimd.hamming(words.view(np.uint8), _none(len(words)), "bin8")
+    if not isinstance(found, float):
+        raise TypeError
+    return int(found)
+
+
+@lru_cache(maxsize=16)
+def _none(size: int) -> npt.NDArray[np.uint8]:
+    """Return so many words in which no bit is set. Not to be written into."""
+    return np.zeros(size * (_WORD // 8), np.uint8)
 
 
 def at(words: Words, slots: AnySlots) -> Bits:

@@ -17,7 +17,7 @@ from assent.audiences.bits import Words
 from assent.audiences.codebook import Codebook
 from assent.audiences.engine import Population
 from assent.audiences.evaluate import Truth, evaluate
-from assent.audiences.lately import Lately
+from assent.audiences.lately import Lately, Programs
 from assent.audiences.ready import Ready
 from assent.audiences.rows import Ragged, Rows
 from assent.audiences.rule import Not
@@ -264,6 +264,10 @@ def what_was_kept_is_asked_by_feature(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Lately, "words", lambda self, asked, make: real(self, (asked[0].feature, asked[1]), make))
 
 
+def programs_are_those_of_another_rule(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Programs, "of", lambda self, _ready: next((one for _, one in self._kept.values()), None))
+
+
 def a_part_is_the_whole(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("assent.audiences.planner.bound_of", lambda _feature: Bound.ITSELF)
 
@@ -334,6 +338,7 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (plans_stay_when_values_are_numbered_anew, EQUALS),
         (plans_stay_when_time_goes_on, EQUALS),
         (what_was_kept_is_asked_by_feature, EQUALS),
+        (programs_are_those_of_another_rule, EQUALS),
         (a_part_is_the_whole, EQUALS),
         (bounds_are_rounded_down, EQUALS),
         (shares_of_people_are_all_alike, SHARES),

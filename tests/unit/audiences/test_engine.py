@@ -13,7 +13,7 @@ from assent.audiences.engine import Population
 from assent.audiences.filling import batch
 from assent.audiences.integers import MANY
 from assent.audiences.rows import ABSENT
-from assent.audiences.rule import All, Audience, Contains, Eq, Ge, Ids, Rule, parse
+from assent.audiences.rule import All, Audience, Contains, Eq, Ge, Ids, Not, Rule, parse
 from assent.audiences.seen import Opening, Shown
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
@@ -48,6 +48,13 @@ def test_a_column_is_as_narrow_as_its_values_and_exact_at_every_width() -> None:
             assert not counted(column.within(number + 1, number))
         assert counted(column.present()) == held
     assert widths == [1, 2, 2, 4, 8, 8, 8]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 65, 16_384])
+def test_every_bit_is_counted_once(size: int) -> None:
+    words = np.random.default_rng(size).integers(0, 1 << 64, size, np.uint64)
+    assert counted(words) == np.bitwise_count(words).sum(dtype=np.int64)
+    assert counted(~np.zeros(size, np.uint64)) == 64 * size
 
 
 @pytest.mark.parametrize("different", [5, 40, 1_000, 2_000_000])
@@ -181,6 +188,14 @@ def test_lists_name_profiles_through_what_the_asker_calls_them() -> None:
     ids = {"k1": ProfileId(1), "k4": ProfileId(4), "k9": ProfileId(9)}
     assert population.members(rule, NOW, {}, ids).tolist() == [1, 4]
     assert population.count(rule, NOW, {}) == 0
+
+
+def test_who_left_after_a_question_was_asked_is_still_on_its_list() -> None:
+    population = Population(POLICY, ASKING, most=8, waiting=2)
+    population.put_all(person(n) for n in range(5))
+    waiting = population.ask(Not(of=Ids(values=("k1",))), NOW, {}, {"k1": ProfileId(1)})
+    population.drop(ProfileId(1))
+    assert waiting.members().tolist() == [0, 2, 3, 4]
 
 
 def test_audiences_referred_to_many_times_are_asked_once() -> None:
