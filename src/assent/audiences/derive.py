@@ -68,6 +68,8 @@ def lowered(leaf: EventLeaf, policy: Policy, pointer: str = "") -> Lowered:
     """Return one leaf over events as a rule over derived features."""
     match leaf:
         case Did():
+            if fitted(ValueType.NUMBER, leaf.count) is None:
+                raise WrongType("expected a number that can be held exactly", pointer=pointer + "/count")
             feature = _of_events(leaf, policy, Aggregate.COUNT, ValueType.NUMBER, None, pointer)
             return _compared(leaf.compare, feature, leaf.count)
         case Agg():
@@ -311,9 +313,13 @@ def _condition(where: Rule | None, pointer: str) -> str:
     """Return a condition on properties as canonical JSON text, checked; empty for none."""
     if where is None:
         return ""
-    tree = msgspec.json.decode(msgspec.json.encode(unparse(where)))
+    tree = unparse(where)
     predicate(tree, pointer)
-    return msgspec.json.encode(tree, order="sorted").decode()
+    return _canonical(tree).decode()
+
+
+# Decimals as numbers: as texts, which is what they are encoded as otherwise, they would equal no number.
+_canonical: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
 
 def _window(
@@ -375,7 +381,7 @@ _WITHOUT_PATH: Final = ("count", "first_time", "last_time")
 
 def _kind(leaf: Agg, pointer: str) -> ValueType:
     """Return the type of what an aggregate gives, which the value it is compared with must have."""
-    if (leaf.path is None) is not (leaf.aggregate in _WITHOUT_PATH):
+    if leaf.path == "" or (leaf.path is None) is not (leaf.aggregate in _WITHOUT_PATH):
         raise WrongType("expected a path where the aggregate takes a value", pointer=pointer + "/path")
     kind = _KINDS.get(leaf.aggregate, ValueType.NUMBER)
     if leaf.aggregate in _BY_VALUE:
