@@ -6,7 +6,7 @@
     (4) every value is of its feature's type, and the operator means something for that type
     (5) every feature is of a category that the purpose declares
     (6) every audience it refers to exists for the purpose, fulfils the same, never leads back, and leads no
-        further than the limit
+        further than the limit; nor does any that refers to it, from then on
     (7) no window is longer than its category keeps its data
 
 Pure. Raises a Refused with a pointer into the caller's own rule: a fault inside a referred audience points at
@@ -19,6 +19,7 @@ from typing import Final, assert_never
 from msgspec import Struct
 
 from assent.audiences.derive import EventLeaf, lowered
+from assent.audiences.reach import fits_below
 from assent.audiences.rule import (
     DEEPEST,
     LARGEST,
@@ -127,7 +128,9 @@ def check(
     if asking is None:
         raise UnknownPurpose(pointer="/purpose")
     checking = _Checking(policy, asking, audiences)
-    checking.rule(rule, pointer, (name or "",))
+    below = checking.rule(rule, pointer, (name or "",))
+    if name is not None:
+        fits_below(name, below, {**audiences, name: rule}, pointer)  # (6)
     names = {policy.categories[category].name for category in checking.categories}
     return Needs(features=tuple(sorted(checking.features)), categories=tuple(sorted(names)))
 

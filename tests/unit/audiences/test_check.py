@@ -183,6 +183,19 @@ def test_references_are_at_most_four_deep_by_whichever_way() -> None:
     assert caught.value.pointer == "/rule/of/1/audience"
 
 
+def test_a_chain_saved_from_its_end_is_no_deeper() -> None:
+    to_one = {"op": "not", "of": {"op": "audience", "audience": "b"}}
+    leading: dict[str, object] = {"a1": {"op": "audience", "audience": "me"}}
+    for number in range(2, 4):
+        leading[f"a{number}"] = {"op": "audience", "audience": f"a{number - 1}"}
+    checked(to_one, **leading, b=IT)
+    with pytest.raises(RuleTooDeep) as caught:
+        checked(to_one, **leading, a4={"op": "audience", "audience": "a3"}, b=IT)
+    assert caught.value.pointer == "/rule"
+    leading |= {f"a{number}": {"op": "audience", "audience": f"a{number - 1}"} for number in (4, 5)}
+    checked(IT, **leading)  # what is too deep already can be mended
+
+
 def test_audiences_that_refer_to_each_other_many_times_are_checked_once() -> None:
     chain: dict[str, object] = {"a0": IT}
     for number in range(1, 4):

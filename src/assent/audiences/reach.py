@@ -1,0 +1,44 @@
+"""How deep references go above and below an audience that is saved anew.
+
+A rule is checked with whatever it refers to; but a chain may be saved from its end, and then every rule of it
+passes while what leads to it grows. So one that is saved must fit below all that refer to it, too. Pure.
+Raises RuleTooDeep.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from assent.audiences.rule import MOST_REFERENCES, Audience, Rule, children
+from assent.core.errors import RuleTooDeep
+
+
+def fits_below(name: str, below: int, audiences: Mapping[str, Rule], pointer: str) -> None:
+    """Raise RuleTooDeep where audiences that lead to this one would refer too deep.
+
+    `below` says how many references lie below its rule, one inside the other. None at all always fit, so that
+    what is too deep already can be mended.
+    """
+    if below and below + _above(name, audiences) > MOST_REFERENCES:
+        raise RuleTooDeep("an audience that refers to this one would refer too deep", pointer=pointer)
+
+
+def _above(name: str, audiences: Mapping[str, Rule]) -> int:
+    """Return how many audiences lead to one, one inside the other; more than are allowed count as such."""
+    referring: dict[str, set[str]] = {}
+    for other, rule in audiences.items():
+        for referred in _referred(rule):
+            referring.setdefault(referred, set()).add(other)
+    level, deep = {name}, 0
+    while deep <= MOST_REFERENCES and (
+        level := {other for each in level for other in referring.get(each, ())}
+    ):
+        deep += 1
+    return deep
+
+
+def _referred(rule: Rule) -> Iterator[str]:
+    waiting = [rule]
+    while waiting:
+        node = waiting.pop()
+        waiting += [inner for _, inner in children(node)]
+        if isinstance(node, Audience):
+            yield node.audience
