@@ -73,6 +73,28 @@ async def test_a_payload_is_gone_exactly_where_an_erasure_says_so(
         assert any(said in one for one in (await rebuild(bench.connection, bench.ring)).faults)
 
 
+@pytest.mark.parametrize("lifted", [False, True])
+async def test_what_stays_shared_is_folded_and_lifted_like_everything_else(
+    fresh_database: TestDatabase, folder: Path, *, lifted: bool
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        ada, bob = bench.identifier("user_id", "ada"), bench.identifier("user_id", "bob")
+        browser = bench.identifier("anonymous_id", "velvet-17")
+        for one in (ada, bob):
+            await bench.commit(bench.event("Order Completed", [one, browser], revenue=1))
+        await bench.erase(ada)
+        if lifted:
+            await bench.commit(Draft(body=UnlinkBody(identifiers=(browser,)), role="dpo"))
+        await bench.commit(bench.event("Order Completed", [bob, browser], revenue=1))
+        joined = await bench.connection.fetchval("SELECT count(*) FROM projection.cluster WHERE view_id = 1")
+        assert joined == (2 if lifted else 0)
+        rebuilt = await rebuild(bench.connection, bench.ring)
+        assert (rebuilt.faults, rebuilt.differences) == ((), ())
+        await bench.erase(browser)
+        assert await bench.connection.fetchval("SELECT count(*) FROM projection.denied_link") == 0
+        assert (await rebuild(bench.connection, bench.ring)).differences == ()
+
+
 async def test_no_payload_goes_without_an_erasure(fresh_database: TestDatabase, folder: Path) -> None:
     async with open_bench(fresh_database, folder, documents()) as bench:
         await bench.commit(bench.event("Order Completed", [bench.identifier("user_id", "ada")], revenue=1))

@@ -104,14 +104,14 @@ def resolve(
     links: Sequence[Link],
     denied: frozenset[Pair] = frozenset(),
     *,
-    shared: frozenset[IdentifierId] = frozenset(),
     generic: frozenset[IdentifierId] = frozenset(),
     now: Instant = BEGINNING,
 ) -> Resolution:
     """Return the one resolution over all evidence as it stands `now`; at the beginning of time none is over.
 
-    `denied` are pairs, lower id first; `shared` are identifiers once found shared whose evidence is erased;
-    `generic` those past the cap on links by links that are not given here.
+    `denied` are pairs, lower id first; one of an identifier with itself says that it was found shared once
+    and evidence of that is erased: it stays so. `generic` are those past the cap on links by links that are
+    not given here.
 
     Steps: (1) evidence that cannot join is dropped: denied, proposed less surely than the policy asks for,
     of an undeclared namespace, not renewed in time, or between two values of a unique one; (2) an identifier
@@ -121,7 +121,7 @@ def resolve(
     known (a newcomer moves nobody), then the keyed hash; (7) last, proposals join what they may: they cut
     nothing, and never join two named people.
     """
-    found = _Findings(policy, nodes, shared, generic)
+    found = _Findings(policy, nodes, frozenset(low for low, high in denied if low == high), generic)
     found.admit(links, denied, now)  # (1)
     found.part_hubs()  # (2)
     found.part_conflicts()  # (3), (4), (5)

@@ -80,12 +80,14 @@ def _without(
             )
             statements[denial.identifier] = (*statements.get(denial.identifier, ()), carried)
             board.statements.append(carried)
+    shared = {(one, one): board.now for one in body.shared if one in component.nodes and one not in erased}
+    board.denied.update((pair, (at, index)) for pair, at in shared.items())
     return Component(
         nodes={one: node for one, node in component.nodes.items() if one not in erased},
         links={
             key: link for key, link in component.links.items() if not (key[0] in erased or key[1] in erased)
         },
-        denied={pair: at for pair, at in component.denied.items() if not erased.intersection(pair)},
+        denied={pair: at for pair, at in component.denied.items() if not erased.intersection(pair)} | shared,
         statements={one: said for one, said in statements.items() if said},
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from assent.consent.statement import NARROWING, WIDENING, State, Statement
 from assent.core.errors import Forbidden
@@ -31,7 +31,7 @@ from assent.core.time import Instant, shifted
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity.store import known_by_id
-from assent.ingest.component import Component, Derived, derive, heard
+from assent.ingest.component import Component, Derived, derive, heard, resolution_of
 from assent.ingest.deleting import rows_held
 from assent.ingest.erasure_reading import Reading
 from assent.ingest.facts import CarriedDenial, ErasureBody, Identifier, Random, refs, seal_rest
@@ -127,6 +127,7 @@ class Planning:
             ),
             parts=parts,
             denials=tuple(self._denials(around, erased, people)),
+            shared=self._shared_for_good(around, erased),
             suppressed=self._suppressed(people, reading.erased.values()),
             as_of=revision,
         )
@@ -255,6 +256,28 @@ class Planning:
             for one, node in around.nodes.items()
             if one not in erased
         }
+
+    def _shared_for_good(
+        self, around: Component, erased: frozenset[IdentifierId]
+    ) -> tuple[IdentifierId, ...]:
+        """Return who stays shared, though the erased were among those who shared them.
+
+        What came by them without a name may be of whoever was erased, so it becomes nobody else's.
+        """
+        before = resolution_of(around, self._policy, self._now).shared - erased
+        if not before:
+            return ()
+        links = {key: link for key, link in around.links.items() if erased.isdisjoint(key[:2])}
+        near = {one for key in around.links.keys() - links.keys() for one in key[:2]}
+        rest = structs.replace(
+            around, nodes={one: node for one, node in around.nodes.items() if one not in erased}, links=links
+        )
+        after = resolution_of(rest, self._policy, self._now).shared
+        return tuple(
+            sorted(
+                one for one in before if (one in near or one not in after) and (one, one) not in around.denied
+            )
+        )
 
     def _denials(
         self, around: Component, erased: frozenset[IdentifierId], people: Sequence[Person]

@@ -185,6 +185,8 @@ class ErasureBody(Struct, frozen=True, kw_only=True, tag="erasure"):
     parts: tuple[tuple[EntryIndex, int, Instant], ...] = ()
     """Their content that is kept, and until when."""
     denials: tuple[CarriedDenial, ...] = ()
+    shared: tuple[IdentifierId, ...] = ()
+    """Who stays, and stays shared: what came by them may be of whoever was erased."""
     suppressed: tuple[tuple[NamespaceId, bytes], ...] = ()
     """Tokens of whoever had objected to direct marketing."""
     as_of: int = 0

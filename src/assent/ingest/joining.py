@@ -161,7 +161,9 @@ class Joined:
     def part(self, one: IdentifierId) -> None:
         """Void all evidence so far about an identifier, so that it is shared or generic no longer."""
         self.gone_links = {key for key in self._base.links if one in key[:2]}
-        self.changed = self.changed or bool(self.gone_links)
+        if (one, one) in self._base.denied:  # it was to stay shared
+            self.lifted.add((one, one))
+        self.changed = self.changed or bool(self.gone_links or self.lifted)
 
     def deny(self, one: IdentifierId, other: IdentifierId) -> None:
         """Say that two identifiers are not one person: what linked them so far is void."""

@@ -61,7 +61,8 @@ async def component_then(
 
     Statements are all there are: who asks leaves out what was not known.
     """
-    components, former = await _around(connection, controller_id, policy, asked, at, min(at, known_at))
+    until = min(at, known_at)
+    components, former = await _around(connection, controller_id, policy, asked, at, until)
     links = [link for component in components for link in component.links.values()]
     proving = {min(link.first_entry, link.last_entry) for link in (*links, *(one.link for one in former))}
     committed = await known_since(connection, controller_id, proving)
@@ -69,7 +70,8 @@ async def component_then(
     return Component(
         nodes=whole.nodes,
         links=links_then(links, former, committed, at=at, known_at=known_at),
-        denied={pair: since for pair, since in whole.denied.items() if since <= min(at, known_at)},
+        # What stays shared was so before: the evidence that said it is what was erased.
+        denied={pair: since for pair, since in whole.denied.items() if since <= until or pair[0] == pair[1]},
         statements=whole.statements,
     )
 

@@ -208,6 +208,27 @@ async def test_a_shared_device_is_listed_and_stays(shop: Shop) -> None:
     assert (await shop.decision("personalisation", other))["features"]["order_count"] == 1
 
 
+async def test_what_a_shared_device_did_becomes_nobody_elses_by_an_erasure(shop: Shop) -> None:
+    who, other, device = named(), named(), f"anonymous_id:{uuid4().hex}"
+    await shop.given(device, "personalisation")
+    await shop.track("track", event="Product Viewed", anonymousId=device.partition(":")[2])
+    for each in (who, other):
+        await shop.given(each, "personalisation")
+        await shop.bought(each, 5, anonymousId=device.partition(":")[2])
+    await erase(shop, who)
+    await shop.bought(other, 5, anonymousId=device.partition(":")[2])
+    body = {"subject": subject(other)}
+    found = await shop.post("/v1/identities/resolve", body, by="dpo", status=200)
+    assert (found["identifiers"], found["shared"]) == ([subject(other)], [subject(device)])
+    assert (await shop.decision("personalisation", other))["features"]["products_viewed"] == 0
+    # Whoever knows whose it is begins anew with it.
+    await shop.post("/v1/identities/lift", {"subject": subject(device)}, by="dpo")
+    await shop.bought(other, 5, anonymousId=device.partition(":")[2])
+    found = await shop.post("/v1/identities/resolve", body, by="dpo", status=200)
+    assert found["shared"] == []
+    assert subject(device) in found["identifiers"]
+
+
 async def test_only_a_verified_person_erases_a_named_one(shop: Shop) -> None:
     who, browser = named(), f"anonymous_id:{uuid4().hex}"
     await shop.given(who, "personalisation")

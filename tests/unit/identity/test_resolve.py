@@ -219,7 +219,7 @@ def test_a_shared_identifier_outlives_its_evidence() -> None:
     policy = identity_policy("user!1 browser")
     _, evidence = resolved(policy, [sighting(1, "user:a browser:s")])
     browser = evidence.ids["browser:s"]
-    resolution = resolve(policy, evidence.nodes, evidence.links, shared=frozenset({browser}))
+    resolution = resolve(policy, evidence.nodes, evidence.links, frozenset({(browser, browser)}))
     assert resolution.clusters == ((evidence.ids["browser:s"],), (evidence.ids["user:a"],))
     assert resolution.shared == {browser}
 
