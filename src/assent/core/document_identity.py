@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from assent.core.context_fields import ADDRESSES
 from assent.core.document_places import Place, read, read_duration, read_optional_duration
 from assent.core.document_shapes import AccountShape, IdentityShape, LimitShape, NamespaceShape
@@ -91,6 +93,8 @@ class _Found(TypedDict):
 def _found(place: Place, shape: NamespaceShape | AccountShape, common: IdentityShape) -> _Found:
     if shape.region is not None and shape.normaliser != "phone":
         raise place.at("region").fault("expected none unless the normaliser is phone")
+    if shape.region is not None and shape.region not in SUPPORTED_REGIONS:
+        raise place.at("region").fault("expected a country with telephone numbers of its own, such as GB")
     check_patterns(place.at("blocked_patterns"), shape.blocked_patterns)
     return _Found(
         sources=tuple(dict.fromkeys(shape.sources)),

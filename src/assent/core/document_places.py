@@ -153,13 +153,14 @@ def _item(node: inspect.Type) -> inspect.Type:
 
 
 def _plain(node: inspect.Type) -> inspect.Type:
-    """Return the type without what is said about it and without its None."""
+    """Return the type without what is said about it; of several, the one that something can stand inside."""
     while True:
         match node:
             case inspect.Metadata(type=inner):
                 node = inner
             case inspect.UnionType(types=types):
-                node = next(each for each in types if not isinstance(each, inspect.NoneType))
+                inside = inspect.StructType | inspect.VarTupleType
+                node = min(types, key=lambda each: (not isinstance(each, inside), each == inspect.NoneType()))
             case _:
                 return node
 
@@ -183,5 +184,7 @@ def _described(node: inspect.Type) -> str:
             return f"a table with the keys {', '.join(_keys(node))}"
         case inspect.IntType(ge=low, le=high):
             return f"a whole number from {low} to {high}"
+        case inspect.FloatType(gt=low, le=high):
+            return f"a number above {low:g}, up to {high:g}"
         case _:
             return _PLAIN.get(type(node), "text")

@@ -1,5 +1,6 @@
 """Why two identifiers are, or are not, one person, for the officer who must be able to say; drawn, too."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -78,11 +79,9 @@ async def drawing(request: AnyRequest) -> Response[bytes]:
             present.connection, present.ring, present.controller_id, person.component.nodes
         )
         await accessed(request, who, present, "identities/picture", values.keys())
-    title = f"One person, as {purpose.name} sees them" if purpose else "One person, by all evidence"
-    svg = picture(_drawn(person, values), ties_of(person, purpose), person.asked[0], title)
-    return Response(
-        svg.encode(), media_type="image/svg+xml", headers={**at_revision(present.revision), **_INERT}
-    )
+    # Laying out a large graph takes a second or two, in which engines go on being answered.
+    svg = await asyncio.to_thread(_svg, person, values, purpose)
+    return Response(svg, media_type="image/svg+xml", headers={**at_revision(present.revision), **_INERT})
 
 
 _INERT: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -190,6 +189,11 @@ def _basis(person: Person, purpose: Purpose, tie: Tie) -> dict[str, Any]:
         "kinds": sorted(LinkKind(kind).name.lower() for kind in policy.views[purpose.view].kinds),
         "agreement": {"asked": asks, "entry": max(agreed) if asks and agreed and tie.fault is None else None},
     }
+
+
+def _svg(person: Person, values: dict[IdentifierId, Identifier], purpose: Purpose | None) -> bytes:
+    title = f"One person, as {purpose.name} sees them" if purpose else "One person, by all evidence"
+    return picture(_drawn(person, values), ties_of(person, purpose), person.asked[0], title).encode()
 
 
 def _drawn(person: Person, values: dict[IdentifierId, Identifier]) -> dict[IdentifierId, Drawn]:

@@ -3,6 +3,7 @@
 Recorded as access before it leaves: the answer tells about people.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
@@ -63,7 +64,10 @@ async def simulation(request: AnyRequest) -> Response[bytes]:
         loaded = await _loaded(present, named)
         known = frozenset(loaded.seen_by)
         policy = await _policy(present, body)
-        supposed = suppose(present.policy, policy, loaded, named.facts, present.revision, present.now)
+        # Deriving thousands of identifiers twice takes seconds, in which engines go on being answered.
+        supposed = await asyncio.to_thread(
+            suppose, present.policy, policy, loaded, named.facts, present.revision, present.now
+        )
         changes = await _changes(present, supposed, audiences.values())
         values = await values_of(present.connection, present.ring, who.controller_id, known)
         values |= {

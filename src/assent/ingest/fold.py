@@ -242,7 +242,8 @@ async def _save_identity(connection: Connection, controller_id: ControllerId, bo
     if masks:
         await identity_store.update_masks(connection, controller_id, masks)
     if board.gone_links or board.lifted:
-        parted = {key[:2] for key in board.gone_links} | board.lifted
+        # An identifier that stayed shared has a pair with itself.
+        parted = {key[:2] for key in board.gone_links} | {one for one in board.lifted if one[0] != one[1]}
         await save_parted(connection, controller_id, parted)
         await identity_store.delete_links(connection, controller_id, board.gone_links, board.lifted)
     if board.former:

@@ -1,5 +1,7 @@
 """Why two identifiers are, or are not, one person; and the drawing of it."""
 
+import asyncio
+from importlib import import_module
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -86,6 +88,30 @@ async def test_a_picture_of_hostile_names_stays_a_picture(shop: Shop) -> None:
     picture = await drawn(shop)
     assert "<script" not in picture
     assert "&lt;script&gt;" in picture
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "worked_out"),
+    [
+        ("picture", {"subject": subject(ANNA)}, "assent.http.explanations.picture"),
+        ("simulate", {"lift": [subject(ANNA)]}, "assent.http.suppositions.suppose"),
+    ],
+)
+async def test_what_takes_seconds_of_many_is_worked_out_beside_what_engines_ask(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, path: str, body: Json, worked_out: str
+) -> None:
+    await shop.bought(ANNA, 10, anonymousId="zebra-17")
+    module, _, name = worked_out.rpartition(".")
+    sound = getattr(import_module(module), name)
+    beside: list[bool] = []
+
+    def noted(*asked: object) -> object:
+        beside.append(asyncio._get_running_loop() is None)
+        return sound(*asked)
+
+    monkeypatch.setattr(worked_out, noted)
+    assert (await shop.ask("POST", f"/v1/identities/{path}", body, by="dpo")).status_code == 200
+    assert beside == [True]
 
 
 @pytest.mark.parametrize("path", ["explain", "picture"])

@@ -203,8 +203,13 @@ NAMESPACES = [
     ('phone.limit = { count = 3, period = "soon" }', "phone.limit.period: expected an ISO 8601 duration"),
     ('phone.limit = { count = 3, period = "PT0S" }', "phone.limit.period: expected a duration longer than"),
     ("phone.limit = { count = 3 }", "phone.limit.period: missing"),
+    (
+        'phone.limit = { period = "P9D" }',
+        "phone.limit.count: missing; expected a whole number from 1 to 100000",
+    ),
     ('phone.limit = { count = 0, period = "P9D" }', "phone.limit.count: expected"),
     ('user_id.region = "GB"', "user_id.region: expected none unless the normaliser is phone"),
+    ('phone.region = "UK"', "phone.region: expected a country with telephone numbers of its own"),
     ('phone.region = "gb"', "phone.region: expected a country such as IT"),
     ('user_id.normaliser = "upper"', "user_id.normaliser: expected one of e164_strict, email, email_uid2, "),
     ('device_id.from = ["anonymousId"]', "from.0: expected its own path; device_id has it"),
@@ -219,6 +224,12 @@ NAMESPACES = [
 ]
 
 OTHERS = [
+    ("identity", "probable_threshold = 1.5", "probable_threshold: expected a number above 0, up to 1"),
+    (
+        "identity",
+        'probable_threshold = "0.9"',
+        "probable_threshold: expected a number above 0, up to 1, got str",
+    ),
     ("identity", "accounts.company = {}", "accounts.company.from: missing"),
     ("identity", "accounts.company.from = []", "company.from: expected at least one path such as groupId"),
     (
