@@ -3,10 +3,12 @@
 A ping is a row until the receiver has answered 2xx. (1) What is due is taken, for a minute; (2) it is signed
 and sent, redirects not followed, the answer's body not read; (3) it is deleted, or put off for longer each
 time, or, after the last time, kept as a dead letter that its owner may replay. A crash between leaves it due.
+Nobody waits for a slow or an impossible receiver but what else the same controller has to say beyond `_MOST`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -37,6 +39,10 @@ _CLAIM: Final = MINUTE
 _MOST: Final = 50
 _TIMEOUT_S: Final = 15.0
 _GONE: Final = 410
+
+_NO_ADDRESS: Final = (UnicodeError, ValueError, OverflowError)
+"""What the resolver raises of a name or a port that can be none."""
+
 _JITTER: Final = 10
 """A delay is longer by up to a tenth."""
 
@@ -70,19 +76,50 @@ class Pinger:
         self._clock = clock
         self._random = random
         self._inside = inside
+        self._sending: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[int] = Counter()
+        """Pings by controller."""
 
     async def ping_all(self) -> int:
-        """Send everything that is due now, once; return how many were taken."""
-        now = self._clock()
-        rows = [
-            row
-            for (controller_id,) in await self._pool.fetch(_SQL.controllers_due, now)
-            for row in await self._pool.fetch(_SQL.claim_pings, controller_id, now, now + _CLAIM, _MOST)
-        ]
-        if rows:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
-                await asyncio.gather(*(self._ping(client, row) for row in rows))
-        return len(rows)
+        """Send everything that is due now, once, and wait for it; return how many were taken."""
+        taken = await self.begin()
+        await self.end()
+        return taken
+
+    async def begin(self) -> int:
+        """Begin to send what is due now; return how many were taken. Who is slow holds up their own alone."""
+        now, taken = self._clock(), 0
+        for (controller_id,) in await self._pool.fetch(_SQL.controllers_due, now):
+            free = _MOST - self._under_way[controller_id]
+            if free <= 0:
+                continue
+            rows = await self._pool.fetch(_SQL.claim_pings, controller_id, now, now + _CLAIM, free)
+            if rows:
+                self._under_way[controller_id] += len(rows)
+                taken += len(rows)
+                sending = asyncio.create_task(self._send(rows), name="pings")
+                self._sending.add(sending)
+                sending.add_done_callback(self._sending.discard)
+        return taken
+
+    async def end(self) -> None:
+        """Wait until nothing is under way."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as client:
+            # What fails, whyever, is due again in a minute: it must end no other's.
+            faults = await asyncio.gather(*(self._one(client, row) for row in rows), return_exceptions=True)
+        for fault in faults:
+            if isinstance(fault, Exception):
+                _log.warning("a ping failed", error=type(fault).__name__)
+
+    async def _one(self, client: httpx.AsyncClient, row: asyncpg.Record) -> None:
+        try:
+            await self._ping(client, row)
+        finally:
+            self._under_way[row["controller_id"]] -= 1
 
     async def _ping(self, client: httpx.AsyncClient, row: asyncpg.Record) -> None:
         key = (row["controller_id"], row["ping_id"])
@@ -129,9 +166,10 @@ class Pinger:
                 headers={**headers, "host": to.host, "content-type": "application/json"},
                 extensions={"sni_hostname": to.name},
             )
-            response = await client.send(request, stream=True, follow_redirects=False)
-            await response.aclose()
-        except (httpx.HTTPError, OSError, AddressRefused):
+            async with asyncio.timeout(_TIMEOUT_S):  # in all: a byte now and then is no answer
+                response = await client.send(request, stream=True, follow_redirects=False)
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, AddressRefused, *_NO_ADDRESS):
             return None, 0
         return response.status_code, _asked_to_wait(response)
 
@@ -152,7 +190,7 @@ async def pinging(pinger: Pinger) -> AsyncIterator[None]:
             if closing.is_set():
                 return
             try:
-                await pinger.ping_all()
+                await pinger.begin()
             except (*LOST, asyncpg.PostgresError) as error:
                 _log.warning("pings wait", error=type(error).__name__)
 
@@ -162,6 +200,7 @@ async def pinging(pinger: Pinger) -> AsyncIterator[None]:
     finally:
         closing.set()
         await task
+        await pinger.end()
 
 
 def _asked_to_wait(response: httpx.Response) -> int:

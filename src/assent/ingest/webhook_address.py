@@ -17,6 +17,7 @@ from assent.core.errors import UnreadableBody
 SCHEMES: Final = ("http", "https")
 
 _LONGEST: Final = 2_000
+_LAST_PORT: Final = 65_535
 
 
 class AddressRefused(UnreadableBody):
@@ -39,6 +40,12 @@ def read_url(text: str) -> httpx.URL:
     except (httpx.InvalidURL, ValueError) as error:
         raise AddressRefused(pointer="/url") from error
     if url is None or url.scheme not in SCHEMES or not url.host or url.userinfo or url.fragment:
+        raise AddressRefused(pointer="/url")
+    try:
+        url.host.encode("idna")  # as the resolver will
+    except UnicodeError as error:
+        raise AddressRefused(pointer="/url") from error
+    if (url.port or 0) > _LAST_PORT:
         raise AddressRefused(pointer="/url")
     return url
 

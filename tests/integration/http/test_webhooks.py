@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -11,7 +12,9 @@ import pytest_asyncio
 from assent.audiences.following import Following
 from assent.core.time import DAY, SECOND
 from assent.http.wiring import Service
+from assent.ingest import pings
 from assent.ingest.pings import DELAYS, Pinger
+from assent.ingest.webhook_address import Target, target
 from assent.ingest.webhook_signature import signed
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Json, Shop, refused
@@ -33,7 +36,7 @@ async def hearing() -> AsyncIterator[Receiver]:
 def nothing_by_itself(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> None:
     """Feeds move and pings are sent when the test says so."""
     monkeypatch.setattr(installation.service.following, "follow_all", lambda: asyncio.sleep(0))
-    monkeypatch.setattr(installation.service.pinger, "ping_all", lambda: asyncio.sleep(0))
+    monkeypatch.setattr(installation.service.pinger, "begin", lambda: asyncio.sleep(0))
 
 
 @pytest.fixture
@@ -43,18 +46,22 @@ def inside(installation: Installation) -> Iterator[None]:
         yield
 
 
-async def put(shop: Shop, url: str, by: str = ENGINE, **more: Json) -> Json:
+async def put(shop: Shop, url: str, by: str = ENGINE, name: str = "mine", **more: Json) -> Json:
     body = {"url": url, "purpose": PURPOSE, "audiences": ["buyers"], **more}
-    return await shop.ask("PUT", "/v1/webhooks/mine", body, by=by)
+    return await shop.ask("PUT", f"/v1/webhooks/{name}", body, by=by)
 
 
 async def ping(service: Service, *, inside: bool = True) -> int:
+    return await (await pinger_of(service, inside=inside)).ping_all()
+
+
+async def pinger_of(service: Service, *, inside: bool = True) -> Pinger:
+    """Return what sends pings, with everything to say that changed until now."""
     await Following.follow_all(service.following)
     # Who is being loaded is followed when that is done.
     await asyncio.gather(*(held.loading for held in service.following._live._held.values() if held.loading))
     await Following.follow_all(service.following)
-    pinger = Pinger(service.database.writer, service.ring, service.clock, service.random, inside=inside)
-    return await pinger.ping_all()
+    return Pinger(service.database.writer, service.ring, service.clock, service.random, inside=inside)
 
 
 async def seen(shop: Shop, by: str = ENGINE) -> Json:
@@ -166,3 +173,62 @@ async def test_a_webhook_is_its_engines_alone(shop: Shop) -> None:
     assert (await seen(shop, by="admin"))["url"] == url
     assert (await shop.ask("DELETE", "/v1/webhooks/mine", by=ENGINE)).json()["deleted"] is True
     refused(await shop.ask("GET", "/v1/webhooks/mine", by=ENGINE), 404, "unknown_webhook")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://shop.example:99999/", f"https://{64 * 'a'}.example/", "https://shop..example/"]
+)
+async def test_an_address_that_can_be_none_is_refused(shop: Shop, url: str) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    refused(await put(shop, url), 400, "unreadable_body", "/url")
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("fault", [UnicodeError, OverflowError, RuntimeError])
+async def test_a_ping_that_cannot_be_sent_ends_no_other(
+    shop: Shop, hearing: Receiver, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    async def odd(url: httpx.URL, *, inside: bool) -> Target:
+        if url.host == "odd.example":
+            raise fault
+        return await target(url, inside=inside)
+
+    monkeypatch.setattr(pings, "target", odd)
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, "https://odd.example/", name="odd")
+    await put(shop, hearing.url)
+    await people(shop, range(2))
+    await ping(shop.service)
+    assert len(hearing.sent) == 1
+
+
+@pytest.mark.usefixtures("inside")
+async def test_nobody_waits_for_a_receiver_that_never_answers(shop: Shop, hearing: Receiver) -> None:
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()  # until the other side gives up
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        await shop.save("buyers", BUYERS, PURPOSE)
+        await put(shop, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", name="silent")
+        await put(shop, hearing.url)
+        await people(shop, range(2))
+        pinger = await pinger_of(shop.service)
+        await asyncio.wait_for(pinger.begin(), 5)
+        await asyncio.wait_for(asked.wait(), 5)
+        await people(shop, range(2, 4))
+        await pinger_of(shop.service)
+        shop.clock.step(SECOND)
+        await asyncio.wait_for(pinger.begin(), 5)
+        for _ in range(100):
+            if len(hearing.sent) == 2:
+                break
+            await asyncio.sleep(0.02)
+        assert len(hearing.sent) == 2
+        for sending in tuple(pinger._sending):
+            sending.cancel()
+        await pinger.end()
