@@ -61,9 +61,16 @@ class Plain:
         low, high = max(low, int(ends.min)), min(high, int(ends.max))
         if low > high:
             return np.zeros(len(self._values), np.bool_)
-        found: Bits = self._values <= high
-        if low > ends.min:
-            found &= self._values >= low
+        found: Bits
+        if high == ends.max:
+            found = self._values >= low
+        elif low == ends.min:
+            found = self._values <= high
+        else:
+            # Unsigned, less than `low` wraps around to more than any.
+            unsigned = f"u{self._values.itemsize}"
+            above = self._values.view(unsigned) - np.array(low, self._values.dtype).view(unsigned)
+            found = above <= high - low
         return found
 
     def few(self, low: int, high: int, most: int) -> npt.NDArray[np.intp] | None:

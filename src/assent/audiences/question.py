@@ -5,12 +5,12 @@ changing. Asks nothing of the gate. Raises nothing.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import Bits, Words, at, counted, places
+from assent.audiences.bits import Words, at, counted, places
 from assent.audiences.distinctive import Names, Tally
 from assent.audiences.formula import Program
 from assent.audiences.plan import matching
@@ -45,15 +45,16 @@ class Question:
 
     def members(self) -> npt.NDArray[np.int64]:
         """Return for which profiles the rule is true, lowest id first."""
-        people = () if self._ready.never else self._people
-        each = [_members(self._program(segment), segment, here) for segment, here in people]
-        found = [members for members in each if len(members)]
-        if not found:
-            return np.zeros(0, np.int64)
+        people = () if self._ready.never else sorted(self._people, key=lambda one: one[0].least)
+        found = [(segment, self._program(segment), here) for segment, here in people]
+        sizes = [_count(program, here) for _, program, here in found]
+        everybody = np.empty(sum(sizes), np.int64)
+        each = np.split(everybody, list(accumulate(sizes))) if found else []
+        for (segment, program, here), members in zip(found, each, strict=False):
+            segment.profiles_at(_slots(program, here, len(segment)), members)
         # Segments filled in order follow one another; only others need sorting.
-        found.sort(key=lambda members: int(members[0]))
-        everybody = np.concatenate(found)
-        in_order = all(one[-1] < other[0] for one, other in pairwise(found))
+        some = [members for members in each if len(members)]
+        in_order = all(one[-1] < other[0] for one, other in pairwise(some))
         return everybody if in_order else np.sort(everybody)
 
     def tally(self, features: Sequence[Feature], names: Names) -> Tally:
@@ -98,15 +99,13 @@ def _still(words: Words, here: Words | None) -> Words:
 def _count(program: Program, here: Words | None) -> int:
     if program.slots is None:
         return counted(_still(program.run(), here))
-    return int(np.count_nonzero(_among(program.run(), program.slots, here)))
+    return len(_slots(program, here, 0))
 
 
-def _members(program: Program, segment: Segment, here: Words | None) -> Ints:
+def _slots(program: Program, here: Words | None, size: int) -> Slots:
+    """Return who of a segment of that size is in it, of those who are still there."""
     found = program.run()
     if program.slots is None:
-        return segment.profiles_at(places(_still(found, here), len(segment)))
-    return segment.profiles_at(program.slots[_among(found, program.slots, here)])
-
-
-def _among(truths: Bits, slots: Slots, here: Words | None) -> Bits:
-    return truths if here is None else truths & at(here, slots)
+        return places(_still(found, here), size)
+    slots = program.slots[found]
+    return slots if here is None else slots[at(here, slots)]

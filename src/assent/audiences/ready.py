@@ -6,6 +6,7 @@ rule.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -22,6 +23,9 @@ from assent.core.time import Instant
 
 MOST: Final = 512
 """So many rules' plans at most, the last ones made."""
+
+
+_EDITION: Final = attrgetter("edition")
 
 
 class Ready(Struct, frozen=True, kw_only=True):
@@ -45,7 +49,9 @@ class Ready(Struct, frozen=True, kw_only=True):
             self.rule is rule
             and self.edition == edition
             and (self.now is None or self.now == now)
-            and all(audiences.get(name) is each for name, each in self.referred.items())
+            and (
+                not self.referred or all(audiences.get(name) is each for name, each in self.referred.items())
+            )
         )
 
 
@@ -61,7 +67,7 @@ class Plans:
 
     def of(self, rule: Rule, now: Instant, audiences: Mapping[str, Rule]) -> Ready:
         """Return the plan of a rule as of this moment."""
-        edition = sum([book.edition for book in self._books.values()])
+        edition = sum(map(_EDITION, self._books.values()))
         kept = self._kept.get(id(rule))
         if kept is not None and kept.holds(rule, now, audiences, edition):
             return kept

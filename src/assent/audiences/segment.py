@@ -76,9 +76,9 @@ class Segment:
         """Everyone who has a slot, gone or not."""
         return self._ids.astype(np.int64) + self.least
 
-    def profiles_at(self, slots: AnySlots) -> Ints:
-        """Return who has these slots."""
-        return self._ids[slots].astype(np.int64) + self.least
+    def profiles_at(self, slots: AnySlots, found: Ints) -> None:
+        """Say in `found` who has these slots."""
+        np.add(self._ids.take(slots), self.least, out=found, dtype=np.int64)
 
     def rows(self) -> Rows:
         """Return whoever is still there, as they came."""

@@ -24,7 +24,7 @@ from assent.core.time import Instant
 if TYPE_CHECKING:
     from assent.audiences.formula import Formula
 
-_FEW: Final = 256
+_FEW: Final = 64
 """Of slots that one leaf leaves no more than one in so many, the others are asked about slot by slot."""
 
 

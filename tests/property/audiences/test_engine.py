@@ -225,7 +225,9 @@ def negation_takes_hidden_along(patch: pytest.MonkeyPatch) -> None:
         plan_module,
         "_leaf",
         lambda leaf, view, *, true, cut: (
-            real(leaf, view, true=True, cut=cut) if true else ~real(leaf, view, true=True, cut=cut)
+            real(leaf, view, true=True, cut=cut)
+            if true
+            else view.anybody() & ~real(leaf, view, true=True, cut=cut)
         ),
     )
 
