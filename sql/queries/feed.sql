@@ -121,6 +121,17 @@ WHERE
     s.controller_id = $1
     AND s.feed_id = $2;
 
+-- name: feed_profiles_of
+-- Which of these profiles a feed speaks of, and whether it last said that they entered.
+SELECT
+    s.profile_id,
+    s.kind = 'entered' AS entered
+FROM ledger.feed_subject AS s
+WHERE
+    s.controller_id = $1
+    AND s.feed_id = $2
+    AND s.profile_id = any($3::bigint[]);
+
 -- name: feed_subjects
 -- What a feed last said of these profiles and of these subjects.
 SELECT

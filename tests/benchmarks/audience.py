@@ -15,13 +15,15 @@ import msgspec
 import numpy as np
 
 from assent.audiences.engine import Population
+from assent.audiences.journal import Journal
 from assent.audiences.lately import Lately
+from assent.audiences.moving import Moving, watching
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule, children
 from assent.audiences.seen import Shown
-from assent.audiences.watch import Watch
 from assent.cli.running import collect_less_often
 from assent.core.ids import FeatureId, ProfileId
+from assent.core.time import Instant
 from assent.features.catalogue import MILLIONTHS, Value
 from tests.benchmarks.crowd import ASKING, FEATURES, NOW, crowd, policy, rules
 from tests.benchmarks.figures import Figure, Result, figure
@@ -147,54 +149,73 @@ async def _against_server(
 async def _changed(
     population: Population, server: PostgreSQL, ids: Ints, rounds: int
 ) -> tuple[Figure, float]:
-    """Change single people: an order more, seen now. Put them, and follow 100 audiences."""
+    """Change single people whom the purpose sees: an order more, seen now. Follow 100 audiences.
+
+    This is what a worker does of each change that its purpose's sequence tells it of (`Live`), and of a feed
+    before it is written (`Following`): the gate's answer and the feed's lines are the same for either side.
+    """
     watched = dict(list(rules(seed=5, number=AUDIENCES).items())[-AUDIENCES:])
-    watch = Watch(policy(), watched)
+    journal = Journal()
+    moving, watch = Moving(population, journal), watching(policy(), watched)
     conditions = ", ".join(f"({postgres_of_one(rule)}) IS TRUE" for rule in watched.values())
     statement = await server.connection.prepare(f"SELECT {conditions} FROM people WHERE id = $1")
+    moving.follow(watch, NOW)
     counts = {name: population.count(rule, NOW, {}) for name, rule in watched.items()}
-    feed: list[tuple[ProfileId, tuple[str, ...], tuple[str, ...]]] = []
+    now, moves = NOW, 0
     touched: set[ProfileId] = set()
     collect_less_often()  # as whoever serves does
     draw = random.Random(7)
+    seen = population.profiles()
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(rounds):
-        chosen = [ProfileId(int(ids[draw.randrange(len(ids))])) for _ in range(_CHANGES)]
+        chosen = [ProfileId(int(seen[draw.randrange(len(seen))])) for _ in range(_CHANGES)]
+        # Who is chosen twice has changed twice: what the gate shows then is made ready before.
+        changes = _changes(population, chosen)
+        turn = journal.turn
         began = perf_counter()
-        for profile in chosen:
-            before = population.shown(profile)
-            if before is None:
-                continue
-            after = msgspec.structs.replace(before, values=_ordered(before))
-            moved = watch.change(before, NOW, after, NOW)
-            population.put(after)
-            touched.add(profile)
-            for name in moved.entered:
-                counts[name] += 1
-            for name in moved.left:
-                counts[name] -= 1
-            if moved.entered or moved.left:
-                feed.append((profile, moved.entered, moved.left))
-        ours.append(len(chosen) / (perf_counter() - began))
+        for after in changes:
+            now = Instant(now + 1)
+            moving.look({after.profile}, (after,), now)
+        moving.follow(watch, now)
+        feeds = {name: journal.moved(turn, name, watch) for name in watched}
+        ours.append(len(changes) / (perf_counter() - began))
         began = perf_counter()
         for profile in chosen:
             await statement.fetchrow(profile)
         theirs.append(len(chosen) / (perf_counter() - began))
-    _agree_on_counts(population, watched, counts)
+        touched.update(chosen)
+        for name, moved in feeds.items():
+            counts[name] += sum(1 if inside else -1 for inside in (moved or {}).values())
+            moves += len(moved or {})
+    _agree_on_counts(population, watched, counts, now)
     for profile in set(ids[:200].tolist()) - touched:
         row = await statement.fetchrow(profile)
         said = {name for name, holds in zip(watched, row or (), strict=True) if holds}
-        if watch.members(population.shown(profile), NOW) != said:
+        if watch.members(population.shown(profile), now) != said:
             message = "PostgreSQL and the engine disagree about one person"
             raise AssertionError(message)
-    moves = sum(len(entered) + len(left) for _, entered, left in feed)
     found = figure(f"a change through {AUDIENCES} audiences", "/s", ours, _SINGLE, theirs)
     return found, round(moves / (rounds * _CHANGES), 2)
 
 
-def _agree_on_counts(population: Population, watched: dict[str, Rule], counts: dict[str, int]) -> None:
-    if any(population.count(rule, NOW, {}) != counts[name] for name, rule in watched.items()):
+def _changes(population: Population, chosen: Sequence[ProfileId]) -> list[Shown]:
+    """Return how the gate shows people after an order more."""
+    people: dict[ProfileId, Shown | None] = {}
+    found: list[Shown] = []
+    for profile in chosen:
+        before = people.get(profile) or population.shown(profile)
+        if before is not None:
+            after = msgspec.structs.replace(before, values=_ordered(before))
+            people[profile] = after
+            found.append(after)
+    return found
+
+
+def _agree_on_counts(
+    population: Population, watched: dict[str, Rule], counts: dict[str, int], now: Instant
+) -> None:
+    if any(population.count(rule, now, {}) != counts[name] for name, rule in watched.items()):
         message = "following the changes and the engine disagree about a count"
         raise AssertionError(message)
 

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from assent.audiences.engine import Population
 from assent.audiences.feed import Written
 from assent.audiences.lease import Feed, Feeds
 from assent.audiences.live import Live, _Held
+from assent.audiences.moving import Moving
 from assent.core.errors import AssentError
 from assent.core.ids import EntryIndex, Revision
 from assent.database.types import Connection
@@ -22,8 +22,8 @@ from assent.ledger.append import Outcome
 def stale_population() -> None:
     """Count and list from what was loaded once: changes are not followed."""
 
-    async def caught_up(_: Live, __: Connection, held: _Held, ___: Position) -> Population | None:
-        return held.population
+    async def caught_up(_: Live, __: Connection, held: _Held, ___: Position) -> Moving | None:
+        return held.moving
 
     Live._caught_up = caught_up  # type: ignore[method-assign, assignment]
 

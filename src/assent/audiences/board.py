@@ -21,7 +21,7 @@ from assent.audiences.gates import Gate, Gates, Literal
 from assent.audiences.holding import Person
 from assent.audiences.leaf import Positive, feature_named
 from assent.audiences.rule import Audience, Bucket, Ids, Score, Tier
-from assent.audiences.seen import TIER, TIER_FEATURE, Seen, Shown, seen_at, visible_at
+from assent.audiences.seen import TIER, TIER_FEATURE, Seen, Shown, differ_in_values, seen_at
 from assent.audiences.sums import Added, Weighed, added, tabled
 from assent.core.ids import FeatureId
 from assent.core.policy import Feature, Policy
@@ -83,14 +83,13 @@ class Board:
             return 0
         return self._held(self._sum(Person(seen, now, key))) & self._roots
 
-    def moved(self, before: Shown, after: Shown, now: Instant, key: str) -> tuple[int, int]:
+    def moved(
+        self, before: Shown, then: Instant, after: Shown, now: Instant, visible: int, key: str
+    ) -> tuple[int, int]:
         """Return the audiences that hold a profile with other values alone, and with those it had alone.
 
-        Both sights show the same categories for as long (`shows_alike`).
+        Both sights show the categories `visible`, and no others, each at its instant.
         """
-        visible = visible_at(before, now)
-        if not visible:
-            return 0, 0
         get, found = before.values.get, after.values.get
         total, more = self._base, 0
         for number, shown, add in self._plain:
@@ -101,9 +100,13 @@ class Board:
                 if one is not other and one != other:
                     more += add(other) - adds
         if self._windowed or self._asked:
-            person = Person(seen_at(before, now), now, key)
-            total += self._asked_now(person)
-            more += self._asked_anew(person, Person(seen_at(after, now), now, key))
+            was, becomes = Person(seen_at(before, then), then, key), Person(seen_at(after, now), now, key)
+            adds = self._asked_now(was)
+            total += adds
+            if then == now and differ_in_values(before, after):
+                more += self._asked_anew(was, becomes)
+            else:
+                more += self._asked_now(becomes) - adds
         if not more:
             return 0, 0
         # Both at once, the later one above the other.

@@ -28,8 +28,9 @@ from assent.audiences.question import Question
 from assent.audiences.ready import Plans
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
-from assent.audiences.seen import TIER, TIER_FEATURE, Shown
+from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
 from assent.audiences.segment import Segment
+from assent.audiences.watch import Spans
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import FeatureId, ProfileId, PurposeId
 from assent.core.policy import Feature, Policy, ValueType
@@ -126,7 +127,6 @@ class Population:
         if len(people) < self._room:
             for each in people.values():
                 self.put(each)
-            self._asked()  # made here, which may be beside the event loop
         else:
             self.fill(batch(self._features, list(people.values())))
 
@@ -144,6 +144,15 @@ class Population:
         """Hold nothing of many profiles."""
         self._drop(np.array(sorted(profiles), np.int64))
         self._compact()
+
+    def settle(self) -> None:
+        """Make whatever the next question needs of those who changed: what takes long may be done apart."""
+        self._asked()
+
+    @property
+    def settled(self) -> bool:
+        """Whether a question needs nothing made of those who changed."""
+        return self._young is not None and not self._moved
 
     def tidy(self) -> None:
         """Leave nothing in memory of who left one segment: the one that most have left."""
@@ -175,8 +184,17 @@ class Population:
 
     def stale(self, now: Instant) -> npt.NDArray[np.int64]:
         """Return the profiles to ask the gate about: time has changed a value, or closed a permit."""
-        found = [segment.stale(now) for segment in self._asked()]
-        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        self._take_out()
+        found = [segment.stale(now) for segment in self._segments]
+        found.append(_ids(one for one in self._waiting.values() if self._turn(one) <= now))
+        return np.sort(np.concatenate(found))
+
+    def turning(self, spans: Spans) -> Ints:
+        """Return of whom a permit begins, or a value lies, within one of these spans; lowest id first."""
+        self._take_out()
+        found = [segment.turning(*spans) for segment in self._segments]
+        found.append(_ids(each for each in self._waiting.values() if _turns(each, spans)))
+        return np.sort(np.concatenate(found))
 
     def ask(
         self, rule: Rule, now: Instant, audiences: Mapping[str, Rule], ids: Mapping[str, ProfileId] = NO_IDS
@@ -228,6 +246,14 @@ class Population:
         if len(self._waiting) >= self._room:
             self._settle()
         return self._segments + self._made_of_waiting()
+
+    def _turn(self, shown: Shown) -> Instant:
+        """Return from when on the gate must be asked again."""
+        return min([shown.valid_until, *(one.until for one in shown.permits if self._counts(one))])
+
+    def _counts(self, permit: Opening) -> bool:
+        """Say whether a permit ever shows anything to the purpose."""
+        return bool(permit.categories & self._categories) and permit.since < permit.until
 
     def _settle(self) -> None:
         """Let those who wait become a segment."""
@@ -344,6 +370,17 @@ class Population:
             if codes := columns[number].value(slot):
                 values[number] = frozenset(map(value, codes))
         return values
+
+
+def _ids(people: Iterable[Shown]) -> Ints:
+    return np.array([each.profile for each in people], np.int64)
+
+
+def _turns(shown: Shown, spans: Spans) -> bool:
+    return any(low <= permit.since <= high for permit in shown.permits for low, high in spans.since) or any(
+        isinstance(value := shown.values.get(feature), int) and low <= value <= high
+        for feature, low, high in spans.values
+    )
 
 
 def _size(alive: int, least: int) -> int:

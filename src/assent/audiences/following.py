@@ -3,9 +3,10 @@
     async with Following(...) as following:
         page = await following.read(asking, "loyal", after=0, limit=1000)
 
-A worker holds each feed's lease while it follows. (1) The audience's members now are compared with those the
-feed last spoke of; (2) whoever differs, and whoever was looked at again since (`Journal`), is asked about at
-the gate, in the same snapshot; (3) what `follow` makes of it is written, in order, a chunk a commit. A feed
+A worker holds each feed's lease while it follows. (1) The journal of the population says who entered and left
+since the last commit (`Moving`); where it cannot, the audience's members now are compared with those the feed
+last spoke of; (2) whoever moved, and whoever of those it spoke of was looked at again, is asked about at the
+gate, in the same snapshot; (3) what `follow` makes of it is written, in order, a chunk a commit. A feed
 is read only when everything that became narrower before the question is in it.
 
 Raises UnknownAudience, UnknownPurpose, RevisionAhead, Unavailable.
@@ -13,21 +14,27 @@ Raises UnknownAudience, UnknownPurpose, RevisionAhead, Unavailable.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import partial
 from typing import Final, Self
 
 import asyncpg
 import numpy as np
 import structlog
+from msgspec import Struct
 
 from assent.audiences.answers import Asking
 from assent.audiences.feed import Present, Step, follow, in_order
-from assent.audiences.lease import Feed, Feeds, Ids, LeaseLost
+from assent.audiences.lease import Feed, Feeds, LeaseLost
 from assent.audiences.live import Live, Standing
-from assent.audiences.moving import Kept, Together, moved
+from assent.audiences.moving import watching
+from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
-from assent.audiences.shelf import AudienceShelf
+from assent.audiences.shelf import Audience, AudienceShelf
+from assent.audiences.spoken import Spoken
+from assent.audiences.watch import Watch
 from assent.core.errors import (
     AssentError,
     Refused,
@@ -66,17 +73,24 @@ _log = structlog.get_logger()
 class _Followed:
     """What this worker knows of a feed that it writes, as of its last commit."""
 
-    __slots__ = ("commits", "entered", "kept", "lock", "looked", "others", "turn")
+    __slots__ = ("commits", "lock", "looked", "spoken", "turn")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.commits = -1
         self.turn = -1
         self.looked = Instant(0)
-        self.kept: Kept | None = None
-        """Who was a member at `turn`."""
-        self.entered: Ids = np.zeros(0, np.int64)
-        self.others: Ids = np.zeros(0, np.int64)
+        self.spoken = Spoken()
+
+
+class _News(Struct, frozen=True, kw_only=True):
+    """Whom to ask about at the gate, and what says which of some profiles are members now."""
+
+    affected: Sequence[ProfileId]
+    inside: Callable[[Sequence[ProfileId]], AbstractSet[ProfileId]]
+
+
+_Watched = tuple[Mapping[str, Rule], Policy, Watch]
 
 
 class Following:
@@ -100,7 +114,7 @@ class Following:
         self._ring = ring
         self._clock = clock
         self._followed: dict[tuple[ControllerId, int], _Followed] = defaultdict(_Followed)
-        self._together: dict[tuple[ControllerId, str], Together] = {}
+        self._watched: dict[tuple[ControllerId, str], _Watched] = {}
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -191,80 +205,96 @@ class Following:
         followed = self._followed[feed.controller_id, feed.id]
         async with followed.lock:
             await self._held(feed, followed)
-            async with self._live.current(feed.controller_id, feed.purpose, patient=patient) as standing:
+            current = self._live.current(feed.controller_id, feed.purpose, patient=patient, counting=False)
+            async with current as standing:
+                news = await self._news(feed, followed, standing)
                 turn = standing.journal.turn
-                members = await self._members(feed, followed, standing)
-                affected = _affected(followed, members, standing)
-                steps = await self._steps(feed, standing, members, affected)
+                steps, concerned = await self._steps(feed, standing, news)
                 sequence, now = standing.position.sequence, standing.position.now
             try:
                 await self._write(feed, followed, steps, sequence, now)
+                await self._remembered(feed, followed, concerned if steps else ())
             except BaseException:
-                followed.commits, followed.kept = -1, None  # what was stored is read again
+                followed.commits = -1  # what was stored is read again
                 raise
             followed.turn, followed.looked = turn, self._clock()
 
     async def _held(self, feed: Feed, followed: _Followed) -> None:
         commits = await self._feeds.take(feed)
         if commits != followed.commits:
-            stored = await self._feeds.profiles(feed)
-            followed.entered, followed.others = stored.entered, stored.others
+            followed.spoken = await self._feeds.spoken(feed)
             followed.commits, followed.turn = commits, -1
 
-    async def _members(self, feed: Feed, followed: _Followed, standing: Standing) -> Ids:
-        before, followed.kept = followed.kept, None
+    async def _news(self, feed: Feed, followed: _Followed, standing: Standing) -> _News:
+        """Return what the feed has to be told: by what moved since, or by asking everybody."""
         known = await self._shelf.of_purpose(feed.controller_id, feed.purpose)
-        saved = known.get(feed.audience)
+        rules = {one.id: one.rule for one in known.values()}
+        watch = await self._watch(feed, rules, standing.position.policy)
+        await asyncio.to_thread(standing.moving.follow, watch, standing.position.now)
+        turn, journal, spoken = followed.turn, standing.journal, followed.spoken
+        again = journal.since(turn) if turn >= 0 else None
+        moved = journal.moved(turn, feed.audience, watch) if feed.audience in watch.names else None
+        if again is not None and moved is not None:
+            return _News(
+                affected=sorted({*moved, *spoken.among(again)}),
+                inside=partial(standing.moving.inside, feed.audience, moved, standing.position.now),
+            )
+        members = await self._members(known.get(feed.audience), rules, standing)
+        differs = np.setxor1d(members, spoken.entered())
+        stored = spoken.everybody() if again is None else np.array(spoken.among(again), np.int64)
+        return _News(
+            affected=[ProfileId(one) for one in np.union1d(differs, stored).tolist()],
+            inside=lambda ids: frozenset(np.intersect1d(members, np.array(ids, np.int64)).tolist()),
+        )
+
+    async def _members(self, saved: Audience | None, rules: Mapping[str, Rule], standing: Standing) -> Ints:
+        """Return everybody who is a member now."""
         if saved is None:
             return np.zeros(0, np.int64)
-        rules = {one.id: one.rule for one in known.values()}
-        policy, population, now = standing.position.policy, standing.population, standing.position.now
-        touched = standing.journal.since(followed.turn) if followed.turn >= 0 else None
+        ask = standing.population.members
         try:
-            together = await self._ready(feed, rules, policy)
-            turn = standing.journal.turn
-            members = moved(before, feed.audience, together, population, touched, turn, now)
-            if members is None:
-                question = population.ask(saved.rule, now, rules)
-                members = await asyncio.to_thread(question.members)
+            return await asyncio.to_thread(ask, saved.rule, standing.position.now, rules)
         except Refused:
             # The policy changed under the rule: nobody is a member until it is mended.
             return np.zeros(0, np.int64)
-        followed.kept = Kept(together=together, members=members)
-        return members
 
-    async def _ready(self, feed: Feed, rules: Mapping[str, Rule], policy: Policy) -> Together:
-        """Return the audiences of the feed's purpose, made ready; anew where rules or policy are others."""
+    async def _watch(self, feed: Feed, rules: Mapping[str, Rule], policy: Policy) -> Watch:
+        """Return what watches the audiences of the feed's purpose; anew where rules or policy are others."""
         key = (feed.controller_id, feed.purpose)
-        held = self._together.get(key)
-        if held is None or held.policy is not policy or held.rules != rules:
-            held = self._together[key] = await asyncio.to_thread(Together, rules, policy)
-        return held
+        held = self._watched.get(key)
+        if held is None or held[1] is not policy or held[0] != rules:
+            held = self._watched[key] = rules, policy, await asyncio.to_thread(watching, policy, rules)
+        return held[2]
 
-    async def _steps(self, feed: Feed, standing: Standing, members: Ids, affected: Ids) -> list[Step]:
+    async def _steps(self, feed: Feed, standing: Standing, news: _News) -> tuple[list[Step], set[ProfileId]]:
+        """Return what to say, and all profiles under whom it says other things then."""
         steps: dict[str, Step] = {}
-        for start in range(0, len(affected), _PAGE):
-            ids = [ProfileId(int(one)) for one in affected[start : start + _PAGE]]
+        concerned: set[ProfileId] = set()
+        for start in range(0, len(news.affected), _PAGE):
+            ids = news.affected[start : start + _PAGE]
             said = await self._feeds.said(feed, ids, [])
             opened = await self._door.usable(standing.connection, [one.anchor for one in said])
-            present = await self._present(feed, standing, members, {*ids, *opened.values()})
+            present = await self._present(feed, standing, news, {*ids, *opened.values()})
             # Whoever stands for a profile now may have been spoken of under another one.
             more = await self._feeds.said(feed, [], [one.subject for one in present.values()])
             said = list({one.subject: one for one in (*said, *more)}.values())
             opened |= await self._door.usable(standing.connection, [one.anchor for one in more])
             missing = set(opened.values()) - present.keys()
-            present |= await self._present(feed, standing, members, missing)
-            steps |= {step.now.subject: step for step in follow(said, present, opened)}
-        return in_order(steps.values())
+            present |= await self._present(feed, standing, news, missing)
+            found = follow(said, present, opened)
+            steps |= {step.now.subject: step for step in found}
+            concerned.update(one.profile for one in said)
+            concerned.update(step.now.profile for step in found)
+        return in_order(steps.values()), concerned
 
     async def _present(
-        self, feed: Feed, standing: Standing, members: Ids, ids: Iterable[ProfileId]
+        self, feed: Feed, standing: Standing, news: _News, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, Present]:
         wanted = sorted(ids)
         if not wanted:
             return {}
         anchors = await self._door.anchors(standing.connection, standing.position, wanted)
-        inside = frozenset(np.intersect1d(members, np.array(wanted, np.int64)).tolist())
+        inside = news.inside(wanted)
         return {
             profile: Present(
                 subject=self._ring.pairwise(feed.controller_id, feed.consumer, feed.purpose_id, lookup),
@@ -286,17 +316,10 @@ class Following:
             position = sequence if whole else feed.position
             await self._feeds.write(feed, followed.commits, chunk, position, now)
             followed.commits += 1
-        if steps:
-            stored = await self._feeds.profiles(feed)
-            followed.entered, followed.others = stored.entered, stored.others
 
-
-def _affected(followed: _Followed, members: Ids, standing: Standing) -> Ids:
-    """Return the profiles to ask about: whose membership differs, and who was looked at again."""
-    stored = np.union1d(followed.entered, followed.others)
-    differs = np.setxor1d(members, followed.entered)
-    again = standing.journal.since(followed.turn) if followed.turn >= 0 else None
-    if again is None:
-        return np.union1d(differs, stored)
-    touched = np.intersect1d(stored, np.fromiter(again, np.int64, len(again)))
-    return np.union1d(differs, touched)
+    async def _remembered(self, feed: Feed, followed: _Followed, concerned: Collection[ProfileId]) -> None:
+        """Know what is stored now of those whom a commit concerned."""
+        if len(concerned) > _CHUNK:
+            followed.spoken = await self._feeds.spoken(feed)
+        elif concerned:
+            await self._feeds.spoken_again(feed, followed.spoken, concerned)

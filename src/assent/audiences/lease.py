@@ -7,15 +7,14 @@ writes nothing. A crash leaves a whole number of commits, and whoever is next go
 Raises LeaseLost.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import asyncpg
-import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from assent.audiences.feed import Kind, Said, Step, Written, written
+from assent.audiences.spoken import Spoken
 from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.time import SECOND, Instant
 from assent.database.statements import load
@@ -26,8 +25,6 @@ _WEBHOOKS = load("webhooks")
 
 LEASE: Final = 15 * SECOND
 """How long the others wait for a worker that was killed."""
-
-Ids = npt.NDArray[np.int64]
 
 
 class LeaseLost(Exception):
@@ -45,13 +42,6 @@ class Feed(Struct, frozen=True, kw_only=True):
     consumer: str
     position: int
     head: int
-
-
-class Profiles(Struct, frozen=True, kw_only=True):
-    """Whom a feed speaks of: members, as it last said, and others. Sorted."""
-
-    entered: Ids
-    others: Ids
 
 
 class Feeds:
@@ -98,12 +88,18 @@ class Feeds:
         for controller_id in self._taken:
             await self._pool.execute(_SQL.give_feeds_back, controller_id, self._holder)
 
-    async def profiles(self, feed: Feed) -> Profiles:
+    async def spoken(self, feed: Feed) -> Spoken:
         """Return whom a feed speaks of."""
         rows = await self._pool.fetch(_SQL.feed_profiles, feed.controller_id, feed.id)
-        return Profiles(
-            entered=_sorted(one for one, entered in rows if entered),
-            others=_sorted(one for one, entered in rows if not entered),
+        return Spoken(
+            (one for one, entered in rows if entered), (one for one, entered in rows if not entered)
+        )
+
+    async def spoken_again(self, feed: Feed, spoken: Spoken, profiles: Collection[ProfileId]) -> None:
+        """Take what is stored of some profiles in place of what `spoken` has of them."""
+        rows = await self._pool.fetch(_SQL.feed_profiles_of, feed.controller_id, feed.id, list(profiles))
+        spoken.put(
+            profiles, {one for one, entered in rows if entered}, {one for one, entered in rows if not entered}
         )
 
     async def said(self, feed: Feed, profiles: Sequence[ProfileId], subjects: Sequence[str]) -> list[Said]:
@@ -188,7 +184,3 @@ def _feed(row: asyncpg.Record) -> Feed:
         position=row["position"],
         head=row["head"],
     )
-
-
-def _sorted(ids: Iterable[int]) -> Ids:
-    return np.sort(np.fromiter(ids, np.int64))

@@ -22,10 +22,11 @@ from msgspec import Struct
 from assent.audiences.engine import Population
 from assent.audiences.journal import Journal
 from assent.audiences.loading import apart, batch_of
+from assent.audiences.moving import Moving
 from assent.audiences.shelf import shown
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId, NamespaceId, ProfileId
-from assent.core.time import BEGINNING, MINUTE
+from assent.core.time import BEGINNING, MINUTE, Instant
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
@@ -65,17 +66,19 @@ class Standing(Struct, frozen=True, kw_only=True):
     population: Population
     journal: Journal
     """Who was looked at again, of this population."""
+    moving: Moving
+    """Who moved, by time alone too, once audiences are followed."""
 
 
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("journal", "loading", "lock", "policy", "population", "sequence", "tidied")
+    __slots__ = ("journal", "loading", "lock", "moving", "policy", "sequence", "tidied")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.journal = Journal()
-        self.population: Population | None = None
+        self.moving: Moving | None = None
         self.policy: Policy | None = None
         self.sequence = -1
         self.tidied = BEGINNING
@@ -102,9 +105,9 @@ class Live:
 
     @asynccontextmanager
     async def current(
-        self, controller_id: ControllerId, purpose: str, *, patient: bool = True
+        self, controller_id: ControllerId, purpose: str, *, patient: bool = True, counting: bool = True
     ) -> AsyncIterator[Standing]:
-        """Yield the population as of now, inside the snapshot it was brought up to.
+        """Yield the population as of now, inside the snapshot it was brought up to; ready to count, or not.
 
         What is recorded on the connection is durable when the context ends without an error. Raises
         UnknownPurpose, and Unavailable when the population is still being loaded: at once, or after a while
@@ -119,13 +122,17 @@ class Live:
                 connection.transaction(isolation="repeatable_read"),
             ):
                 position = await self._door.stand(connection, controller_id, purpose)
-                population = await self._caught_up(connection, held, position)
-                if population is not None:
+                moving = await self._caught_up(connection, held, position)
+                if moving is not None:
+                    population = moving.population
+                    if counting and not population.settled:
+                        await asyncio.to_thread(population.settle)
                     yield Standing(
                         connection=connection,
                         position=position,
                         population=population,
                         journal=held.journal,
+                        moving=moving,
                     )
                     return
             await self._loaded(controller_id, purpose, held, until)
@@ -174,34 +181,33 @@ class Live:
             await self._door.stand(connection, controller_id, purpose)
             return await self._door.exported(connection, profiles, namespaces)
 
-    async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Population | None:
-        """Return the population with everything applied; None when it must be loaded."""
-        population = held.population
-        if population is None or held.policy is not position.policy:
-            held.population = None
+    async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Moving | None:
+        """Apply everything to the population, and return what moves it; None when it must be loaded."""
+        moving = held.moving
+        if moving is None or held.policy is not position.policy:
+            held.moving = None
             return None
         touched: set[ProfileId] = set()
         if position.sequence != held.sequence:
             rows = await connection.fetch(_SQL.changes, held.sequence)
             touched = {profile for _, profile, _ in rows}
             if EVERYTHING in touched:
-                held.population = None
+                held.moving = None
                 return None
-        touched.update(map(ProfileId, map(int, population.stale(position.now))))
+        touched.update(map(ProfileId, map(int, moving.population.stale(position.now))))
         # Until this is done the population is neither of one moment nor of the other.
-        held.population = None
-        held.journal.note(touched)
-        await self._refetch(connection, population, position, sorted(touched))
+        held.moving = None
+        await self._refetch(connection, moving, position, sorted(touched))
         if not 0 <= position.now - held.tidied < _TIDY:
-            await asyncio.to_thread(population.tidy)
+            await asyncio.to_thread(moving.population.tidy)
             held.tidied = position.now
-        held.population, held.sequence = population, position.sequence
-        return population
+        held.moving, held.sequence = moving, position.sequence
+        return moving
 
     async def _refetch(
         self,
         connection: Connection,
-        population: Population,
+        moving: Moving,
         position: Position,
         touched: Sequence[ProfileId],
     ) -> None:
@@ -209,7 +215,7 @@ class Live:
             page = touched[start : start + _PAGE]
             found = await self._door.look(connection, position, page)
             # Once in a while this makes a large segment anew: not while others wait for the event loop.
-            await asyncio.to_thread(_apply, population, page, found)
+            await asyncio.to_thread(_apply, moving, page, found, position.now)
 
     async def _load(self, controller_id: ControllerId, purpose: str, held: _Held) -> None:
         """Load everybody as of one snapshot, and hold them."""
@@ -221,6 +227,7 @@ class Live:
         ):
             position = await self._door.stand(connection, controller_id, purpose)
             population = Population(position.policy, position.purpose.id)
+            moving = Moving(population, held.journal)
             identifiers, highest = await connection.fetchrow(_SQL.extent) or (0, 0)
             progress = self.progress[key] = Progress(of=identifiers)
             began = perf_counter()
@@ -231,11 +238,11 @@ class Live:
                     besides += apart(page)
                     progress.loaded += len(np.unique(page.identifiers))
                 # Only now: until the last page is here the connection is busy reading ahead.
-                await self._refetch(connection, population, position, besides)
+                await self._refetch(connection, moving, position, besides)
             finally:
                 del self.progress[key]
         async with held.lock:
-            held.population, held.policy, held.sequence = population, position.policy, position.sequence
+            held.moving, held.policy, held.sequence = moving, position.policy, position.sequence
             held.journal.everybody()
         seconds = round(perf_counter() - began, 1)
         if seconds >= 1:  # whoever waited so long is told
@@ -254,9 +261,8 @@ class Progress:
         self.of = of
 
 
-def _apply(population: Population, asked: Sequence[ProfileId], found: Sequence[Profile]) -> None:
-    population.drop_all(set(asked) - {profile.id for profile in found})
-    population.put_all(shown(profile) for profile in found)
+def _apply(moving: Moving, asked: Sequence[ProfileId], found: Sequence[Profile], now: Instant) -> None:
+    moving.look(frozenset(asked), [shown(profile) for profile in found], now)
 
 
 def _fill(population: Population, position: Position, page: Page) -> None:

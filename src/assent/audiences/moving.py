@@ -1,25 +1,26 @@
-"""Who is a member of an audience after some profiles were looked at again, from who was one before.
+"""A population kept current, with what each new sight and time alone do to the audiences that are followed.
 
-Pure. What the gate shows of somebody changes when the gate is asked again, and whoever is asked about again
-is known. Where nothing but that can move anybody, those alone are asked about, each once for all audiences of
-the purpose (`Together`); `moved` says None where everybody must be: a rule that time alone moves, other
-rules, another policy, or too many to ask one by one.
+    moving.follow(watch, now)
+    moving.look({profile}, [shown], now)
+    journal.moved(turn, "loyal", watch)
+
+What was seen of somebody and what is seen now are both at hand here, so who entered and left what is found
+once, for all audiences and all who follow them, and written in the journal. Time alone is asked about by
+`follow`, and moves nobody but those of whom something lies where it passed (`Watch.spans`). Where too many
+changed to ask one by one, or a clock went back, the journal says that it may be anybody.
+
+Pure but for the population, and a thread's alone while it is asked. Raises nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from typing import Final
 
-import numpy as np
-from msgspec import Struct
-
 from assent.audiences.engine import Population
-from assent.audiences.evaluate import Evaluator
-from assent.audiences.rows import Ints
+from assent.audiences.journal import MOST, Journal
 from assent.audiences.rule import Rule
-from assent.audiences.seen import seen_at
-from assent.audiences.watch import Watch, moved_by_time
+from assent.audiences.seen import Shown
+from assent.audiences.watch import NOTHING, Watch
 from assent.core.errors import Refused
 from assent.core.ids import ProfileId
 from assent.core.policy import Policy
@@ -28,61 +29,97 @@ from assent.core.time import Instant
 _FEW: Final = 2_000
 """More than so many are quicker counted with everybody else."""
 
+_NOBODY: Final = frozenset[ProfileId]()
 
-class Together:
-    """The audiences of a purpose, of which somebody who was looked at again is asked once for all."""
 
-    def __init__(self, rules: Mapping[str, Rule], policy: Policy) -> None:
-        """Make the rules ready. One that the policy no longer allows raises when it is asked, not here."""
-        self.rules = rules
-        self.policy = policy
-        self._turn = -1
-        self._inside: dict[ProfileId, AbstractSet[str]] = {}
-        self._alone = Evaluator(policy, rules)
+class Moving:
+    """A population and its journal. Whatever is put into the population is put here."""
+
+    def __init__(self, population: Population, journal: Journal) -> None:
+        """Begin with audiences that nobody follows."""
+        self.population: Final = population
+        self._journal = journal
         self._watch: Watch | None = None
-        with suppress(Refused):
-            self._watch = Watch(policy, rules)
+        self._then = Instant(0)
+        """As of when everybody is accounted for, but for who was looked at since."""
+        self._looked: dict[ProfileId, Instant] = {}
 
-    def holds(self, name: str, profile: ProfileId, population: Population, turn: int, now: Instant) -> bool:
-        """Say whether a profile is a member of an audience that time alone moves nobody in or out of.
+    def look(self, asked: AbstractSet[ProfileId], found: Sequence[Shown], now: Instant) -> None:
+        """Hold those who were asked about as the gate shows them now; who is not found is shown no more."""
+        population, watch = self.population, self._watch
+        if watch is None or len(asked) > _FEW:
+            self._put(asked, found)
+            self._journal.note(asked, None, watch)
+            return
+        before = [(profile, population.shown(profile)) for profile in asked]
+        self._put(asked, found)
+        moves = []
+        looked, then = self._looked, self._then
+        for profile, was in before:
+            moved = watch.change(was, looked.get(profile, then), population.shown(profile), now)
+            looked[profile] = now
+            if moved is not NOTHING:
+                moves.append((profile, moved))
+        self._journal.note(asked, moves, watch)
+        if len(looked) > MOST:
+            self._watch = None  # nobody has followed for long
 
-        `turn` is another one whenever somebody was looked at again (`Journal`). Raises what `evaluate` raises
-        on a rule that the policy does not allow.
-        """
-        if self._watch is None:  # each for itself, so that one rule harms no other audience
+    def follow(self, watch: Watch, now: Instant) -> None:
+        """From now on follow these audiences; say whom time alone moved, where they were followed before."""
+        then, self._then = self._then, now
+        looked, self._looked = self._looked, {}
+        if watch is not self._watch or now < then:
+            self._watch = watch
+            self._journal.note(_NOBODY, None, watch)
+        else:
+            self._pass(watch, looked, then, now)
+
+    def inside(
+        self, name: str, moved: Mapping[ProfileId, bool], now: Instant, profiles: Iterable[ProfileId]
+    ) -> AbstractSet[ProfileId]:
+        """Return which profiles are members of a followed audience; of those who `moved`, that is known."""
+        found = set()
+        for profile in profiles:
+            held = moved.get(profile)
+            if held is None and self._watch is not None:
+                held = name in self._watch.members(self.population.shown(profile), now)
+            if held:
+                found.add(profile)
+        return found
+
+    def _pass(self, watch: Watch, looked: Mapping[ProfileId, Instant], then: Instant, now: Instant) -> None:
+        population = self.population
+        turned = population.turning(watch.spans(then, now))
+        if len(turned) > _FEW:
+            self._journal.note(_NOBODY, None, watch)
+            return
+        moves = []
+        for profile in map(ProfileId, turned.tolist()):
             shown = population.shown(profile)
-            return shown is not None and bool(self._alone.holding((name,), seen_at(shown, now), now))
-        if turn != self._turn:
-            self._turn, self._inside = turn, {}
-        inside = self._inside.get(profile)
-        if inside is None:
-            inside = self._inside[profile] = self._watch.members(population.shown(profile), now)
-        return name in inside
+            moved = watch.change(shown, looked.get(profile, then), shown, now)
+            if moved is not NOTHING:
+                moves.append((profile, moved))
+        if moves:
+            self._journal.note(_NOBODY, moves, watch)
+
+    def _put(self, asked: AbstractSet[ProfileId], found: Sequence[Shown]) -> None:
+        if len(found) < len(asked):
+            self.population.drop_all(asked - {each.profile for each in found})
+        self.population.put_all(found)
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """Who was a member, by which rules under which policy."""
+def watching(policy: Policy, rules: Mapping[str, Rule]) -> Watch:
+    """Return what watches every audience of `rules` that the policy still allows."""
+    try:
+        return Watch(policy, rules)
+    except Refused:
+        # One rule harms no other audience.
+        return Watch(policy, rules, [name for name in rules if _allowed(policy, rules, name)])
 
-    together: Together
-    members: Ints
-    """Lowest id first."""
 
-
-def moved(
-    kept: Kept | None,
-    name: str,
-    together: Together,
-    population: Population,
-    touched: Collection[ProfileId] | None,
-    turn: int,
-    now: Instant,
-) -> Ints | None:
-    """Return who is a member of an audience now, when `touched` were looked at since `kept`."""
-    if kept is None or touched is None or len(touched) > _FEW:
-        return None
-    rules = together.rules
-    if kept.together is not together or moved_by_time(rules[name], together.policy, rules):
-        return None
-    inside = [profile for profile in touched if together.holds(name, profile, population, turn, now)]
-    others = np.setdiff1d(kept.members, np.array(sorted(touched), np.int64), assume_unique=True)
-    return np.union1d(others, np.array(inside, np.int64))
+def _allowed(policy: Policy, rules: Mapping[str, Rule], name: str) -> bool:
+    try:
+        Watch(policy, rules, [name])
+    except Refused:
+        return False
+    return True

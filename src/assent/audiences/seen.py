@@ -99,12 +99,10 @@ def visible_at(shown: Shown, now: Instant) -> int:
     return visible
 
 
-def shows_alike(one: Shown, other: Shown, now: Instant) -> bool:
-    """Say whether two sights of a profile differ at `now` in values alone."""
-    return (
-        one.permits == other.permits
-        and (now < one.valid_until) is (now < other.valid_until)
-        and (one.subject == other.subject or key_of_subject(one.subject) == key_of_subject(other.subject))
+def differ_in_values(one: Shown, other: Shown) -> bool:
+    """Say whether two sights of a profile have the same permits, and are drawn by the same key."""
+    return one.permits == other.permits and (
+        one.subject == other.subject or key_of_subject(one.subject) == key_of_subject(other.subject)
     )
 
 

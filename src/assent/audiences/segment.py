@@ -169,6 +169,21 @@ class Segment:
         self._stale_from = Instant(int(ends.min(initial=FOREVER)))
         return self.profiles[self.there()][ends <= now]
 
+    def turning(self, since: Iterable[tuple[int, int]], values: Iterable[tuple[FeatureId, int, int]]) -> Ints:
+        """Return the profiles still there of which a permit begins, or a value lies, within one of these."""
+        found = np.zeros_like(self._here)
+        for low, high in since:
+            begins = self._since.between(low, high)
+            if begins.any():
+                found |= packed(self._by_slot(begins))
+        for feature, low, high in values:
+            column = self.columns.get(feature)
+            if isinstance(column, IntegerColumn):
+                found |= column.within(low, high)
+        found &= self._here
+        slots = np.flatnonzero(unpacked(found, len(self)) if found.any() else ())
+        return self.profiles_at(slots)
+
     def permits_of(self, slot: int) -> tuple[Opening, ...]:
         """Return the permits of a slot, in order."""
         places = range(slot, slot + 1)

@@ -2,20 +2,17 @@
 
     watch = Watch(policy, rules)
     moved = watch.change(before, then, after, now)
-    again = watch.until(after, now)
+    spans = watch.spans(then, now)
 
-All audiences are asked together (`board`). Where a permit shows what it showed, only what changed is looked
-up, and nothing more where that adds to no gate what it did not add before; otherwise both sights are asked as
-they stand. Time alone moves what `until` says. Feeds are followed by `members` (`moving`), since they store
-who was one; `change` and `until` are for who keeps the last sight of everybody instead, which nothing that is
-served does yet. Pure; raises what `evaluate` raises on a rule that was not checked.
+All audiences are asked together (`board`). Where as much is shown as was, only what changed is looked up, and
+nothing more where that adds to no gate what it did not add before; otherwise both sights are asked as they
+stand. Time alone moves nobody but those of whom something lies within `spans`: they are asked again.
+Pure; raises what `evaluate` raises on a rule that was not checked.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Final
-
-from msgspec import Struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from assent.audiences.board import Board
 from assent.audiences.derive import expanded
@@ -23,10 +20,10 @@ from assent.audiences.evaluate import Evaluator
 from assent.audiences.gates import Gates
 from assent.audiences.leaf import Negative, Positive, feature_named, opposite
 from assent.audiences.rule import Audience, Bucket, Recent, Rule, Tier, children
-from assent.audiences.seen import Shown, seen_at, shows_alike
+from assent.audiences.seen import Shown, seen_at, visible_at
 from assent.core.ids import FeatureId, ProfileId
 from assent.core.policy import Feature, Policy
-from assent.core.time import DAY, FOREVER, Duration, Instant, parse_duration, shifted
+from assent.core.time import Duration, Instant, parse_duration, shifted
 from assent.features.read import begins
 
 _TOGETHER: Final = 256
@@ -35,31 +32,41 @@ _TOGETHER: Final = 256
 _NOBODY: Final = Shown(profile=ProfileId(0), values={}, permits=())
 
 
-class Moved(Struct, frozen=True, kw_only=True):
-    """The audiences a profile entered and left, by name, in order."""
+class Moved(NamedTuple):
+    """The audiences a profile entered and left, by name, in no order."""
 
-    entered: tuple[str, ...]
-    left: tuple[str, ...]
+    entered: Sequence[str]
+    left: Sequence[str]
 
 
-_NOTHING: Final = Moved(entered=(), left=())
+NOTHING: Final = Moved((), ())
+
+
+class Spans(NamedTuple):
+    """Where something must lie, ends included, for time alone to have moved somebody: one of these."""
+
+    since: frozenset[tuple[Instant, Instant]]
+    """A permit's beginning."""
+    values: frozenset[tuple[FeatureId, Instant, Instant]]
+    """A feature's value."""
 
 
 class Watch:
     """Some audiences under one policy. Immutable."""
 
-    def __init__(self, policy: Policy, rules: Mapping[str, Rule]) -> None:
-        """Watch every audience of `rules`, which hold whatever they refer to."""
+    def __init__(self, policy: Policy, rules: Mapping[str, Rule], names: Iterable[str] | None = None) -> None:
+        """Watch these audiences, or all, of `rules`, which hold whatever they refer to."""
         gates, evaluator = Gates(policy, rules), Evaluator(policy, rules)
-        names = list(rules)
+        watched = list(rules if names is None else names)
+        self.names: Final = frozenset(watched)
         self._boards = [
-            Board(names[start : start + _TOGETHER], gates, evaluator, policy)
-            for start in range(0, len(names), _TOGETHER)
+            Board(watched[start : start + _TOGETHER], gates, evaluator, policy)
+            for start in range(0, len(watched), _TOGETHER)
         ]
         self._windows: dict[FeatureId, Feature] = {}
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
-        for name, rule in rules.items():
-            for leaf in _leaves(rule, policy, rules, {name}):
+        for name in watched:
+            for leaf in _leaves(rules[name], policy, rules, {name}):
                 if not isinstance(leaf, Bucket | Tier):
                     self._note(leaf, feature_named(policy, leaf.feature))
 
@@ -78,27 +85,29 @@ class Watch:
         left: list[str] = []
         for board in self._boards:
             came, went = _moved(board, before, then, after, now, key)
-            entered += board.names(came)
-            left += board.names(went)
-        if not entered and not left:
-            return _NOTHING
-        return Moved(entered=tuple(sorted(entered)), left=tuple(sorted(left)))
+            if came:
+                entered += board.names(came)
+            if went:
+                left += board.names(went)
+        return Moved(entered, left) if entered or left else NOTHING
 
-    def until(self, shown: Shown, now: Instant) -> Instant:
-        """Return an instant after `now` before which time alone moves the profile in or out of nothing."""
-        turns = [shown.valid_until]
-        for permit in shown.permits:
-            turns += (permit.since, permit.until)
-            turns += (_covers(permit.since, feature, now) for feature in self._windows.values())
-        for feature, durations in self._timed.items():
-            at = shown.values.get(feature)
-            if isinstance(at, int):
-                turns += (_passes(at, duration, now) for duration in durations)
-        return min((turn for turn in turns if turn > now), default=FOREVER)
+    def spans(self, then: Instant, now: Instant) -> Spans:
+        """Return where something of each lies whom time alone may have moved after `then`, up to `now`."""
+        since = {(then, now)}
+        for feature in self._windows.values():
+            was, begin = begins(feature, then), begins(feature, now)
+            if was is not None and begin is not None and was != begin:
+                since.add((was, begin))
+        values = {
+            (feature, shifted(then, duration), shifted(now, duration))
+            for feature, durations in self._timed.items()
+            for duration in durations
+        }
+        return Spans(frozenset(since), frozenset(values))
 
     def _note(self, leaf: Positive, feature: Feature) -> None:
         """Take note of how time alone moves a leaf."""
-        if begins(feature, Instant(0)) is not None and feature.account is None:
+        if begins(feature, Instant(0)) is not None:
             self._windows[feature.id] = feature
         if isinstance(leaf, Recent):
             self._timed[feature.id].update((parse_duration(leaf.begin), parse_duration(leaf.end)))
@@ -108,23 +117,13 @@ def _moved(
     board: Board, before: Shown | None, then: Instant, after: Shown | None, now: Instant, key: str
 ) -> tuple[int, int]:
     """Return the audiences of a board that a profile entered, and those it left."""
-    if before is not None and after is not None and then == now and shows_alike(before, after, now):
-        return board.moved(before, after, now, key)
+    if before is not None and after is not None:
+        visible = visible_at(before, then)
+        if visible == visible_at(after, now):
+            return board.moved(before, then, after, now, visible, key) if visible else (0, 0)
     was = board.members(seen_at(before or _NOBODY, then), then, key)
     held = board.members(seen_at(after or _NOBODY, now), now, key)
     return held & ~was, was & ~held
-
-
-def moved_by_time(rule: Rule, policy: Policy, rules: Mapping[str, Rule]) -> bool:
-    """Say whether time may move somebody in or out whom the gate shows no otherwise than before."""
-    return any(
-        isinstance(leaf, Recent)
-        or (
-            not isinstance(leaf, Bucket | Tier)
-            and begins(feature_named(policy, leaf.feature), Instant(0)) is not None
-        )
-        for leaf in _leaves(rule, policy, rules, set())
-    )
 
 
 def _leaves(
@@ -143,25 +142,3 @@ def _leaves(
     else:
         for _, each in children(rule):
             yield from _leaves(each, policy, rules, passed)
-
-
-def _covers(since: Instant, feature: Feature, now: Instant) -> Instant:
-    """Return when a permit begins to cover what a feature looks at, or an instant before it."""
-    begin = begins(feature, now)
-    if begin is None:
-        return FOREVER
-    exact = feature.window is not None and feature.window.months == 0
-    return _crossing(since + (now - begin), now, exact=exact)
-
-
-def _passes(at: Instant | int, duration: Duration, now: Instant) -> Instant:
-    """Return when `now + duration` reaches `at`, or an instant before it and after `now`."""
-    return _crossing(at - (shifted(now, duration) - now), now, exact=duration.months == 0)
-
-
-def _crossing(crossing: int, now: Instant, *, exact: bool) -> Instant:
-    if exact:
-        return Instant(crossing)
-    # Within one day a month moves as the clock does; at midnight the question must be asked again.
-    midnight = (now // DAY + 1) * DAY
-    return Instant(crossing if now < crossing < midnight else midnight)

@@ -197,6 +197,9 @@ def stale_are_those_whom_time_changed(some: Steps, now: Instant) -> None:
     ]
     population.stale(Instant(now - 1))  # asking earlier changes nothing
     assert population.stale(now).tolist() == sorted(right)
+    population.settle()
+    assert population.settled
+    assert population.stale(now).tolist() == sorted(right)
 
 
 @LAWS

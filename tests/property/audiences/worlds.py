@@ -279,3 +279,24 @@ def facts_asked() -> st.SearchStrategy[Asked]:
         _fact, scores, st.lists(scores, min_size=1, max_size=2).map(lambda of: And(of=tuple(of)))
     )
     return st.builds(lambda asking, first: Asked(asking, {"first": first}), rule, st.one_of(_near, _tiers))
+
+
+@st.composite
+def by_time(draw: st.DrawFn) -> Asked:
+    """Return a question that time alone answers otherwise."""
+    begin = draw(st.sampled_from(["-P3D", "-P1M", "-P5DT10S"]))
+    recent = Recent(feature="born", begin=begin, end="P2D")
+    windowed = Lt(feature="orders_7d", value=3)
+    rules: list[Rule] = [recent, windowed, Not(of=recent)]
+    return Asked(draw(st.sampled_from(rules)), {})
+
+
+@st.composite
+def growing_old(draw: st.DrawFn, profile: int) -> Shown:
+    """Return somebody whom time alone moves."""
+    born, since = (START - draw(st.integers(0, 8)) * DAY for _ in range(2))
+    return Shown(
+        profile=ProfileId(profile),
+        values={FEATURES["born"].id: born, FEATURES["orders_7d"].id: 1_000_000},
+        permits=(Opening(VISIBLE, Instant(since)),),
+    )
