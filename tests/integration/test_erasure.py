@@ -73,6 +73,21 @@ async def test_a_payload_is_gone_exactly_where_an_erasure_says_so(
         assert any(said in one for one in (await rebuild(bench.connection, bench.ring)).faults)
 
 
+@pytest.mark.parametrize("erased", ["ada", "bob"])
+async def test_taking_back_what_nobody_stated_names_nobody_beside_a_stranger(
+    fresh_database: TestDatabase, folder: Path, erased: str
+) -> None:
+    async with open_bench(fresh_database, folder, documents()) as bench:
+        both = [bench.identifier("user_id", one) for one in ("ada", "bob")]
+        for one in both:
+            await bench.commit(bench.event("Order Completed", [one], revenue=1))
+        await bench.commit(Draft(body=UnlinkBody(identifiers=tuple(both)), role="dpo"))
+        await bench.erase(bench.identifier("user_id", erased))
+        assert f'"{erased}"' not in await payloads(bench)
+        rebuilt = await rebuild(bench.connection, bench.ring)
+        assert (rebuilt.faults, rebuilt.differences) == ((), ())
+
+
 @pytest.mark.parametrize("lifted", [False, True])
 async def test_what_stays_shared_is_folded_and_lifted_like_everything_else(
     fresh_database: TestDatabase, folder: Path, *, lifted: bool

@@ -34,7 +34,11 @@ def link(board: "Board", index: EntryIndex, fact: Fact, body: LinkBody) -> Taken
 
 
 def unlink(board: "Board", index: EntryIndex, fact: Fact, body: UnlinkBody) -> Taken | None:
-    """Take back what links two identifiers, or all that links one; of sources what they proved, if any."""
+    """Take back what links two identifiers, or all that links one; of sources what they proved, if any.
+
+    Nothing is kept of two of whom nothing was stated: an entry would name strangers beside each other, and an
+    erasure looks where evidence leads.
+    """
     if body.sources:
         return _unlink_sources(board, index, fact, body.sources)
     if any(ref not in board.identifiers for ref in fact.refs):
@@ -42,6 +46,8 @@ def unlink(board: "Board", index: EntryIndex, fact: Fact, body: UnlinkBody) -> T
     joined = board.join(index, fact)
     if len(joined.ids) > 1:
         joined.retract(joined.ids[0], joined.ids[1])
+        if not joined.changed:
+            return None
     else:
         joined.part(joined.ids[0])
     board.accept(joined, joined.derived())
