@@ -181,8 +181,9 @@ class Segment:
             if isinstance(column, IntegerColumn):
                 found |= column.within(low, high)
         found &= self._here
-        slots = np.flatnonzero(unpacked(found, len(self)) if found.any() else ())
-        return self.profiles_at(slots)
+        if not found.any():
+            return np.zeros(0, np.int64)
+        return self.profiles[unpacked(found, len(self))]
 
     def permits_of(self, slot: int) -> tuple[Opening, ...]:
         """Return the permits of a slot, in order."""
