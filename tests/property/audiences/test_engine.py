@@ -13,6 +13,7 @@ from assent.audiences import engine as engine_module
 from assent.audiences import integers as integers_module
 from assent.audiences import plan as plan_module
 from assent.audiences import rows as rows_module
+from assent.audiences import view as view_module
 from assent.audiences.bits import Words
 from assent.audiences.codebook import Codebook
 from assent.audiences.engine import Population
@@ -23,6 +24,7 @@ from assent.audiences.rows import Ragged, Rows
 from assent.audiences.rule import Not
 from assent.audiences.seen import Bound, Opening, Shown, seen_at
 from assent.audiences.segment import Segment
+from assent.audiences.view import Whole
 from assent.core.ids import CategoryId, CategoryMask, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import Instant
@@ -97,13 +99,20 @@ def test_the_engine_equals_the_evaluator(some: Steps, asking: list[Asked], times
 
 @settings(LAWS, max_examples=60)
 @given(steps, questions, moments)
-def test_the_engine_equals_the_evaluator_where_integers_go_by_steps(
+def test_the_engine_equals_the_evaluator_where_few_are_asked_slot_by_slot(
     some: Steps, asking: list[Asked], times: list[Instant]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (integers_module, columns_module):
-            patch.setattr(module, "MANY", 1)
+        slot_by_slot(patch)
         engine_equals_evaluator(some, asking, times)
+
+
+def slot_by_slot(patch: pytest.MonkeyPatch) -> None:
+    """Let any number be few, every value be listed, and integers go by steps."""
+    patch.setattr(view_module, "_FEW", 1)
+    patch.setattr(columns_module, "_DENSE", 0)
+    for module in (integers_module, columns_module):
+        patch.setattr(module, "MANY", 1)
 
 
 def changes_equal_a_fresh_start(some: Steps, question: Asked, now: Instant) -> None:
@@ -298,6 +307,10 @@ def who_left_is_still_there(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Segment, "here", lambda _self: None)
 
 
+def who_shows_something_shows_it_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Whole, "alike", lambda _self, _category: frozenset({CategoryId(1), CategoryId(2)}))
+
+
 def who_changed_stays_where_they_were(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Population, "_take_out", lambda _self: None)
 
@@ -350,6 +363,7 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (shares_of_values_forget_the_unit, SHARES),
         (what_is_visible_stays, EQUALS),
         (who_left_is_still_there, EQUALS),
+        (who_shows_something_shows_it_all, EQUALS),
         (who_changed_stays_where_they_were, EQUALS),
         (values_outlive_their_people, FRESH),
         (whoever_is_seen_stays_seen, MOMENT),

@@ -1,22 +1,28 @@
 """The engine's own cases: width of columns, memory, threads, reuse of places."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import numpy as np
 import pytest
 
 from assent.audiences import lately
+from assent.audiences import question as question_module
+from assent.audiences import segment as segment_module
 from assent.audiences.bits import Scratch, counted, places
 from assent.audiences.codebook import Codebook
 from assent.audiences.columns import CodeColumn, IntegerColumn
 from assent.audiences.engine import Population
 from assent.audiences.filling import batch
 from assent.audiences.integers import MANY
+from assent.audiences.lately import Programs
 from assent.audiences.rows import ABSENT
-from assent.audiences.rule import All, Audience, Contains, Eq, Ge, Ids, Not, Rule, parse
+from assent.audiences.rule import All, And, Audience, Contains, Eq, Ge, Ids, Not, Rule, parse
 from assent.audiences.seen import Opening, Shown
+from assent.audiences.view import Few
 from assent.core.errors import UnknownPurpose
-from assent.core.ids import CategoryMask, FeatureId, ProfileId, PurposeId
+from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, PurposeId
 from assent.core.time import BEGINNING, FOREVER, Instant
 from assent.features.catalogue import INT64_LEAST, INT64_MOST, Value
 from tests.property.audiences.worlds import ASKING, FEATURES, POLICY, START, VISIBLE
@@ -196,6 +202,65 @@ def test_who_left_after_a_question_was_asked_is_still_on_its_list() -> None:
     waiting = population.ask(Not(of=Ids(values=("k1",))), NOW, {}, {"k1": ProfileId(1)})
     population.drop(ProfileId(1))
     assert waiting.members().tolist() == [0, 2, 3, 4]
+
+
+def few_of_many_are_those_who_show_it_and_are_still_there() -> None:
+    """Of 300 four are from SM, and each is looked at: one hides orders, which a later permit shows."""
+    population = Population(POLICY, ASKING, waiting=2)
+    people = [person(n, country="SM" if n < 4 else "IT", orders=n * 1_000_000) for n in range(300)]
+    later = (Opening(CategoryMask(1 << 1), BEGINNING), Opening(VISIBLE, Instant(NOW + 1)))
+    people[1] = msgspec.structs.replace(people[1], permits=later)
+    population.put_all(people)
+    rule = And(of=(Eq(feature="country", value="SM"), Not(of=Ge(feature="orders", value=3))))
+    for left, members in ((None, [0, 2]), (ProfileId(0), [2])):
+        if left is not None:
+            population.drop(left)
+        question = population.ask(rule, NOW, {})
+        (slots,) = [question._program(segment).slots for segment in population._segments]
+        assert slots is not None
+        assert slots.tolist() == [0, 1, 2, 3]
+        assert question.members().tolist() == members
+        assert question.count() == len(members)
+    assert population.members(rule, Instant(NOW + 1), {}).tolist() == [1, 2]
+
+
+def test_few_of_many_are_those_who_show_it_and_are_still_there() -> None:
+    few_of_many_are_those_who_show_it_and_are_still_there()
+
+
+def of_few_who_left_is_still_there(patch: pytest.MonkeyPatch) -> None:
+    real = question_module._slots
+    patch.setattr(question_module, "_slots", lambda program, _here, size: real(program, None, size))
+
+
+def of_few_who_hides_it_is_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Few, "visible", lambda self, _category: self.anybody())
+
+
+def of_few_who_shows_something_shows_it_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Few, "alike", lambda _self, _category: frozenset({CategoryId(1), CategoryId(2)}))
+
+
+def programs_outlive_their_moment(patch: pytest.MonkeyPatch) -> None:
+    kept = Programs(1 << 30)
+    patch.setattr(segment_module, "Programs", lambda _most: kept)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        of_few_who_left_is_still_there,
+        of_few_who_hides_it_is_seen,
+        of_few_who_shows_something_shows_it_all,
+        programs_outlive_their_moment,
+    ],
+)
+def test_a_fault_among_few_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        few_of_many_are_those_who_show_it_and_are_still_there()
 
 
 def test_audiences_referred_to_many_times_are_asked_once() -> None:
