@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from assent.audiences.derive import EventLeaf, lowered
 from assent.audiences.reach import fits_below
+from assent.audiences.request import check_asked, is_of_request
 from assent.audiences.rule import (
     DEEPEST,
     LARGEST,
@@ -193,6 +194,8 @@ class _Checking:
                 self._of_profile(node, place)
             case Not() | All():
                 pass
+            case _ if is_of_request(node):
+                check_asked(node, place)
             case _:
                 self._leaf(node, place)
         return 0

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 import msgspec
 from msgspec import Struct, structs
 
+from assent.audiences.request import UNSAID, is_of_request
 from assent.audiences.rule import (
     Absent,
     Agg,
@@ -87,7 +88,7 @@ def lowered(leaf: EventLeaf, policy: Policy, pointer: str = "") -> Lowered:
 
 
 def expanded(rule: Rule, policy: Policy) -> Rule:
-    """Return a checked rule as it is answered; the same object where it has no leaf over events."""
+    """Return a checked rule as it is answered; the same where no leaf is over events or the request."""
     match rule:
         case Did() | Agg() | Seq() | Held() | AnyItem():
             return lowered(rule, policy).rule
@@ -103,7 +104,7 @@ def expanded(rule: Rule, policy: Policy) -> Rule:
             same = all(one.rule is other.rule for one, other in zip(parts, weighed, strict=True))
             return rule if same else structs.replace(rule, parts=weighed)
         case _:
-            return rule
+            return UNSAID if is_of_request(rule) else rule
 
 
 def needed(rule: Rule, policy: Policy) -> dict[str, Feature]:

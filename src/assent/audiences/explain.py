@@ -13,6 +13,7 @@ from msgspec import Struct
 from assent.audiences.derive import lowered
 from assent.audiences.evaluate import Truth, teller
 from assent.audiences.leaf import feature_named
+from assent.audiences.request import is_of_request
 from assent.audiences.rule import (
     Agg,
     All,
@@ -50,6 +51,8 @@ class Ground(StrEnum):
     TIER = "tier"
     EVERYBODY = "everybody"
     UNKNOWN_AUDIENCE = "unknown_audience"
+    REQUEST = "request"
+    """It asks of the request that a decision answers, and none is answered here."""
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -137,6 +140,8 @@ class _Explaining:
         return Part(rule=rule, truth=truth, of=(self.part(referred),))
 
     def _leaf(self, rule: Rule, truth: Truth) -> Part:
+        if is_of_request(rule):
+            return Part(rule=rule, truth=truth, ground=self._unless_hidden(Ground.REQUEST))
         features = _features(rule, self._policy)
         held = tuple(self._look(feature) for feature in features)
         hidden = any(not self._is_visible(feature) for feature in features)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from assent.audiences.evaluate import Evaluator, Tally, scored
 from assent.audiences.goal import Goal
@@ -13,6 +13,7 @@ from assent.audiences.goal import read as read_goals
 from assent.audiences.holding import Person
 from assent.audiences.holdout import Arm, Holdout, arm_of
 from assent.audiences.holdout import read as read_holdout
+from assent.audiences.request import heard, of_request
 from assent.audiences.rule import Rule, Score, from_json, parse
 from assent.audiences.seen import TIER, Opening, Shown, seen_at, unsure
 from assent.core.errors import Refused, UnknownAudience
@@ -68,19 +69,33 @@ class Rules(Struct, frozen=True, kw_only=True):
     asked: tuple[Audience, ...]
     known: Mapping[str, Rule]
     ready: Ready = field(default_factory=Ready)
+    asking: frozenset[str] = frozenset()
+    """Those that ask of the request, and (`leading`) those that refer to such a one, too."""
+    leading: frozenset[str] = frozenset()
+    said: tuple[Mapping[str, Rule], Ready] | None = None
+    """The rules as the request's context has them."""
 
     @property
     def versions(self) -> str:
         """Return names and versions, as releases record them."""
         return ",".join(f"{one.id}@{one.version}" for one in self.asked)
 
+    def heard(self, context: Mapping[str, object]) -> "Rules":
+        """Return the rules as they are for one request, which says so much of itself."""
+        if not context or not any(one.id in self.leading for one in self.asked):
+            return self
+        known = {**self.known, **{name: heard(self.known[name], context) for name in self.asking}}
+        asked = tuple(
+            structs.replace(one, rule=known[one.id]) if one.id in self.asking else one for one in self.asked
+        )
+        return structs.replace(self, asked=asked, said=(known, Ready()))
+
     def of(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> list[str]:
         """Return the audiences that the profile is a member of; `name` is the consumer's for it."""
         if not self.asked:
             return []
         person = Person(seen_at(shown(profile), now), now, name)
-        evaluator = self.ready.evaluator(policy, self.known)
-        return [one.id for one in self.asked if _holds(one, self.known, evaluator, person)]
+        return [one.id for one in self.asked if _holds(one, *self._knowing(policy, one.id), person)]
 
     def scores(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> dict[str, Tally]:
         """Return what the profile comes to in each of these audiences whose rule is a score."""
@@ -89,9 +104,17 @@ class Rules(Struct, frozen=True, kw_only=True):
         for one in self.asked:
             if isinstance(one.rule, Score):
                 with suppress(Refused):  # the policy changed under the rule: nobody has a score
-                    tally = scored(one.rule, policy, seen, now, self.known, name)
+                    known, _ = self._knowing(policy, one.id)
+                    tally = scored(one.rule, policy, seen, now, known, name)
                     found |= {} if tally is None else {one.id: tally}
         return found
+
+    def _knowing(self, policy: Policy, name: str) -> tuple[Mapping[str, Rule], Evaluator]:
+        """Return the rules that an audience is evaluated among, and what evaluates them."""
+        if self.said is not None and name in self.leading:
+            known, ready = self.said
+            return known, ready.evaluator(policy, known)
+        return self.known, self.ready.evaluator(policy, self.known)
 
     def buckets(self, names: Container[str], subject: bytes) -> dict[str, Arm]:
         """Return the bucket in each of these audiences that holds somebody out."""
@@ -141,7 +164,7 @@ class AudienceShelf:
             if name not in known:
                 raise UnknownAudience(pointer=f"/audiences/{place}")
         whole = self._whole(controller_id, purpose, known)
-        return Rules(asked=tuple(known[name] for name in wanted), known=whole.known, ready=whole.ready)
+        return structs.replace(whole, asked=tuple(known[name] for name in wanted))
 
     async def version(self, controller_id: ControllerId, name: str, version: int) -> Audience | None:
         """Return one version of an audience, in force or not; None where there is none that has a rule."""
@@ -157,7 +180,9 @@ class AudienceShelf:
             or len(kept.asked) != len(everyone)
             or any(one is not other for one, other in zip(kept.asked, everyone, strict=True))
         ):
-            kept = Rules(asked=everyone, known={one.id: one.rule for one in everyone})
+            rules = {one.id: one.rule for one in everyone}
+            asking, leading = of_request(rules)
+            kept = Rules(asked=everyone, known=rules, asking=asking, leading=leading)
             self._ready[controller_id, purpose] = kept
         return kept
 

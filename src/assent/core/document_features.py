@@ -79,6 +79,9 @@ def check_context(place: Place, shapes: Mapping[str, CategoryShape], sources: Co
 
 def read_features(place: Place, tables: Mapping[str, object]) -> dict[str, FeatureShape]:
     """Return the features' tables as shapes, by name."""
+    for name in tables:
+        if name.startswith(PREFIX):
+            raise place.at(name).fault("expected another name: rules ask a decision's request by this one")
     return {name: read(place.at(name), table, FeatureShape) for name, table in tables.items()}
 
 

@@ -31,6 +31,7 @@ class DecisionsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     purpose: str
     subjects: Annotated[tuple[SubjectReference, ...], Meta(min_length=1, max_length=100)]
     context: dict[str, Any] = {}
+    """What the caller knows of this request: rules ask for it as `context.`, and it is kept nowhere."""
     audiences: tuple[str, ...] = ()
     scores: bool = False
     """Whether to say, of audiences that are scores, what is reached and what was counted."""
@@ -48,7 +49,8 @@ async def decide(request: AnyRequest) -> Response[bytes]:
     body = await body_of(request, DecisionsBody)
     policy = await wired.policies.current(who.controller_id)
     may_use(who, policy, body.purpose)
-    rules = await wired.audiences.shelf.named(who.controller_id, body.purpose, body.audiences)
+    asked = await wired.audiences.shelf.named(who.controller_id, body.purpose, body.audiences)
+    rules = asked.heard(body.context)
     released = await wired.door.release(
         Ask(
             controller_id=who.controller_id,

@@ -114,6 +114,51 @@ async def test_the_context_of_a_request_is_not_stored(shop: Shop) -> None:
     assert await shop.revision() == before
 
 
+async def test_rules_ask_what_a_request_says_of_itself(shop: Shop) -> None:
+    await shop.given(ANNA, PURPOSE)
+    await shop.bought(ANNA, 10)
+    rules = {
+        "handheld": 'context.device in ("mobile", "tablet") and order_count >= 1',
+        "later": 'not audience("handheld")',
+        "dear": "score(1 if context.cart.value >= 99.5, 1 if everyone, at least 2)",
+        "buyers": "order_count >= 1",
+    }
+    for name, rule in rules.items():
+        assert (await shop.save(name, rule, PURPOSE)).status_code == 200
+    for context, told in [
+        ({"device": "mobile"}, ["buyers", "handheld"]),
+        ({"device": "desktop", "cart": {"value": 99.5}}, ["buyers", "dear", "later"]),
+        ({"device": None, "cart": {"value": "99.5"}}, ["buyers", "later"]),
+        ({"device": ["tablet"], "cart": 100}, ["buyers", "handheld"]),
+        ({"order_count": 0}, ["buyers"]),
+        ({}, ["buyers"]),  # what is not said is unknown, and so is its opposite
+    ]:
+        response = await shop.decide(PURPOSE, ANNA, context=context, audiences=["*"])
+        assert response.json()["decisions"][0]["audiences"] == told
+    for name, count in (("handheld", 0), ("later", 0), ("dear", 0), ("buyers", 1)):
+        body = {"purpose": PURPOSE}
+        counted = await shop.post(f"/v1/audiences/{name}/count", body, by=f"engine:{PURPOSE}", status=200)
+        assert counted["count"] == count
+        path = f"/v1/audiences/{name}/changes?purpose={PURPOSE}"
+        changes = (await shop.ask("GET", path, by=f"engine:{PURPOSE}")).json()["changes"]
+        assert [one["kind"] for one in changes] == ["entered"] * count
+    asked = {"subject": subject(ANNA), "audience": "handheld", "purpose": PURPOSE}
+    told = (await shop.post("/v1/audit/membership", asked, by="dpo", status=200))["tree"]["of"]
+    assert [one["why"] for one in told] == ["request", "value"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer"),
+    [
+        ({"op": "lt", "feature": "context.hour", "value": "noon"}, "/rule/value"),
+        ({"op": "recent", "feature": "context.at", "from": "-P1D"}, "/rule/op"),
+        ({"op": "in", "feature": "context.device", "values": [[]]}, "/rule/values/0"),
+    ],
+)
+async def test_what_cannot_be_asked_of_a_request_is_refused(shop: Shop, rule: Json, pointer: str) -> None:
+    refused(await shop.save("odd", rule, PURPOSE), 422, "wrong_type", pointer)
+
+
 async def test_an_unknown_audience_and_another_purposes_are_refused_alike(shop: Shop) -> None:
     await shop.save("elsewhere", {"op": "ge", "feature": "order_count", "value": 1}, "analytics")
     other = await shop.decide(PURPOSE, ANNA, audiences=["elsewhere"])

@@ -117,6 +117,10 @@ PURPOSES = [
 
 FEATURES = [
     (
+        '[features."context.device"]\ntype = "text"\ntrait = "plan"',
+        "context.device: expected another name: rules ask",
+    ),
+    (
         'categories.orders.accounts = ["company"]',
         "orders.accounts.0: expected nothing here: none is declared",
     ),
