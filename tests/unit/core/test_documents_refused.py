@@ -118,7 +118,7 @@ PURPOSES = [
 FEATURES = [
     (
         '[features."context.device"]\ntype = "text"\ntrait = "plan"',
-        "context.device: expected another name: rules ask",
+        '"context.device": expected another name: rules ask',
     ),
     (
         'categories.orders.accounts = ["company"]',
