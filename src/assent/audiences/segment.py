@@ -78,7 +78,8 @@ class Segment:
 
     def profiles_at(self, slots: AnySlots, found: Ints) -> None:
         """Say in `found` who has these slots."""
-        np.add(self._ids.take(slots), self.least, out=found, dtype=np.int64)
+        found[...] = self._ids.take(slots)
+        found += self.least
 
     def rows(self) -> Rows:
         """Return whoever is still there, as they came."""
