@@ -156,7 +156,7 @@ async def _changed(
     """
     watched = dict(list(rules(seed=5, number=AUDIENCES).items())[-AUDIENCES:])
     journal = Journal()
-    moving, watch = Moving(population, journal), watching(policy(), watched)
+    moving, watch = Moving(population, journal, NOW), watching(policy(), watched)
     conditions = ", ".join(f"({postgres_of_one(rule)}) IS TRUE" for rule in watched.values())
     statement = await server.connection.prepare(f"SELECT {conditions} FROM people WHERE id = $1")
     moving.follow(watch, NOW)

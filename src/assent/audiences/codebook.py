@@ -4,7 +4,7 @@ Belongs to the event loop. A question takes what it needs of it when it is asked
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ class Codebook:
     def __init__(self) -> None:
         self._codes: dict[Value, int] = {}
         self._values: list[Value | None] = [None]
+        self.value: Final = self._values.__getitem__
+        """Returns the value of a number in use; None of 0."""
         self._uses = np.zeros(64, np.int32)
         self._free: list[int] = []
         self.edition = 0
@@ -56,10 +58,6 @@ class Codebook:
     def number(self, values: Iterable[Value]) -> Ints:
         """Return the values' numbers, new ones where a value has none. Use them before the next `release`."""
         return np.array([self._codes.get(value) or self._grow(value) for value in values], np.int64)
-
-    def value(self, code: int) -> Value | None:
-        """Return the value of a number in use; None of 0."""
-        return self._values[code]
 
     def values(self) -> list[Value | None]:
         """Return the values by their numbers as of now."""

@@ -8,6 +8,7 @@ may be seen, only what it is.
 - Integers: none, they are compared where they lie (`integers`).
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
@@ -109,6 +110,8 @@ class CodeColumn:
         self._codes: Codes = codes.astype(_width(codes))
         if len(codes) and (codes == codes[0]).all():
             self._codes = np.broadcast_to(self._codes[:1].copy(), codes.shape)
+        self.value: Callable[[int], int] = self._codes.item
+        """Returns the number of a slot; 0 where there is none."""
         self._index: ValueIndex | None = None
 
     def raw(self) -> Ints:
@@ -119,10 +122,6 @@ class CodeColumn:
         """Return every number that some slot has, once."""
         found = distinct(self._codes)
         return found[1:] if len(found) and not found[0] else found
-
-    def value(self, slot: int) -> int:
-        """Return the number of a slot; 0 where there is none."""
-        return self._codes.item(slot)
 
     @cached_property
     def present(self) -> Words:
@@ -256,16 +255,13 @@ class IntegerColumn:
             narrow[present] = counted
             self._held = Plain(narrow)
         self._lowest, self._highest = int(width.min), int(width.max)
+        self.value = self._reader()
+        """Returns the integer of a slot; None where there is none."""
 
     def raw(self) -> Ints:
         """Return the integers as they came."""
         found = self._held.whole()
         return np.where(found == self._lowest, ABSENT, found * self._unit)
-
-    def value(self, slot: int) -> int | None:
-        """Return the integer of a slot; None where there is none."""
-        found = self._held.one(slot)
-        return None if found == self._lowest else found * self._unit
 
     def present(self) -> Words:
         """Return who has any."""
@@ -299,6 +295,10 @@ class IntegerColumn:
     def index_nbytes(self) -> int:
         """Bytes of these that the index holds: there is none."""
         return 0
+
+    def _reader(self) -> Callable[[int], int | None]:
+        one, lowest, unit = self._held.one, self._lowest, self._unit
+        return lambda slot: None if (found := one(slot)) == lowest else found * unit
 
     def _ends(self, least: int | None, most: int | None) -> tuple[int, int]:
         """Return the ends in the column's unit; the low one above the high one where nothing can lie."""

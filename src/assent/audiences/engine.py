@@ -43,7 +43,7 @@ MOST: Final = 1_048_576
 WAITING: Final = 128
 """Who changed becomes a segment, as soon as a question is asked, when so many others have."""
 
-_UNASKED: Final = 4
+_UNASKED: Final = 16
 """So many times more wait while nothing is asked: a segment costs about the same for few and for many."""
 
 WASTE: Final = 0.25
@@ -123,12 +123,12 @@ class Population:
 
     def put_all(self, shown: Iterable[Shown]) -> None:
         """Hold many profiles."""
-        people = {each.profile: each for each in shown}
+        people = list(shown)
         if len(people) < self._room:
-            for each in people.values():
+            for each in people:
                 self.put(each)
         else:
-            self.fill(batch(self._features, list(people.values())))
+            self.fill(batch(self._features, list({each.profile: each for each in people}.values())))
 
     def fill(self, many: Batch) -> None:
         """Hold many profiles at once, in place of what was held of them: what `put` of each comes to."""
@@ -163,8 +163,9 @@ class Population:
 
     def shown(self, profile: ProfileId) -> Shown | None:
         """Return a profile as the gate showed it, cut to what the purpose may ever see; None if not held."""
-        if profile in self._waiting:
-            return self._waiting[profile]
+        waiting = self._waiting.get(profile)
+        if waiting is not None:
+            return waiting
         place = self._place(profile)
         if place is None:
             return None
@@ -191,6 +192,8 @@ class Population:
 
     def turning(self, spans: Spans) -> Ints:
         """Return of whom a permit begins, or a value lies, within one of these spans; lowest id first."""
+        if not spans.since and not spans.values:
+            return np.zeros(0, np.int64)
         self._take_out()
         found = [segment.turning(*spans) for segment in self._segments]
         found.append(_ids(each for each in self._waiting.values() if _turns(each, spans)))
@@ -358,16 +361,13 @@ class Population:
 
     def _values(self, segment: Segment, slot: int) -> dict[FeatureId, Value]:
         """Return what a slot has, without what it has not."""
-        values: dict[FeatureId, Value] = {}
-        columns: Mapping[FeatureId, Any] = segment.columns
-        for number in self._integers:
-            if (held := columns[number].value(slot)) is not None:
-                values[number] = held
-        for number, value in self._texts:
-            if code := columns[number].value(slot):
-                values[number] = value(code)
+        reads = segment.reads
+        values: dict[FeatureId, Value] = {
+            number: held for number in self._integers if (held := reads[number](slot)) is not None
+        }
+        values |= {number: value(code) for number, value in self._texts if (code := reads[number](slot))}
         for number, value in self._sets:
-            if codes := columns[number].value(slot):
+            if codes := reads[number](slot):
                 values[number] = frozenset(map(value, codes))
         return values
 
@@ -377,10 +377,15 @@ def _ids(people: Iterable[Shown]) -> Ints:
 
 
 def _turns(shown: Shown, spans: Spans) -> bool:
-    return any(low <= permit.since <= high for permit in shown.permits for low, high in spans.since) or any(
-        isinstance(value := shown.values.get(feature), int) and low <= value <= high
-        for feature, low, high in spans.values
-    )
+    for permit in shown.permits:
+        for low, high in spans.since:
+            if low <= permit.since <= high:
+                return True
+    for feature, low, high in spans.values:
+        value = shown.values.get(feature)
+        if isinstance(value, int) and low <= value <= high:
+            return True
+    return False
 
 
 def _size(alive: int, least: int) -> int:

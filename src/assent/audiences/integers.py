@@ -6,6 +6,7 @@ largest unit that is exact. Most comparisons then read the bytes alone, and the 
 written after they were made.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -42,6 +43,8 @@ class Plain:
 
     def __init__(self, values: Signed) -> None:
         self._values = values
+        self.one: Callable[[int], int] = values.item
+        """Returns that of one slot."""
 
     def whole(self) -> Ints:
         """Return them all."""
@@ -50,10 +53,6 @@ class Plain:
     def at(self, slots: AnySlots) -> Ints:
         """Return those of some slots."""
         return self._values[slots].astype(np.int64)
-
-    def one(self, slot: int) -> int:
-        """Return that of one slot."""
-        return int(self._values.item(slot))
 
     def between(self, low: int, high: int) -> Bits:
         """Return which lie from `low` to `high`."""
@@ -108,6 +107,8 @@ class Steps:
         self._most = ordered[np.append(begins[1:], len(ordered)) - 1]
         self._sizes = np.diff(begins, append=len(ordered))
         self._rest: npt.NDArray[np.unsignedinteger[Any]] = (above // np.uint64(self._unit)).astype(kind)
+        self.one = self._reader()
+        """Returns that of one slot."""
 
     def whole(self) -> Ints:
         """Return them all."""
@@ -116,10 +117,6 @@ class Steps:
     def at(self, slots: AnySlots) -> Ints:
         """Return those of some slots."""
         return self._made(self._step[slots], self._rest[slots])
-
-    def one(self, slot: int) -> int:
-        """Return that of one slot."""
-        return self._least.item(self._step.item(slot)) + self._rest.item(slot) * self._unit
 
     def between(self, low: int, high: int) -> Bits:
         """Return which lie from `low` to `high`."""
@@ -155,6 +152,11 @@ class Steps:
     def nbytes(self) -> int:
         """Bytes held."""
         return self._step.nbytes + self._rest.nbytes + 3 * self._least.nbytes
+
+    def _reader(self) -> Callable[[int], int]:
+        # One call that looks nothing up: whoever changes is read so, value by value.
+        least, step, rest, unit = self._least.data, self._step.data, self._rest.data, self._unit
+        return lambda slot: least[step[slot]] + rest[slot] * unit
 
     def _touched(self, low: int, high: int) -> tuple[int, int]:
         """Return the first and the last step on which any may lie."""

@@ -227,7 +227,7 @@ class Live:
         ):
             position = await self._door.stand(connection, controller_id, purpose)
             population = Population(position.policy, position.purpose.id)
-            moving = Moving(population, held.journal)
+            moving = Moving(population, held.journal, position.now)
             identifiers, highest = await connection.fetchrow(_SQL.extent) or (0, 0)
             progress = self.progress[key] = Progress(of=identifiers)
             began = perf_counter()

@@ -35,18 +35,23 @@ _NOBODY: Final = frozenset[ProfileId]()
 class Moving:
     """A population and its journal. Whatever is put into the population is put here."""
 
-    def __init__(self, population: Population, journal: Journal) -> None:
-        """Begin with audiences that nobody follows."""
+    def __init__(self, population: Population, journal: Journal, now: Instant) -> None:
+        """Begin with audiences that nobody follows, and with people as they were at `now` at the latest."""
         self.population: Final = population
         self._journal = journal
         self._watch: Watch | None = None
-        self._then = Instant(0)
+        self._then = now
         """As of when everybody is accounted for, but for who was looked at since."""
+        self._latest = now
+        """No sight is of later."""
+        self._behind = False
+        """Whether the clock was before that when it was last asked."""
         self._looked: dict[ProfileId, Instant] = {}
 
     def look(self, asked: AbstractSet[ProfileId], found: Sequence[Shown], now: Instant) -> None:
         """Hold those who were asked about as the gate shows them now; who is not found is shown no more."""
         population, watch = self.population, self._watch
+        self._latest = max(self._latest, now)
         if watch is None or len(asked) > _FEW:
             self._put(asked, found)
             self._journal.note(asked, None, watch)
@@ -68,7 +73,10 @@ class Moving:
         """From now on follow these audiences; say whom time alone moved, where they were followed before."""
         then, self._then = self._then, now
         looked, self._looked = self._looked, {}
-        if watch is not self._watch or now < then:
+        latest, self._latest = self._latest, max(self._latest, now)
+        behind, self._behind = self._behind, now < latest
+        # A sight says until when it holds, and not since when it would have.
+        if watch is not self._watch or behind or self._behind:
             self._watch = watch
             self._journal.note(_NOBODY, None, watch)
         else:

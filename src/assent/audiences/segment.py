@@ -6,7 +6,7 @@ instant asked, in the thread that counts, and kept until the next instant at whi
 begins or ends.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from assent.audiences.integers import LEAST, MOST, held
 from assent.audiences.lately import AROUND, MOST_READ, Lately, Programs
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows, Slots
 from assent.audiences.seen import TIER_FEATURE, Opening
-from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId
+from assent.core.ids import CategoryId, FeatureId, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import BEGINNING, FOREVER, Instant
 
@@ -52,11 +52,21 @@ class Segment:
             feature.id: column_of(rows.values[feature.id], integer=feature.type in INTEGER_TYPES)
             for feature in self._features
         }
+        self.reads: dict[FeatureId, Callable[[int], Any]] = {
+            feature: column.value for feature, column in self.columns.items()
+        }
+        """What gives, for a slot, the value or the numbers that a column has there."""
         masks, since, until = rows.permits.flat
         self._starts = None if len(masks) == len(rows) else rows.permits.starts.astype(np.uint32)
         """Where each slot's permits begin; None where every slot has one, and so they are by slot."""
         self._masks, self._since, self._until, self._valid_until = map(
             held, (masks, since, until, rows.valid_until)
+        )
+        masks_at, since_at, until_at = self._masks.one, self._since.one, self._until.one
+        self._permit: Callable[[int], Opening] = lambda place: Opening(
+            masks_at(place),  # type: ignore[arg-type]
+            since_at(place),  # type: ignore[arg-type]
+            until_at(place),  # type: ignore[arg-type]
         )
         self._latest = int(since.max(initial=BEGINNING))
         self._here = packed(np.ones(len(rows), np.bool_))
@@ -188,13 +198,9 @@ class Segment:
 
     def permits_of(self, slot: int) -> tuple[Opening, ...]:
         """Return the permits of a slot, in order."""
-        places = range(slot, slot + 1)
-        if self._starts is not None:
-            places = range(self._starts.item(slot), self._starts.item(slot + 1))
-        masks, since, until = self._masks.one, self._since.one, self._until.one
-        return tuple(
-            [Opening(CategoryMask(masks(one)), Instant(since(one)), Instant(until(one))) for one in places]
-        )
+        if self._starts is None:
+            return (self._permit(slot),)
+        return tuple(map(self._permit, range(self._starts.item(slot), self._starts.item(slot + 1))))
 
     def subject_of(self, slot: int) -> bytes:
         """Return as much of the keyed hash that stands for a profile as draws it into shares."""

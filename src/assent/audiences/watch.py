@@ -93,7 +93,7 @@ class Watch:
 
     def spans(self, then: Instant, now: Instant) -> Spans:
         """Return where something of each lies whom time alone may have moved after `then`, up to `now`."""
-        since = {(then, now)}
+        since = set()
         for feature in self._windows.values():
             was, begin = begins(feature, then), begins(feature, now)
             if was is not None and begin is not None and was != begin:

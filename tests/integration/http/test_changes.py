@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from assent.audiences import following
+from assent.audiences.engine import Population
 from assent.audiences.feed import replayed
 from assent.audiences.lease import LEASE, Feeds, LeaseLost
 from assent.core.errors import Unavailable
@@ -128,6 +129,37 @@ async def test_time_alone_closes(shop: Shop) -> None:
     assert told(await read(shop, 1, audience="recent")) == [(2, "left")]
     shop.clock.step(340 * DAY)
     assert told(await read(shop, 2, audience="recent")) == [(3, "stop")]
+
+
+async def test_whoever_moves_is_told_without_asking_everybody_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recent = {"op": "ge", "feature": "orders_30d", "value": 1}
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await shop.save("recent", recent, PURPOSE)
+    await people(shop, range(2))
+    first = {name: await read(shop, audience=name) for name in ("buyers", "recent")}
+    sound = Population.members
+    monkeypatch.setattr(Population, "members", None)
+    # One comes, one changes nothing that matters, one withdraws; then time alone takes those who are left.
+    await people(shop, range(2, 3))
+    await shop.bought("user_id:buyer-1", 1)
+    await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
+    pages = {name: await read(shop, page["next"], audience=name) for name, page in first.items()}
+    assert {name: [kind for _, kind in told(page)] for name, page in pages.items()} == {
+        "buyers": ["stop", "entered"],
+        "recent": ["stop", "entered"],
+    }
+    shop.clock.step(31 * DAY)
+    assert told(await read(shop, pages["buyers"]["next"])) == []
+    left = await read(shop, pages["recent"]["next"], audience="recent")
+    assert [kind for _, kind in told(left)] == ["left", "left"]
+    # A rule that is saved anew is asked of everybody.
+    await shop.save("recent", {"op": "ge", "feature": "orders_30d", "value": 0}, PURPOSE)
+    assert (await ask(shop, left["next"], audience="recent")).status_code == 500
+    monkeypatch.setattr(Population, "members", sound)
+    again = await read(shop, left["next"], audience="recent")
+    assert [kind for _, kind in told(again)] == ["entered", "entered"]
 
 
 async def test_a_read_is_a_release_and_needs_the_members_right(shop: Shop) -> None:

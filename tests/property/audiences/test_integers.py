@@ -79,7 +79,11 @@ def test_instants_of_milliseconds_take_five_bytes_and_their_end_beside_them() ->
 
 
 def the_unit_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Steps, "one", lambda self, slot: int(self._least[self._step[slot]]) + int(self._rest[slot]))
+    patch.setattr(
+        Steps,
+        "_reader",
+        lambda self: lambda slot: int(self._least[self._step[slot]]) + int(self._rest[slot]),
+    )
 
 
 def steps_are_not_so_wide(patch: pytest.MonkeyPatch) -> None:

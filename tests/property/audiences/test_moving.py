@@ -80,7 +80,7 @@ class Served:
         self.rules = question.audiences | {"asking": question.rule}
         self.population = Population(POLICY, ASKING, most=5, waiting=2, waste=0.7)
         self.journal = Journal()
-        self.moving = Moving(self.population, self.journal)
+        self.moving = Moving(self.population, self.journal, Instant(START))
         self.watch = watching(POLICY, self.rules)
         self.now = Instant(START)
         self.told: list[dict[str, set[ProfileId]]] = [{}, {}]
@@ -167,7 +167,7 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
 ) -> None:
     monkeypatch.setattr(moving_module, "_FEW", 1)
     journal, now = Journal(), Instant(START)
-    moving = Moving(Population(POLICY, ASKING), journal)
+    moving = Moving(Population(POLICY, ASKING), journal, now)
     watch, other = watching(POLICY, ALL), watching(POLICY, ALL)
     moving.look(frozenset({ProfileId(1)}), [one(1)], now)
     assert journal.moved(0, "asking", watch) is None
@@ -194,7 +194,7 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
 def test_what_nobody_follows_for_long_is_followed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moving_module, "MOST", 1)
     journal, now = Journal(), Instant(START)
-    moving = Moving(Population(POLICY, ASKING), journal)
+    moving = Moving(Population(POLICY, ASKING), journal, now)
     watch = watching(POLICY, ALL)
     moving.follow(watch, now)
     for profile in (1, 2, 3):
