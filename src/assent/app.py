@@ -79,6 +79,7 @@ from assent.ingest.counts import Counts
 from assent.ingest.derivations import Derivations
 from assent.ingest.expiring import Expiry
 from assent.ingest.pings import Pinger, pinging
+from assent.ingest.unneeded import Sweeper, sweeping
 from assent.ingest.upkeep import keeping_up
 from assent.ledger.keyring import KeyRing, load_ring
 from assent.ledger.store import Log, Trees, root_at_size
@@ -166,6 +167,9 @@ async def open_service(
         following = await stack.enter_async_context(
             Following(database, feeds, live, door, shelf, ring, clock)
         )
+        derivations = Derivations(database, committer, ring, random)
+        sweeper = Sweeper(database.writer, derivations, shelf, policies)
+        await stack.enter_async_context(sweeping(sweeper))
         pinger = Pinger(database.writer, ring, clock, random, inside=settings.webhooks_inside)
         await stack.enter_async_context(pinging(pinger))
         yield Service(
@@ -184,7 +188,7 @@ async def open_service(
             door=door,
             audiences=Audiences(shelf, live, door, ring),
             following=following,
-            derivations=Derivations(database, committer, ring, random),
+            derivations=derivations,
             pinger=pinger,
             answers=Answers(database.writer, ring, clock),
             metrics=metrics,

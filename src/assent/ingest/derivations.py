@@ -42,6 +42,9 @@ _PEOPLE: Final = 2_000
 _LATELY_S: Final = 600.0
 """For so long what was asked for is not dropped, though no rule in force needs it: a preview may."""
 
+_IDLE_S: Final = 3_600.0
+"""For so long what no rule needs is kept all the same: another process may have asked for it."""
+
 
 class Derivations:
     """The derived features of every controller."""
@@ -54,6 +57,8 @@ class Derivations:
         self._ring = ring
         self._random = random
         self._asked: dict[str, float] = {}
+        self._idle: dict[ControllerId, dict[str, float]] = {}
+        """Since when nothing needs what is kept."""
         self._reading: dict[tuple[ControllerId, EntryIndex], asyncio.Task[None]] = {}
 
     async def ensure(self, controller_id: ControllerId, needed: Mapping[str, Feature], role: str) -> None:
@@ -75,8 +80,26 @@ class Derivations:
     async def drop_unneeded(self, controller_id: ControllerId, needed: Iterable[str], role: str) -> None:
         """Drop the derived features that none of the rules in force needs, and what is kept for them."""
         known = await self._known(controller_id)
+        await self._drop(controller_id, known, known.keys() - set(needed), role)
+
+    async def drop_idle(self, controller_id: ControllerId, needed: Iterable[str], role: str) -> None:
+        """Drop what none of the rules in force needed for an hour, as far as this process knows."""
+        known, now = await self._known(controller_id), monotonic()
+        before = self._idle.get(controller_id, {})
+        idle = {name: before.get(name, now) for name in known.keys() - set(needed)}
+        self._idle[controller_id] = idle
+        over = {name for name, since in idle.items() if now - since >= _IDLE_S}
+        await self._drop(controller_id, known, over, role)
+
+    async def _drop(
+        self,
+        controller_id: ControllerId,
+        known: Mapping[str, tuple[FeatureId, EntryIndex]],
+        names: Iterable[str],
+        role: str,
+    ) -> None:
         lately = {name for name, at in self._asked.items() if monotonic() - at < _LATELY_S}
-        unneeded = sorted(known.keys() - set(needed) - lately)
+        unneeded = sorted(set(names) - lately)
         if not unneeded:
             return
         ids = [known[name][0] for name in unneeded]

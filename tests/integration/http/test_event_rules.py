@@ -1,7 +1,12 @@
 """Rules over single events: saved after the events, they know them; what nothing keeps is refused."""
 
+from collections.abc import Callable
+
 import pytest
 
+from assent.ingest import derivations
+from assent.ingest.derivations import Derivations
+from assent.ingest.unneeded import Sweeper
 from tests.integration.http.shop import Shop, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,3 +43,66 @@ async def test_nobody_is_shown_what_rules_ask_of_events(shop: Shop) -> None:
     shown = await shop.ask("GET", "/v1/me/preferences", by=await shop.token("user_id:anna"))
     assert shown.status_code == 200
     assert "~" not in shown.text
+
+
+async def previews_leave_nothing_for_long(shop: Shop, later: Callable[[], None]) -> None:
+    await shop.given("user_id:anna", "personalisation")
+    await shop.track("track", userId="anna", event="Product Viewed", properties={"category": "shoes"})
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    body = {"purpose": "personalisation", "rule": 'did("Product Viewed", where category != "hats")'}
+    previewed = await shop.post("/v1/audiences/preview", body, by="engine:personalisation", status=200)
+    assert previewed["count"] == 1
+    wired = shop.service
+    sweeper = Sweeper(wired.database.writer, wired.derivations, wired.audiences.shelf, wired.policies)
+
+    async def kept() -> int:
+        rows = await wired.database.writer.fetch(
+            "SELECT DISTINCT feature_id FROM projection.feature_item "
+            "WHERE controller_id = $1 AND feature_id >= 16384",
+            shop.controller_id,
+        )
+        return len(rows)
+
+    await sweeper.sweep_all()
+    assert await kept() == 2, "another process may be asking for it"
+    later()
+    await sweeper.sweep_all()
+    assert await kept() == 1
+    asked = {"purpose": "personalisation"}
+    counted = await shop.post("/v1/audiences/looked/count", asked, by="engine:personalisation", status=200)
+    assert counted["count"] == 1
+
+
+async def test_what_a_preview_asked_of_events_is_dropped_though_nobody_saves_a_rule(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later() -> None:
+        monkeypatch.setattr(derivations, "_IDLE_S", 0.0)
+        monkeypatch.setattr(derivations, "_LATELY_S", 0.0)
+
+    await previews_leave_nothing_for_long(shop, later)
+
+
+async def test_what_is_never_dropped_would_be_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drop_nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(Derivations, "_drop", drop_nothing)
+    with pytest.raises(AssertionError, match="assert 2 == 1"):
+        await previews_leave_nothing_for_long(shop, lambda: None)
+
+
+async def test_a_saved_rule_is_made_whole_again(shop: Shop) -> None:
+    await shop.given("user_id:anna", "personalisation")
+    await shop.track("track", userId="anna", event="Product Viewed", properties={"category": "shoes"})
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    wired = shop.service
+    # As when two processes save and delete at once.
+    await Derivations(wired.database, wired.ledger, wired.ring, wired.random).drop_unneeded(
+        shop.controller_id, (), "system"
+    )
+    sweeper = Sweeper(wired.database.writer, wired.derivations, wired.audiences.shelf, wired.policies)
+    await sweeper.sweep_all()
+    asked = {"purpose": "personalisation"}
+    counted = await shop.post("/v1/audiences/looked/count", asked, by="engine:personalisation", status=200)
+    assert counted["count"] == 1
