@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from assent.core.ids import ControllerId
 from assent.ingest import derivations
 from assent.ingest.derivations import Derivations
 from assent.ingest.unneeded import Sweeper
@@ -99,7 +100,7 @@ async def test_a_saved_rule_is_made_whole_again(shop: Shop) -> None:
     wired = shop.service
     # As when two processes save and delete at once.
     await Derivations(wired.database, wired.ledger, wired.ring, wired.random).drop_unneeded(
-        shop.controller_id, (), "system"
+        ControllerId(shop.controller_id), (), "system"
     )
     sweeper = Sweeper(wired.database.writer, wired.derivations, wired.audiences.shelf, wired.policies)
     await sweeper.sweep_all()
