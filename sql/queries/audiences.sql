@@ -12,6 +12,15 @@ FROM audience AS a
 WHERE a.controller_id = $1
 ORDER BY a.audience_id ASC, a.version DESC;
 
+-- name: audience_saved
+-- Which version of an audience an entry saved.
+SELECT a.version
+FROM audience AS a
+WHERE
+    a.controller_id = $1
+    AND a.audience_id = $2
+    AND a.entry_index = $3;
+
 -- name: audience_version
 -- One version of an audience; without a rule it deletes the audience.
 SELECT

@@ -17,7 +17,7 @@ from assent.audiences.request import heard, of_request
 from assent.audiences.rule import Rule, Score, from_json, parse
 from assent.audiences.seen import TIER, Opening, Shown, seen_at, unsure
 from assent.core.errors import Refused, UnknownAudience
-from assent.core.ids import ControllerId
+from assent.core.ids import ControllerId, EntryIndex
 from assent.core.policy import Policy
 from assent.core.time import SECOND, Instant
 from assent.database.statements import load
@@ -170,6 +170,13 @@ class AudienceShelf:
         """Return one version of an audience, in force or not; None where there is none that has a rule."""
         row = await self._pool.fetchrow(_SQL.audience_version, controller_id, name, version)
         return None if row is None or row["rule"] is None else audience_of(*row)
+
+    async def saved(self, controller_id: ControllerId, name: str, entry: EntryIndex | None) -> int:
+        """Return which version an entry saved, whatever was saved since. Raises UnknownAudience."""
+        version: int | None = await self._pool.fetchval(_SQL.audience_saved, controller_id, name, entry)
+        if version is None:
+            raise UnknownAudience
+        return version
 
     def _whole(self, controller_id: ControllerId, purpose: str, known: Mapping[str, Audience]) -> Rules:
         """Return every rule of the purpose, the same as before while the same versions are in force."""

@@ -38,6 +38,7 @@ from assent.http.rules import pointing_into, said_rule
 from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
+from assent.ledger.append import Appended
 
 _KEEPERS: Final = "admin, dpo, engine"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -111,15 +112,14 @@ async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Servic
     wanted, needs = await _wanted(wired, who, policy, audience, body)
     names = needed_by_all(wanted.rules, policy)
     await wired.derivations.ensure(who.controller_id, names, who.role.value)
-    revision = await _append(wired, who, _fact(wanted))
+    appended = await _append(wired, who, _fact(wanted))
     # Again, since somebody may have dropped what nobody needed until now.
     await wired.derivations.ensure(who.controller_id, names, who.role.value)
     await _drop_unneeded(wired, who, policy)
-    saved = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
-    if saved is None:  # somebody deleted it at once
-        raise UnknownAudience
-    document = {"id": audience, "version": saved.version, "needs": needs}
-    return answer(document, headers=_written(who, revision))
+    entry = appended.outcomes[0].index
+    version = await wired.audiences.shelf.saved(who.controller_id, audience, entry)
+    document = {"id": audience, "version": version, "needs": needs}
+    return answer(document, headers=_written(who, appended.revision))
 
 
 async def _wanted(
@@ -198,11 +198,11 @@ async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]
     found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
     if found is None or not _owns(who, found.purposes):
         raise UnknownAudience
-    revision = await _append(
+    appended = await _append(
         wired, who, AudienceBody(audience=audience, title=found.title, purposes=found.purposes, rule=None)
     )
     await _drop_unneeded(wired, who, await wired.policies.refreshed(who.controller_id))
-    return answer({"id": audience, "deleted": True}, headers=_written(who, revision))
+    return answer({"id": audience, "deleted": True}, headers=_written(who, appended.revision))
 
 
 async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
@@ -295,13 +295,13 @@ def _fact(wanted: Audience) -> AudienceBody:
     )
 
 
-async def _append(wired: Service, who: Caller, body: AudienceBody) -> int:
+async def _append(wired: Service, who: Caller, body: AudienceBody) -> Appended:
     facts = make_facts(wired.ring, wired.random, who.controller_id, [Draft(body=body, role=who.role.value)])
     appended = await wired.ledger.append(who.controller_id, facts)
     if appended.outcomes[0].code is not None:
         raise FactRejected
     wired.audiences.shelf.forget(who.controller_id)
-    return appended.revision
+    return appended
 
 
 def _version(asked: Mapping[str, str]) -> int | None:

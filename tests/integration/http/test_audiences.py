@@ -1,5 +1,6 @@
 """Audiences: rules that are saved or refused, counts that are floored, members that need a right."""
 
+import asyncio
 import json
 import re
 
@@ -59,6 +60,17 @@ async def test_an_audience_is_saved_in_versions(shop: Shop) -> None:
     assert found.headers["assent-revision"] == str(await shop.revision())
     listed = await shop.ask("GET", "/v1/audiences")
     assert listed.json() == {"audiences": [found.json()]}
+
+
+async def test_who_saves_beside_others_is_told_their_own_version(shop: Shop) -> None:
+    await shop.save("buyers", "order_count >= 1", PURPOSE)
+    rules = [f"order_count >= {least}" for least in range(2, 10)]
+    saved = await asyncio.gather(*(shop.save("buyers", rule, PURPOSE) for rule in rules))
+    versions = [one.json()["version"] for one in saved]
+    assert sorted(versions) == list(range(2, 10))
+    for rule, version in zip(rules, versions, strict=True):
+        found = await shop.ask("GET", f"/v1/audiences/buyers?version={version}")
+        assert found.json()["text"] == rule
 
 
 async def test_every_version_can_be_read_again(shop: Shop) -> None:
