@@ -110,6 +110,27 @@ async def test_a_poisoned_fact_is_refused_alone(fresh_database: TestDatabase, fo
         assert appended.revision == await it.entries() == 10
 
 
+async def test_facts_that_take_long_are_committed_a_few_at_a_time_and_in_order(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(fresh_database, folder) as it:
+        monkeypatch.setattr(committer_module, "LONGEST_S", 0.0)
+        found = await asyncio.gather(
+            it.append(*(it.order(f"u{n}") for n in range(3))),
+            it.append(it.order("v0", "m1"), it.order("v1", "m1"), it.order("v2")),
+        )
+        indexes = [[outcome.index for outcome in appended.outcomes] for appended in found]
+        assert indexes == [[1, 2, 3], [4, 4, 5]]
+        assert [one.revision for one in found] == [4, 6]
+        monkeypatch.undo()
+        commits = "SELECT count(*) FROM ledger.batch WHERE controller_id = $1"
+        assert await it.wired.database.auditor.fetchval(commits, it.controller_id) == 6
+        # What one fact spoils is halved, and no half is put back before another.
+        monkeypatch.setattr(committer_module, "LONGEST_S", 0.0)
+        appended = await it.append(it.poison(), *(it.order(f"w{n}") for n in range(7)))
+        assert [one.index for one in appended.outcomes] == [None, *range(6, 13)]
+
+
 async def test_without_halving_the_good_facts_would_be_lost(
     fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

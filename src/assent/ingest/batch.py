@@ -4,6 +4,8 @@ The caller's transaction makes it one. Nothing outside the database is touched.
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
+from time import monotonic
 from uuid import UUID
 
 from msgspec import Struct
@@ -63,11 +65,13 @@ async def commit_batch(
     clock: Callable[[], Instant],
     batch_id: UUID,
     memory: Memory | None = None,
+    longest_s: float = inf,
 ) -> Committed:
     """Apply facts to a controller's ledger and projections; durable once the caller's transaction is.
 
-    `memory` is what the commit before gave; it is used up, and of no use when this fails. Raises Unauthorized
-    when there is no such controller.
+    Those that cannot be applied within `longest_s` are left for another commit, the first aside: `outcomes`
+    then are those of the facts before them. `memory` is what the commit before gave; it is used up, and of no
+    use when this fails. Raises Unauthorized when there is no such controller.
     """
     # (1) lock the head: what is loaded after this, in later statements, cannot change underneath.
     head = await lock_head(connection, controller_id)
@@ -79,7 +83,8 @@ async def commit_batch(
     memory = await _remembered(connection, controller_id, head, memory)
     board = await _load(connection, trees.ring, controller_id, facts, memory, now)
     # (3) apply
-    entries, outcomes = _apply(board, head, facts)
+    entries, outcomes = _apply(board, head, facts, longest_s)
+    facts = facts[: len(outcomes)]
     if board.refusals:
         await _count_refusals(connection, controller_id, board)
     await _save_progress(connection, controller_id, facts)
@@ -185,11 +190,16 @@ async def _load(
     return Board(memory.policy, memory.names, now, loaded)
 
 
-def _apply(board: Board, head: Head, facts: Sequence[Fact]) -> tuple[list[NewEntry], tuple[Outcome, ...]]:
+def _apply(
+    board: Board, head: Head, facts: Sequence[Fact], longest_s: float
+) -> tuple[list[NewEntry], tuple[Outcome, ...]]:
     entries: list[NewEntry] = []
     outcomes: list[Outcome] = []
     lines: dict[tuple[str, str, str | None, int], bytes] = {}
+    until = monotonic() + longest_s
     for fact in facts:
+        if outcomes and monotonic() >= until:
+            break
         index = EntryIndex(head.revision + len(entries))
         before = board.entry_of(fact)
         if fact.reading is not None and before is None:

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
 
 MOST_FACTS: Final = 1_024
 """Facts in one transaction (DESIGN section 4)."""
+
+LONGEST_S: Final = 1.0
+"""How long facts of one commit are applied: some thousand times as long as one usually takes.
+
+Where people hang together by the thousand a single fact may take half a second, and a thousand of them would
+keep everybody waiting: this process, and the others for the head. What is left is committed next.
+"""
 
 MOST_WAITING: Final = 8 * MOST_FACTS
 """Facts that may wait, about a second of work; past it callers are told to come again.
@@ -230,17 +238,31 @@ class Committer:
         self._waiting -= len(batch)
         return batch
 
-    async def _commit(self, batch: Sequence[_Item]) -> None:
+    def _put_back(self, items: Sequence[_Item]) -> None:
+        """Let what a commit had no time for wait again, before everything that came after it."""
+        first: dict[int, _Item] = {}
+        for item in items:
+            first.setdefault(id(item.waiting), item)
+        for item in reversed(first.values()):
+            waiting = item.waiting
+            waiting.taken = item.place
+            lane = self._urgent if any(_is_urgent(fact) for fact in waiting.facts) else self._ordinary
+            if waiting not in lane:
+                lane.appendleft(waiting)
+        self._waiting += len(items)
+
+    async def _commit(self, batch: Sequence[_Item], longest_s: float | None = None) -> None:
         try:
-            committed = await self._durably(batch)
+            committed = await self._durably(batch, LONGEST_S if longest_s is None else longest_s)
         except Unavailable as error:
             for item in batch:
                 item.waiting.fail(error)
         except Exception as error:  # noqa: BLE001 whatever one fact provokes must not stop the others
             if len(batch) > 1:
                 half = len(batch) // 2
-                await self._commit(batch[:half])
-                await self._commit(batch[half:])
+                # Each half whole: what follows must not be committed before what went back.
+                await self._commit(batch[:half], inf)
+                await self._commit(batch[half:], inf)
                 return
             _log.error("fact rejected", error=type(error).__name__)
             (item,) = batch
@@ -248,12 +270,14 @@ class Committer:
             self._counts.refused(item.waiting.controller_id, item.fact.source, [FactRejected.code])
             item.waiting.answer(item.place, Outcome(code=FactRejected.code), item.waiting.revision)
         else:
-            settled = zip([item.fact for item in batch], committed.outcomes, strict=True)
+            done = batch[: len(committed.outcomes)]
+            settled = zip([item.fact for item in done], committed.outcomes, strict=True)
             self._counts.settled(batch[0].waiting.controller_id, settled, committed.now)
-            for item, outcome in zip(batch, committed.outcomes, strict=True):
+            for item, outcome in zip(done, committed.outcomes, strict=True):
                 item.waiting.answer(item.place, outcome, committed.revision)
+            self._put_back(batch[len(done) :])
 
-    async def _durably(self, batch: Sequence[_Item]) -> Committed:
+    async def _durably(self, batch: Sequence[_Item], longest_s: float = inf) -> Committed:
         """Commit a batch once, over as many connections as that takes."""
         controller_id = batch[0].waiting.controller_id
         batch_id = UUID(bytes=self._random(16), version=4)
@@ -274,6 +298,7 @@ class Committer:
                         batch_id=batch_id,
                         # Taken out: only what was committed is put back.
                         memory=self._memories.pop(controller_id, None),
+                        longest_s=longest_s,
                     )
             except LOST as error:
                 await self._release()
