@@ -95,7 +95,13 @@ class Rules(Struct, frozen=True, kw_only=True):
         if not self.asked:
             return []
         person = Person(seen_at(shown(profile), now), now, name)
-        return [one.id for one in self.asked if _holds(one, *self._knowing(policy, one.id), person)]
+        plain = heard = self.known, self.ready.evaluator(policy, self.known)
+        if self.said is not None:
+            known, ready = self.said
+            heard = known, ready.evaluator(policy, known)
+        return [
+            one.id for one in self.asked if _holds(one, *(heard if one.id in self.leading else plain), person)
+        ]
 
     def scores(self, policy: Policy, profile: Profile, now: Instant, name: str = "") -> dict[str, Tally]:
         """Return what the profile comes to in each of these audiences whose rule is a score."""
@@ -104,17 +110,10 @@ class Rules(Struct, frozen=True, kw_only=True):
         for one in self.asked:
             if isinstance(one.rule, Score):
                 with suppress(Refused):  # the policy changed under the rule: nobody has a score
-                    known, _ = self._knowing(policy, one.id)
+                    known = self.known if self.said is None else self.said[0]
                     tally = scored(one.rule, policy, seen, now, known, name)
                     found |= {} if tally is None else {one.id: tally}
         return found
-
-    def _knowing(self, policy: Policy, name: str) -> tuple[Mapping[str, Rule], Evaluator]:
-        """Return the rules that an audience is evaluated among, and what evaluates them."""
-        if self.said is not None and name in self.leading:
-            known, ready = self.said
-            return known, ready.evaluator(policy, known)
-        return self.known, self.ready.evaluator(policy, self.known)
 
     def buckets(self, names: Container[str], subject: bytes) -> dict[str, Arm]:
         """Return the bucket in each of these audiences that holds somebody out."""
