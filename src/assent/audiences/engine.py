@@ -34,7 +34,7 @@ from assent.audiences.watch import Spans
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import FeatureId, ProfileId, PurposeId
 from assent.core.policy import Feature, Policy, ValueType
-from assent.core.time import Instant
+from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import Value
 
 MOST: Final = 1_048_576
@@ -43,7 +43,7 @@ MOST: Final = 1_048_576
 WAITING: Final = 128
 """Who changed becomes a segment, as soon as a question is asked, when so many others have."""
 
-_UNASKED: Final = 16
+_UNASKED: Final = 8
 """So many times more wait while nothing is asked: a segment costs about the same for few and for many."""
 
 WASTE: Final = 0.25
@@ -93,6 +93,8 @@ class Population:
         self._waiting: dict[ProfileId, Shown] = {}
         self._moved: set[ProfileId] = set()
         """Who of them may still be in a segment."""
+        self._early = FOREVER
+        """Before this instant none of them is stale."""
         self._young: list[Segment] | None = []
         """Those who wait, as a segment, if no more have changed since a question asked."""
 
@@ -116,6 +118,7 @@ class Population:
                 self._forget_young()
                 self._waiting[shown.profile] = shown
                 self._moved.add(shown.profile)
+                self._early = min(self._early, self._turn(shown))
                 if len(self._waiting) >= _UNASKED * self._room:
                     self._settle()
                 return
@@ -187,8 +190,11 @@ class Population:
         """Return the profiles to ask the gate about: time has changed a value, or closed a permit."""
         self._take_out()
         found = [segment.stale(now) for segment in self._segments]
-        found.append(_ids(one for one in self._waiting.values() if self._turn(one) <= now))
-        return np.sort(np.concatenate(found))
+        if self._early <= now:
+            turns = {profile: self._turn(one) for profile, one in self._waiting.items()}
+            found.append(np.array([one for one, turn in turns.items() if turn <= now], np.int64))
+            self._early = min(turns.values(), default=FOREVER)
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
     def turning(self, spans: Spans) -> Ints:
         """Return of whom a permit begins, or a value lies, within one of these spans; lowest id first."""
@@ -196,7 +202,8 @@ class Population:
             return np.zeros(0, np.int64)
         self._take_out()
         found = [segment.turning(*spans) for segment in self._segments]
-        found.append(_ids(each for each in self._waiting.values() if _turns(each, spans)))
+        waiting = [one for one, each in self._waiting.items() if _turns(each, spans)]
+        found.append(np.array(waiting, np.int64))
         return np.sort(np.concatenate(found))
 
     def ask(
@@ -263,6 +270,7 @@ class Population:
         self._segments += self._made_of_waiting()
         self._young = []
         self._waiting.clear()
+        self._early = FOREVER
         self._compact()
 
     def _made_of_waiting(self) -> list[Segment]:
@@ -370,10 +378,6 @@ class Population:
             if codes := reads[number](slot):
                 values[number] = frozenset(map(value, codes))
         return values
-
-
-def _ids(people: Iterable[Shown]) -> Ints:
-    return np.array([each.profile for each in people], np.int64)
 
 
 def _turns(shown: Shown, spans: Spans) -> bool:
