@@ -27,7 +27,7 @@ from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.ids import CategoryId, CategoryMask, ProfileId
 from assent.core.policy import Feature
-from assent.core.time import Instant
+from assent.core.time import FOREVER, Instant
 from tests.property.audiences.worlds import ASKING, POLICY, Asked, asked, buckets, instants, shown
 
 LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -346,6 +346,10 @@ ADDS = CANARY(
 STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
 
 
+def who_waits_is_never_stale(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Population, "_turn", lambda *_: FOREVER)
+
+
 @pytest.mark.parametrize(
     ("plant", "law"),
     [
@@ -368,6 +372,7 @@ STALE = CANARY(given(steps, instants)(stale_are_those_whom_time_changed))
         (values_outlive_their_people, FRESH),
         (whoever_is_seen_stays_seen, MOMENT),
         (first_permit_only, STALE),
+        (who_waits_is_never_stale, STALE),
     ],
 )
 def test_a_planted_fault_is_found(
