@@ -29,13 +29,18 @@ FROM derived_feature AS d
 WHERE d.controller_id = $1;
 
 -- name: insert_derived
+-- When every number was given once, those of dropped features are given again.
 INSERT INTO derived_feature (controller_id, feature_id, definition, entry_index)
 SELECT
     $1,
     n.feature_id,
     n.definition,
     n.entry_index
-FROM unnest($2::smallint[], $3::text[], $4::bigint[]) AS n (feature_id, definition, entry_index);
+FROM unnest($2::smallint[], $3::text[], $4::bigint[]) AS n (feature_id, definition, entry_index)
+ON CONFLICT (controller_id, feature_id) DO UPDATE
+    SET
+        definition = excluded.definition,
+        entry_index = excluded.entry_index;
 
 -- name: drop_derived
 UPDATE derived_feature AS d

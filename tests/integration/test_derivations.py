@@ -7,7 +7,9 @@ import pytest
 
 from assent.audiences.derive import needed
 from assent.audiences.rule import parse
-from assent.core.ids import EntryIndex
+from assent.core import derived
+from assent.core.errors import FactRejected
+from assent.core.ids import EntryIndex, FeatureId
 from assent.core.time import DAY, HOUR, SECOND
 from assent.ingest import derivations
 from assent.ingest.derivations import backfill_chunk
@@ -123,4 +125,26 @@ async def test_what_is_dropped_leaves_nothing_and_comes_back_whole(
         after = await derived_items(bench)
         assert [(row[0], *row[2:]) for row in after] == [(row[0], *row[2:]) for row in before]
         assert not {row[1] for row in after} & {row[1] for row in before}, "no number is given twice"
+        assert (await rebuild(bench.connection, bench.ring)).differences == ()
+
+
+async def test_when_every_number_was_given_those_of_dropped_features_are_given_again(
+    fresh_database: TestDatabase, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_bench(fresh_database, folder, shipped()) as bench:
+        await write(bench, 3, 60)
+        await ask(bench)
+        rows = await bench.connection.fetch(
+            "SELECT feature_id, definition FROM projection.derived_feature ORDER BY feature_id"
+        )
+        (least, dropped), (other, too), *_ = map(tuple, rows)
+        monkeypatch.setattr(derived, "LAST", FeatureId(rows[-1][0]))
+        anew = needed(parse({**VIEWED, "last": "P3D"}), bench.policy).keys()
+        full = await bench.commit(Draft(body=DerivationBody(definitions=tuple(anew)), role="admin"))
+        assert full.outcomes[0].code == FactRejected.code
+        await bench.commit(Draft(body=DerivationBody(dropped=(dropped, too)), role="admin"))
+        await bench.commit(Draft(body=DerivationBody(definitions=tuple(anew)), role="admin"))
+        rows = await bench.connection.fetch("SELECT feature_id, definition FROM projection.derived_feature")
+        given = dict(map(tuple, rows))
+        assert (given[least], given[other]) == (*anew, "")
         assert (await rebuild(bench.connection, bench.ring)).differences == ()

@@ -177,6 +177,10 @@ class Following:
             except Refused as error:
                 # The purpose or the rule is no longer what the policy declares: there is nobody to tell of.
                 _log.warning("feed cannot be followed", code=error.code)
+            except (*LOST, asyncpg.PostgresError):
+                raise
+            except Exception as error:  # noqa: BLE001 a fault of one feed must not be the end of all
+                _log.error("following a feed failed", error=type(error).__name__)
 
     async def _work(self) -> None:
         while not self._closing.is_set():

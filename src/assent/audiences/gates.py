@@ -194,4 +194,5 @@ def _opened(given: list[tuple[int, Part]], alike: Callable[[Gate], bool]) -> lis
 def _leaves(part: Part) -> int:
     if isinstance(part, Literal):
         return 1
-    return sum(_leaves(inner) for _, inner in part.parts)
+    # A gate counts too: one without parts, such as everyone's, would else be taken in without end.
+    return 1 + sum(_leaves(inner) for _, inner in part.parts)

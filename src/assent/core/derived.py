@@ -4,7 +4,8 @@ A derived feature is told by its definition, which is its name too: the same que
 one feature. Names of the catalogue never begin with `~`. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -17,6 +18,9 @@ PREFIX: Final = "~"
 
 FIRST: Final = FeatureId(16_384)
 """Numbers from here on are of derived features; the catalogue's begin at 1."""
+
+LAST: Final = FeatureId(32_767)
+"""The last number that a feature can have."""
 
 _DECODER: Final = msgspec.json.Decoder(Feature)
 
@@ -51,6 +55,16 @@ def widened(policy: Policy, definitions: Iterable[str]) -> Policy:
     missing = sorted(set(definitions) - policy.feature_ids.keys())
     begin = max([FIRST, *policy.features]) + 1
     return with_derived(policy, {FeatureId(begin + place): one for place, one in enumerate(missing)})
+
+
+def free_numbers(taken: Collection[FeatureId], given: int) -> Iterator[FeatureId]:
+    """Yield numbers for derived features: those never `given` yet, then what is free again, lowest first.
+
+    So a number means the same for as long as may be, and none is given to two features at once.
+    """
+    new = range(FIRST + given, LAST + 1)
+    again = (number for number in range(FIRST, min(FIRST + given, LAST + 1)) if number not in taken)
+    yield from map(FeatureId, chain(new, again))
 
 
 def asked_of(policy: Policy) -> dict[FeatureId, str]:

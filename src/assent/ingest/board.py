@@ -8,6 +8,7 @@ and no clock. It raises `Refused` for a fact that cannot be taken, before it has
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from assent.consent.permit import Permit
 from assent.core import derived
 from assent.core.documents import parse_policy
+from assent.core.errors import FactRejected
 from assent.core.ids import (
     CategoryId,
     EntryIndex,
@@ -274,12 +276,16 @@ class Board:
         return Taken(identifier=IdentifierId(0))
 
     def _derivation(self, index: EntryIndex, body: DerivationBody) -> Taken:
-        for name in body.definitions:
-            if name not in self.derivations:
-                number = FeatureId(derived.FIRST + self._derivations_given)
-                self._derivations_given += 1
-                self.derivations[name] = number
-                self.new_derivations[number] = (name, index)
+        asked = [name for name in dict.fromkeys(body.definitions) if name not in self.derivations]
+        # Not what this commit lets go: what was kept by it is deleted with the commit.
+        taken = {*self.derivations.values(), *self.gone_derivations}
+        numbers = list(islice(derived.free_numbers(taken, self._derivations_given), len(asked)))
+        if len(numbers) < len(asked):
+            raise FactRejected
+        for name, number in zip(asked, numbers, strict=True):
+            self.derivations[name] = number
+            self.new_derivations[number] = (name, index)
+            self._derivations_given = max(self._derivations_given, number - derived.FIRST + 1)
         for name in body.dropped:
             if name in self.derivations:
                 self.gone_derivations.add(self.derivations.pop(name))

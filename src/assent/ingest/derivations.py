@@ -118,7 +118,9 @@ class Derivations:
         facts = make_facts(self._ring, self._random, controller_id, [Draft(body=body, role=role)])
         appended = await self._ledger.append(controller_id, facts)
         if appended.outcomes[0].code is not None:
-            raise FactRejected
+            raise FactRejected(
+                "Audiences ask more of events than can be kept. Delete those that nobody needs."
+            )
 
     async def _known(self, controller_id: ControllerId) -> dict[str, tuple[FeatureId, EntryIndex]]:
         rows = await self._database.writer.fetch(_SQL.derived_features, controller_id)

@@ -8,7 +8,7 @@ import pytest
 from assent.audiences import following
 from assent.audiences.engine import Population
 from assent.audiences.feed import replayed
-from assent.audiences.lease import LEASE, Feeds, LeaseLost
+from assent.audiences.lease import LEASE, Feed, Feeds, LeaseLost
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId
 from assent.core.time import DAY
@@ -16,6 +16,9 @@ from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+FOLLOW_ALL = following.Following.follow_all
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +239,21 @@ async def test_a_load_that_failed_is_told_to_whoever_asks_next(
     with pytest.raises(ConnectionResetError):
         async with live.current(ControllerId(shop.controller_id), PURPOSE, patient=False):
             pass
+
+
+async def test_a_fault_of_one_feed_holds_up_no_other(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("buyers", "others"):
+        await shop.save(name, BUYERS, PURPOSE)
+        await read(shop, audience=name)
+    await people(shop, range(1))
+    feeds, advance = shop.service.following, following.Following._advance
+
+    async def faulty(self: following.Following, feed: Feed, *, patient: bool = True) -> None:
+        if feed.audience == "buyers":
+            raise LookupError
+        await advance(self, feed, patient=patient)
+
+    monkeypatch.setattr(following.Following, "_advance", faulty)
+    await FOLLOW_ALL(feeds)
+    mine = [one for one in await feeds._feeds.every() if one.controller_id == shop.controller_id]
+    assert {one.audience: one.position == one.head for one in mine} == {"buyers": False, "others": True}
