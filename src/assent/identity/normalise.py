@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
+from unicodedata import category
 
 import phonenumbers
 
@@ -43,7 +44,7 @@ def normalise(namespace: Account, raw: str) -> str:
     (`re.fullmatch`) see the normalised value; blocked values are brought into the namespace's form first.
     """
     # (1) empty, blank, over-long, or with characters that stand for no text
-    if not raw.strip() or len(raw) > LONGEST or _UNFIT.search(raw):
+    if len(raw) > LONGEST or _is_blank(raw) or _UNFIT.search(raw):
         raise MalformedIdentifier
     # (2) trimmed, lower-cased, folded, parsed: as the normaliser says
     try:
@@ -61,6 +62,11 @@ def normalise(namespace: Account, raw: str) -> str:
     if any(re.fullmatch(pattern, value) for pattern in namespace.blocked_patterns):
         raise BlockedIdentifier
     return value
+
+
+def _is_blank(raw: str) -> bool:
+    """Whether nobody could see anything of it: a byte order mark alone would make one person of many."""
+    return all(one.isspace() or category(one) == "Cf" for one in raw)
 
 
 @lru_cache(maxsize=256)

@@ -224,6 +224,8 @@ def test_an_example_number_normalises_to_one_form_however_it_is_written(region: 
         "",
         " ",
         "\u00a0",
+        "\ufeff",
+        "\u200b \u2060",
         "a\x00b",
         "ann\x00@example.org",
         "a\tb",
