@@ -1,5 +1,6 @@
 """Laws of the one resolution. Each law is a function of a resolver; its canary breaks it on purpose."""
 
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import networkx as nx
@@ -110,19 +111,31 @@ def test_a_resolver_that_remembers_a_denied_link_is_caught() -> None:
 # No cluster holds more than the policy admits.
 
 
+def _since(links: Iterable[Link]) -> dict[IdentifierId, int]:
+    since: dict[IdentifierId, int] = {}
+    for link in links:
+        for one in (link.low, link.high):
+            since[one] = min(since.get(one, 99), link.first_at)
+    return since
+
+
+def _most_within(period: int, times: Sequence[int]) -> int:
+    return max((sum(first <= at < first + period for at in times) for first in times), default=0)
+
+
 def is_within_limits(resolver: Resolver, world: World) -> bool:
     resolution, evidence = run(resolver, world)
     space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
-    since: dict[IdentifierId, int] = {}
-    for link in resolution.kept:
-        for one in (link.low, link.high):
-            since[one] = min(since.get(one, 99), link.first_at)
+    # What was cut was seen all the same: since then an identifier may be known.
+    cut = [one.link for one in resolution.dropped if one.reason in (DropReason.SHARED, DropReason.CONFLICT)]
+    crammed = [one.link for one in resolution.dropped if one.reason is DropReason.GENERIC]
+    known = [_since([*resolution.kept, *more]) for more in ((), cut, [*cut, *crammed])]
     for group in resolution.clusters:
         for space in world.policy.namespaces.values():
-            times = sorted(since[one] for one in group if space_of[one] is space and one in since)
+            held = [one for one in group if space_of[one] is space]
             period = space.limit_period.microseconds if space.limit_period else 99
-            within = [sum(first <= at < first + period for at in times) for first in times]
-            if max(within, default=0) > (space.limit or 99):
+            most = min(_most_within(period, [since[one] for one in held if one in since]) for since in known)
+            if most > (space.limit or 99):
                 return False
         if len(group) > world.policy.identifiers_per_profile:
             return False
