@@ -11,7 +11,7 @@ from litestar import Response, post
 from msgspec import Meta, Struct
 
 from assent.audiences.shelf import Audience
-from assent.core.errors import MalformedIdentifier, UnreadableBody
+from assent.core.errors import FactRejected, MalformedIdentifier, UnreadableBody
 from assent.core.ids import CategoryId, CategoryMask, IdentifierId, PurposeId, members
 from assent.core.policy import Policy
 from assent.http.access import caller
@@ -62,6 +62,7 @@ async def simulation(request: AnyRequest) -> Response[bytes]:
     async with moment(request, who) as present:
         named = _Named(present, body)
         loaded = await _loaded(present, named)
+        named.refuse_unseen(loaded)
         known = frozenset(loaded.seen_by)
         policy = await _policy(present, body)
         # Deriving thousands of identifiers twice takes seconds, in which engines go on being answered.
@@ -107,11 +108,21 @@ class _Named:
                 raise MalformedIdentifier("Two identifiers were expected.", pointer=f"{at}/to")
             said = stated(link, (self.by_ref[ends[0]], self.by_ref[ends[1]]), at)
             self.facts.append(supposing(said, ends))
+        linked = set(self.by_ref)
+        self._lifted: list[tuple[Ref, str]] = []
         for place, subject in enumerate(body.lift):
             one = self._ref(subject, f"/lift/{place}")
             self.facts.append(supposing(UnlinkBody(identifiers=(self.by_ref[one],)), (one,)))
+            if one not in linked:
+                self._lifted.append((one, f"/lift/{place}"))
         for place, subject in enumerate(body.subjects):
             self._ref(subject, f"/subjects/{place}")
+
+    def refuse_unseen(self, loaded: Loaded) -> None:
+        """Raise FactRejected for who is to begin anew and was never seen, nor is linked here."""
+        for one, pointer in self._lifted:
+            if one not in loaded.identifiers:
+                raise FactRejected("Nothing links an identifier that was never seen.", pointer=pointer)
 
     def _ref(self, subject: SubjectReference, pointer: str) -> Ref:
         one = identifier_of(self._present.policy, subject, pointer)

@@ -150,3 +150,11 @@ async def test_a_supposition_that_forgets_its_facts_is_found(
     monkeypatch.setattr(Board, "apply", lambda *_: None)
     found = await supposed(shop, links=[link(ANNA, COOKIE, "asserted")])
     assert found["clusters"] is None
+
+
+async def test_whoever_begins_anew_and_was_never_seen_is_pointed_at(shop: Shop) -> None:
+    await two(shop)
+    body = {"lift": [subject(ANNA), subject("anonymous_id:never-seen")]}
+    refused(
+        await shop.ask("POST", "/v1/identities/simulate", body, by="dpo"), 422, "fact_rejected", "/lift/1"
+    )
