@@ -173,3 +173,21 @@ async def test_one_worker_at_a_time(fresh_database: TestDatabase, folder: Path) 
         assert await tend(bench) == {}
         bench.now = Instant(BEGIN + 2)
         assert (await tend(bench))["messages"] == 1
+
+
+async def test_who_is_named_while_restricted_is_known_by_it(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, short()) as bench:
+        one, other = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "a1")
+        await bench.commit(bench.event("Order Completed", [one, other], revenue=1))
+        await bench.commit(bench.link(one, other, denied=True))
+        await bench.commit(bench.mark(other, "restricted"))
+        bench.now = Instant(bench.now + 150 * DAY)
+        await bench.commit(bench.event("Order Completed", [one, other], revenue=2))
+        bench.now = Instant(bench.now + 100 * DAY)
+        assert (await tend(bench))["outlived"] == 1
+        await equal(bench)
+        known = await bench.connection.fetch("SELECT seen_by FROM identifier ORDER BY identifier_id")
+        assert len({seen for (seen,) in known}) == 1
+        assert known[0]["seen_by"]

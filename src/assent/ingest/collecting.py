@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from assent.consent.permit import standing
 from assent.core.ids import EntryIndex, IdentifierId, PurposeMask, mask
 from assent.core.time import Instant
 from assent.features.accumulate import EMPTY, absorb
@@ -105,26 +106,28 @@ def _absorb(board: "Board", index: EntryIndex, at: Instant, kept: KeptContent) -
 def _introduce(board: "Board", ids: Sequence[IdentifierId], kept: Sequence[KeptContent]) -> None:
     """Let the purposes that need no statement know of everybody on an event whose data they may use.
 
-    What is said of an account makes nobody known: it goes when somebody else says it anew.
+    Also of whom nothing may be shown yet: who is restricted now may not be for ever, and what names them is
+    there. What is said of an account makes nobody known: it goes when somebody else says it anew.
     """
-    kept = [content for content in kept if not content.part.account]
+    usable = 0
+    for content in kept:
+        if not content.part.account:
+            usable |= content.basis
+            for purpose in board.policy.purposes.values():
+                usable |= (purpose.retroactive >> content.category & 1) << purpose.id
+    usable &= mask(one.purpose for one in standing(board.policy))
     for one in ids:
-        derived = board.derived_of(one)
         known = board.seen_by.get(one, 0)
-        seen = known
+        fresh = usable & ~known
+        if not fresh:
+            continue
+        board.seen_by[one] = PurposeMask(known | fresh)
+        board.new_masks.add(one)
+        derived = board.derived_of(one)
         for permit in derived.permits[one]:
-            purpose = board.policy.purposes[permit.purpose]
-            if permit.entry >= 0 or seen >> purpose.id & 1:
-                continue
-            if any(
-                (content.basis >> purpose.id | purpose.retroactive >> content.category) & 1
-                for content in kept
-            ):
-                seen |= 1 << purpose.id
-                board.bump(Change(purpose.id, derived.profile(purpose.view, one), narrowing=False))
+            if permit.entry < 0 and fresh >> permit.purpose & 1:
+                view = board.policy.purposes[permit.purpose].view
+                board.bump(Change(permit.purpose, derived.profile(view, one), narrowing=False))
                 for told in sorted(board.told.get(one, ())):
                     # To the others it is no news that this one knows them.
-                    show(board, one, told, gone=False, purposes=PurposeMask(1 << purpose.id))
-        if seen != known:
-            board.seen_by[one] = PurposeMask(seen)
-            board.new_masks.add(one)
+                    show(board, one, told, gone=False, purposes=PurposeMask(1 << permit.purpose))
