@@ -59,7 +59,7 @@ class Program:
         """Whose truths it reads, where that is not everybody's."""
         self._room: list[Any] = []
         """What was given, and a place for each result that is still read."""
-        self._lines: list[tuple[np.ufunc, int, int, int]] = []
+        self._lines: list[_Line] = []
         order = list(_ordered(formula))
         reads = Counter([id(formula), *(id(part) for step in order for part in step.of)])
         places: dict[int, int] = {}

@@ -100,7 +100,7 @@ def visible_at(shown: Shown, now: Instant) -> int:
 
 
 def differ_in_values(one: Shown, other: Shown) -> bool:
-    """Say whether two sights of a profile have the same permits, and are drawn by the same key."""
+    """Say whether two sights of a profile differ in values alone: same permits, drawn by the same key."""
     return one.permits == other.permits and (
         one.subject == other.subject or key_of_subject(one.subject) == key_of_subject(other.subject)
     )

@@ -5,7 +5,7 @@ Raises SealBroken.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import islice
 from typing import Final
 
@@ -25,8 +25,6 @@ _ALL = list(range(HIGHEST_BIT + 1))
 
 _OWNERS: Final = 200
 """Whose content is read at once: of thousands at one telephone, the first few name it."""
-
-Beside = Mapping[IdentifierId, Collection[IdentifierId]]
 
 
 async def parted_from(
