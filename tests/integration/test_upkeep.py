@@ -191,3 +191,16 @@ async def test_who_is_named_while_restricted_is_known_by_it(
         known = await bench.connection.fetch("SELECT seen_by FROM identifier ORDER BY identifier_id")
         assert len({seen for (seen,) in known}) == 1
         assert known[0]["seen_by"]
+
+
+async def test_who_was_parted_is_known_no_longer_by_what_is_gone(
+    fresh_database: TestDatabase, folder: Path
+) -> None:
+    async with open_bench(fresh_database, folder, short()) as bench:
+        one, other = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "a1")
+        await bench.commit(bench.event("Order Completed", [one, other], revenue=1))
+        await bench.commit(bench.link(one, other, denied=True))
+        bench.now = Instant(bench.now + 250 * DAY)
+        assert (await tend(bench))["outlived"] == 1
+        await equal(bench)
+        assert await bench.connection.fetchval("SELECT sum(seen_by) FROM identifier") == 0
