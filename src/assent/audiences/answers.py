@@ -21,7 +21,8 @@ from assent.audiences.question import Question
 from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
-from assent.core.errors import RevisionAhead, UnknownAudience
+from assent.audiences.singling import singling
+from assent.core.errors import Forbidden, RevisionAhead, UnknownAudience
 from assent.core.ids import ControllerId, NamespaceId, ProfileId, PurposeId
 from assent.core.policy import Policy
 from assent.gate.door import Door, Exported, Record
@@ -29,6 +30,8 @@ from assent.ledger.keyring import KeyRing
 
 CHUNK: Final = 1_000
 """Members between two looks at what became narrower."""
+
+_SINGLING: Final = "What names people singly is not counted for a key that may not know members."
 
 
 class Member(NamedTuple):
@@ -107,8 +110,12 @@ class Audiences:
         return await self._count(asking, saved.rule, known, "count", _named(saved))
 
     async def needs(self, asking: Asking, policy: Policy, rule: Rule) -> Needs:
-        """Return what a rule that is not saved looks at. Raises what `check` raises."""
-        return check(rule, policy, policy.purpose_ids[asking.purpose], await self._known(asking))
+        """Return what a rule that is not saved looks at. Raises what `check` raises, and Forbidden."""
+        known = await self._known(asking)
+        needs = check(rule, policy, policy.purpose_ids[asking.purpose], known)
+        if not asking.exact and (place := singling(rule, policy, known)) is not None:
+            raise Forbidden(_SINGLING, pointer=f"/rule{place}")
+        return needs
 
     async def preview(self, asking: Asking, rule: Rule) -> Count:
         """Return how many would be members of a rule that is not saved, and was checked."""
@@ -273,7 +280,10 @@ class Audiences:
         """Return whom the lists of a rule name, for this consumer and this purpose.
 
         A name cannot be turned back, so everyone's is computed, off the loop: it costs what all members do.
+        Every answer about several people passes here: raises Forbidden where the key may not ask for these.
         """
+        if not asking.exact and singling(rule, standing.position.policy, known) is not None:
+            raise Forbidden(_SINGLING)
         wanted = listed(rule, known)
         if not wanted:
             return {}

@@ -3,9 +3,10 @@
 A count below k is 0. Of a part of a group, what is left of the group is as telling as the part: if a hundred
 of a hundred did something, each did. So a part is never said to leave fewer than k: 91 to 100 of a hundred
 are all said to be 90. Two numbers that were rounded so differ by a multiple of k, and their difference says
-what it says to within k. What rounding does not do: a key that may ask any rules can set a rule beside one
-that differs by a single person and see a number turn; whoever may ask for decisions is told of single people
-anyway. Every answer is in the log of releases. k of 1 leaves numbers exact. Pure.
+what it says to within k. Rules that name people singly are not counted at all (`singling`). What rounding
+does not do: a key that may ask many rules can set one beside another that differs, by ordinary facts, in a
+single person, and see a number turn. Every answer is in the log of releases. k of 1 leaves numbers exact.
+Pure.
 """
 
 

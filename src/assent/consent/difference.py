@@ -201,6 +201,7 @@ def _identity(policy: Policy) -> dict[str, Keys]:
             "conflict": policy.conflict.value,
             "identifiers_per_profile": policy.identifiers_per_profile,
             "links_per_identifier": policy.links_per_identifier,
+            "singling": sorted(policy.singling),
         }
     }
 
@@ -330,4 +331,4 @@ _CATEGORY: Final[Mapping[str, Judge]] = {
 
 _IDENTITY: Final[Mapping[str, Judge]] = dict.fromkeys(
     ("conflict", "identifiers_per_profile", "links_per_identifier"), _other
-)
+) | {"singling": _fewer}

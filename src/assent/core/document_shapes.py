@@ -236,6 +236,7 @@ class IdentityShape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     identifiers_per_profile: Annotated[int, Meta(ge=2, le=10_000)] = 100
     links_per_identifier: Annotated[int, Meta(ge=1, le=10_000)] = 200
     probable_threshold: Annotated[float, Meta(gt=0, le=1)] | None = None
+    singling: tuple[Path, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     blocked_patterns: tuple[Blocked, ...] = ()
 

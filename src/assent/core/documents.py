@@ -249,6 +249,7 @@ def _compiled(shapes: _Shapes, book: NameBook, version: int) -> tuple[Policy, Na
             if shapes.identity.probable_threshold is None
             else round(shapes.identity.probable_threshold * 1_000_000)
         ),
+        singling=frozenset(shapes.identity.singling),
         linking=purpose_ids.get(stated.LINKING),
         purpose_ids=purpose_ids,
         category_ids={name: each.id for name, each in categories.items()},

@@ -362,6 +362,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     links_per_identifier: int = 200
     probable_threshold: int | None = None
     """How sure, in millionths, a model must be for its proposals to join anybody; None: they never do."""
+    singling: frozenset[str] = frozenset()
+    """Paths of what tells people apart and is no identifier: rules over it are for who may know members."""
     linking: PurposeId | None = None
     """The purpose `identity_linking`, whose denial splits."""
     purpose_ids: Mapping[str, PurposeId]

@@ -218,7 +218,11 @@ async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
     opt=shape(by="engine", body=PurposeRequest, answer=Count, at_least=True),
 )
 async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
-    """Count the members of an audience."""
+    """Count the members of an audience; without the right to members, floored.
+
+    A rule that names people singly is then not counted (403). Floors do not hide a single person from who
+    compares many rules that differ by ordinary facts.
+    """
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PurposeRequest)
@@ -233,7 +237,10 @@ async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]
     opt=shape(by="engine", body=PreviewRequest, answer=dict[str, Any], at_least=True),
 )
 async def preview(request: AnyRequest) -> Response[bytes]:
-    """Count those for whom a rule is true that is not saved."""
+    """Count those for whom a rule is true that is not saved.
+
+    Without the right to members, floored; and not at all where the rule names people singly (403).
+    """
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     body = await body_of(request, PreviewRequest)

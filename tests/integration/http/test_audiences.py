@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from tests.integration.http.shop import Json, Shop, refused
+from tests.integration.http.shop import Json, Shop, refused, subject
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -315,6 +315,47 @@ async def test_without_the_right_to_members_counts_are_floored(shop: Shop) -> No
     by = f"counting:{PURPOSE}"
     assert (await asked(shop, "preview", by=by, rule=BUYERS)).json()["count"] == 10
     assert (await asked(shop, "overlap", by=by, audiences=["buyers"])).json()["count"] == 10
+
+
+async def test_what_names_people_singly_is_not_counted_without_the_right_to_members(shop: Shop) -> None:
+    await people(shop, range(10))
+    by, order = f"counting:{PURPOSE}", 'did("Order Completed", where order_id in ("A-1", "A-2"))'
+    decided = await shop.ask(
+        "POST",
+        "/v1/decisions",
+        {"purpose": PURPOSE, "subjects": [subject(f"user_id:buyer-{n}") for n in range(10)]},
+        by=by,
+    )
+    # Nine of them are known to the asker; whether the tenth is there too would be told by 10 or 0.
+    names = [one["subject"] for one in decided.json()["decisions"]]
+    rules: list[tuple[Json, str]] = [
+        ({"op": "and", "of": [BUYERS, {"op": "ids", "values": names}]}, "/rule/of/1"),
+        ({"op": "not", "of": {"op": "ids", "values": names[:1]}}, "/rule/of"),
+        ({"op": "audience", "audience": "listed"}, "/rule/audience"),
+        (order, "/rule"),
+    ]
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await shop.save("listed", {"op": "ids", "values": names}, PURPOSE, by=by)
+    await shop.save("goal_listed", BUYERS, PURPOSE, goals=[{"id": "a", "title": "a", "rule": order}])
+    await shop.save("fine", BUYERS, PURPOSE, holdout={"share": 0.0001}, goals=[])
+    for rule, place in rules:
+        refused(await asked(shop, "preview", by=by, rule=rule), 403, "forbidden", place)
+        await shop.save("around", rule, PURPOSE)
+        for what, more in (
+            ("around/count", {}),
+            ("around/goals", {}),
+            ("around/distinctive", {}),
+            ("overlap", {"audiences": ["buyers", "around"]}),
+        ):
+            document = refused(await asked(shop, what, by=by, **more), 403, "forbidden")
+            assert "errors" not in document  # the fault is in no body of theirs
+    for named in ("goal_listed/goals", "fine/goals", "listed/count"):
+        refused(await asked(shop, named, by=by), 403, "forbidden")
+    assert (await asked(shop, "goal_listed/count", by=by)).json()["count"] == 10
+    # Who may know members is told.
+    assert (await asked(shop, "preview", rule=order)).json()["count"] == 0
+    await shop.save("listed", {"op": "audience", "audience": "buyers"}, PURPOSE)
+    assert (await asked(shop, "preview", by=by, rule=rules[2][0])).json()["count"] == 10
 
 
 async def test_a_count_says_of_which_sequence_it_is(shop: Shop) -> None:
