@@ -77,13 +77,15 @@ async def target(url: httpx.URL, *, inside: bool) -> Target:
 def _is_outside(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        # An IPv4 address in other clothes is judged as what it is; so is one that is translated or tunnelled.
+        # An IPv4 address in other clothes is judged as what it is; so is one that is tunnelled.
         within = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if within is not None:
             address = within
-        elif address in _TRANSLATED:
+        elif address not in _UNICAST:
             return False
     return address.is_global and not address.is_multicast
 
 
-_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that is assigned to the world (IANA). Beyond lie ways to IPv4 (64:ff9b::/96, 64:ff9b:1::/48, ::/96), sites'
+own addresses (fec0::/10) and what is nobody's: Python takes some of them for global."""
