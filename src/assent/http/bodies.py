@@ -1,5 +1,6 @@
 """Read the bodies we define, strictly, and write answers: one encoder, one set of headers."""
 
+import json
 import re
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,18 @@ _STEP: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+|\.\.\.)\]")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _EXACT: Final = 1 << 53
 
+
+def _refuse_twice(members: list[tuple[str, object]]) -> None:
+    """Refuse an object of which a member is given twice: one reader takes the first, another one the last."""
+    if len(members) > 1 and len({name for name, _ in members}) < len(members):
+        raise UnreadableBody("A member of the body is given twice.")
+
+
+# Numbers are not read: an integer of many digits would be refused, or cost more than all the rest.
+_once_each = json.JSONDecoder(
+    object_pairs_hook=_refuse_twice, parse_int=len, parse_float=len, strict=False
+).decode
+
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -29,7 +42,7 @@ def reading(path: str, **options: Any) -> HTTPRouteHandler:  # noqa: ANN401 - wh
 
 
 async def body_of(request: AnyRequest, kind: type[T]) -> T:
-    """Return the request's JSON body as a struct that refuses unknown members.
+    """Return the request's JSON body as a struct that refuses unknown members, and members given twice.
 
     Raises BodyTooLarge, and UnreadableBody with the pointer of the fault; neither repeats what was sent.
     """
@@ -37,13 +50,15 @@ async def body_of(request: AnyRequest, kind: type[T]) -> T:
     if len(raw) > service(request).settings.body_limit_bytes:
         raise BodyTooLarge
     try:
-        return msgspec.json.decode(raw, type=kind)
+        body = msgspec.json.decode(raw, type=kind)
+        _once_each(raw.decode())
     except msgspec.ValidationError as error:
         raise UnreadableBody(
             "A member of the body is not what it must be.", pointer=pointer_of(error)
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableBody from error
+    return body
 
 
 def pointer_of(error: msgspec.ValidationError) -> str:
