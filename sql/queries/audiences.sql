@@ -1,3 +1,7 @@
+-- name: try_changing_audiences
+-- Whether this transaction is now the only one that changes audiences of a controller.
+SELECT pg_try_advisory_xact_lock(hashtextextended('assent/audiences', $1)) AS alone;
+
 -- name: newest_audiences
 -- The newest version of every audience of a controller; without a rule it is deleted.
 SELECT DISTINCT ON (a.audience_id)

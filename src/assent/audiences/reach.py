@@ -1,11 +1,11 @@
-"""How deep references go above and below an audience that is saved anew.
+"""Who refers to an audience, and how deep references go above and below one that is saved anew.
 
 A rule is checked with whatever it refers to; but a chain may be saved from its end, and then every rule of it
 passes while what leads to it grows. So one that is saved must fit below all that refer to it, too. Pure.
 Raises RuleTooDeep.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from assent.audiences.rule import MOST_REFERENCES, Audience, Rule, children
 from assent.core.errors import RuleTooDeep
@@ -19,6 +19,15 @@ def fits_below(name: str, below: int, audiences: Mapping[str, Rule], pointer: st
     """
     if below and below + _above(name, audiences) > MOST_REFERENCES:
         raise RuleTooDeep("an audience that refers to this one would refer too deep", pointer=pointer)
+
+
+def referring(name: str, audiences: Mapping[str, Iterable[Rule]]) -> list[str]:
+    """Return the other audiences of which a rule refers to this one, sorted."""
+    return sorted(
+        other
+        for other, rules in audiences.items()
+        if other != name and any(name in _referred(rule) for rule in rules)
+    )
 
 
 def _above(name: str, audiences: Mapping[str, Rule]) -> int:

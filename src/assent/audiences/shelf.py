@@ -1,7 +1,8 @@
 """The audiences in force, kept at hand: read again once a second, or when this process wrote one."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from assent.audiences.holdout import read as read_holdout
 from assent.audiences.request import heard, of_request
 from assent.audiences.rule import Rule, Score, from_json, parse
 from assent.audiences.seen import TIER, Opening, Shown, seen_at, unsure
-from assent.core.errors import Refused, UnknownAudience
+from assent.core.errors import OverCapacity, Refused, UnknownAudience
 from assent.core.ids import ControllerId, EntryIndex
 from assent.core.policy import Policy
 from assent.core.time import SECOND, Instant
@@ -28,6 +29,10 @@ _SQL = load("audiences")
 
 _FRESH: Final = SECOND
 EVERY: Final = "*"
+
+_TRIES: Final = 200
+_PAUSE_S: Final = 0.02
+"""Four seconds in all: one change of an audience takes some hundredths of one."""
 
 _log = structlog.get_logger()
 
@@ -143,6 +148,23 @@ class AudienceShelf:
     def forget(self, controller_id: ControllerId) -> None:
         """Read again next time: this process changed an audience."""
         self._kept.pop(controller_id, None)
+
+    @asynccontextmanager
+    async def alone(self, pool: Pool, controller_id: ControllerId) -> AsyncIterator[dict[str, Audience]]:
+        """Let nobody else change a controller's audiences meanwhile, and yield those in force.
+
+        What was checked against them stands when it is appended: two that are saved at once lead to each
+        other in no circle, and none is deleted to which another one that is being saved refers. Holds a
+        connection of `pool`, and none while it waits. Raises OverCapacity.
+        """
+        for _ in range(_TRIES):
+            async with pool.acquire() as connection, connection.transaction():
+                if await connection.fetchval(_SQL.try_changing_audiences, controller_id):
+                    self.forget(controller_id)
+                    yield await self.all(controller_id)
+                    return
+            await asyncio.sleep(_PAUSE_S)
+        raise OverCapacity
 
     async def of_purpose(self, controller_id: ControllerId, purpose: str) -> dict[str, Audience]:
         """Return the audiences that a purpose may ask for."""

@@ -16,7 +16,7 @@ Only `http/problems.py` knows status codes. `pointer` is a JSON pointer into the
 (RFC 6901) and names members, never values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -127,6 +127,17 @@ class CyclicAudience(Refused):
     """The audience refers to itself."""
 
     code = "cyclic_audience"
+
+
+class AudienceInUse(Refused):
+    """Other audiences refer to this one."""
+
+    code = "audience_in_use"
+
+    def __init__(self, referrers: Sequence[str], *, pointer: str = "") -> None:
+        """Keep the names of those that refer to it."""
+        super().__init__(f"Other audiences refer to this one: {', '.join(referrers)}.", pointer=pointer)
+        self.referrers = referrers
 
 
 class AmbiguousIdentifier(Refused):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -17,10 +18,12 @@ from assent.audiences.check import Needs, check, together
 from assent.audiences.derive import needed_by_all
 from assent.audiences.goal import Goal
 from assent.audiences.holdout import Holdout, held_out
+from assent.audiences.reach import referring
 from assent.audiences.rule import Rule, to_json, unparse
 from assent.audiences.shelf import Audience
 from assent.audiences.text import write
 from assent.core.errors import (
+    AudienceInUse,
     FactRejected,
     Forbidden,
     UnknownAudience,
@@ -96,7 +99,7 @@ class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     opt=shape(by=_KEEPERS, body=AudienceRequest, answer=dict[str, Any], once=True),
 )
 async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
-    """Save a rule as the audience's next version, checked for each of its purposes."""
+    """Save a rule as the audience's next version, checked for each of its purposes; once, said again."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
     body = await body_of(request, AudienceRequest)
     if not _NAME.fullmatch(audience):
@@ -105,21 +108,46 @@ async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
 
 
 async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Service) -> Response[bytes]:
-    policy = await wired.policies.refreshed(who.controller_id)
-    existing = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
-    if existing is not None and not _owns(who, existing.purposes):
-        raise Forbidden
+    shelf, policy = wired.audiences.shelf, await wired.policies.refreshed(who.controller_id)
+    # Looked at twice: what it asks of events is read before its turn comes, which may take long.
+    _refuse_others(who, (await shelf.all(who.controller_id)).get(audience))
     wanted, needs = await _wanted(wired, who, policy, audience, body)
     names = needed_by_all(wanted.rules, policy)
     await wired.derivations.ensure(who.controller_id, names, who.role.value)
-    appended = await _append(wired, who, _fact(wanted))
+    async with shelf.alone(wired.database.preparer, who.controller_id) as saved:
+        existing = saved.get(audience)
+        _refuse_others(who, existing)
+        wanted, needs = await _wanted(wired, who, policy, audience, body)
+        if existing is not None:
+            _refuse_in_use(saved, audience, set(existing.purposes) - set(wanted.purposes), "/purposes")
+        if existing is not None and _fact(existing) == _fact(wanted):
+            version, revision = existing.version, await revision_of(wired, who.controller_id)
+        else:
+            appended = await _append(wired, who, _fact(wanted))
+            version = await shelf.saved(who.controller_id, audience, appended.outcomes[0].index)
+            revision = appended.revision
     # Again, since somebody may have dropped what nobody needed until now.
     await wired.derivations.ensure(who.controller_id, names, who.role.value)
     await _drop_unneeded(wired, who, policy)
-    entry = appended.outcomes[0].index
-    version = await wired.audiences.shelf.saved(who.controller_id, audience, entry)
-    document = {"id": audience, "version": version, "needs": needs}
-    return answer(document, headers=_written(who, appended.revision))
+    return answer({"id": audience, "version": version, "needs": needs}, headers=_written(who, revision))
+
+
+def _refuse_others(who: Caller, existing: Audience | None) -> None:
+    """Raise Forbidden for an audience that is not the caller's alone."""
+    if existing is not None and not _owns(who, existing.purposes):
+        raise Forbidden
+
+
+def _refuse_in_use(
+    saved: Mapping[str, Audience], audience: str, gone: AbstractSet[str], pointer: str = ""
+) -> None:
+    """Raise AudienceInUse where others refer to an audience for one of the purposes that it would lose.
+
+    Whoever may change it for these purposes sees them: they have one of these purposes too.
+    """
+    rules = {name: one.rules for name, one in saved.items() if not gone.isdisjoint(one.purposes)}
+    if referrers := referring(audience, rules):
+        raise AudienceInUse(referrers, pointer=pointer)
 
 
 async def _wanted(
@@ -189,18 +217,19 @@ async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     opt=shape(by=_KEEPERS, answer=dict[str, Any], once=True),
 )
 async def remove(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
-    """Delete an audience; its versions stay in the ledger."""
+    """Delete an audience to which no other refers; its versions stay in the ledger."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
     return await once(request, who, partial(_remove, who, audience))
 
 
 async def _remove(who: Caller, audience: str, wired: Service) -> Response[bytes]:
-    found = (await wired.audiences.shelf.all(who.controller_id)).get(audience)
-    if found is None or not _owns(who, found.purposes):
-        raise UnknownAudience
-    appended = await _append(
-        wired, who, AudienceBody(audience=audience, title=found.title, purposes=found.purposes, rule=None)
-    )
+    async with wired.audiences.shelf.alone(wired.database.preparer, who.controller_id) as saved:
+        found = saved.get(audience)
+        if found is None or not _owns(who, found.purposes):
+            raise UnknownAudience
+        _refuse_in_use(saved, audience, set(found.purposes))
+        gone = AudienceBody(audience=audience, title=found.title, purposes=found.purposes, rule=None)
+        appended = await _append(wired, who, gone)
     await _drop_unneeded(wired, who, await wired.policies.refreshed(who.controller_id))
     return answer({"id": audience, "deleted": True}, headers=_written(who, appended.revision))
 

@@ -38,6 +38,7 @@ _STATUS: Final[Mapping[type[AssentError], int]] = {
     errors.UnknownAudience: 404,
     errors.UnknownWebhook: 404,
     errors.ActivationUnderWay: 409,
+    errors.AudienceInUse: 409,
     errors.GainsUnstated: 409,
     errors.IdempotencyMismatch: 409,
     errors.IdempotencyInFlight: 409,
@@ -85,6 +86,8 @@ def on_refusal(_: Request[Any, Any, Any], error: AssentError, **more: object) ->
             {"pointer": f"{of}/{name}/gains_basis", "code": error.code} for name in sorted(error.gains)
         )
         more["gains"] = error.gains
+    if isinstance(error, errors.AudienceInUse):
+        more["referrers"] = error.referrers
     return problem(status_of(error), error.code, str(error), places, **more)
 
 

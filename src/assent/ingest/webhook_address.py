@@ -87,5 +87,5 @@ def _is_outside(text: str) -> bool:
 
 
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-"""All that is assigned to the world (IANA). Beyond lie ways to IPv4 (64:ff9b::/96, 64:ff9b:1::/48, ::/96), sites'
-own addresses (fec0::/10) and what is nobody's: Python takes some of them for global."""
+"""All that is assigned to the world (IANA). Beyond lie ways to IPv4 (64:ff9b::/96, 64:ff9b:1::/48, ::/96),
+sites' own addresses (fec0::/10) and what is nobody's: Python takes some of them for global."""

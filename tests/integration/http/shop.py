@@ -20,7 +20,7 @@ empty_group unknown_audience cyclic_audience ambiguous_identifier blocked_identi
 unknown_namespace stale_notice invalid_mechanism bundled_consent future_time malformed_signal
 fact_rejected unreadable_body body_too_large unauthorized forbidden not_verified idempotency_mismatch
 idempotency_in_flight revision_ahead over_capacity unavailable key_mismatch ledger_rolled_back erased
-gain_without_statement activation_under_way unknown_webhook
+gain_without_statement activation_under_way unknown_webhook audience_in_use
 """
 CODES: Final = frozenset(_CODES.split())
 """Every code of the wire."""

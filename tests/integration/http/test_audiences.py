@@ -73,6 +73,57 @@ async def test_who_saves_beside_others_is_told_their_own_version(shop: Shop) -> 
         assert found.json()["text"] == rule
 
 
+async def test_what_is_said_again_is_no_new_version(shop: Shop) -> None:
+    holdout: Json = {"holdout": {"share": 0.1}}
+    first = await shop.save("buyers", BUYERS, PURPOSE, **holdout)
+    revision = await shop.revision()
+    for by in ("admin", f"engine:{PURPOSE}"):
+        again = await shop.save("buyers", "order_count >= 1", PURPOSE, by=by, **holdout)
+        assert again.json() == first.json()
+    assert await shop.revision() == revision
+    assert (await shop.save("buyers", BUYERS, PURPOSE)).json()["version"] == 2
+    assert (await shop.save("buyers", BUYERS, PURPOSE, title="another")).json()["version"] == 3
+    assert (await shop.save("buyers", BUYERS, PURPOSE, "service")).json()["version"] == 4
+    await shop.ask("DELETE", "/v1/audiences/buyers")
+    assert (await shop.save("buyers", BUYERS, PURPOSE, "service")).json()["version"] == 6
+
+
+async def test_an_audience_to_which_others_refer_stays(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE, "service")
+    await shop.save("others", 'not audience("buyers")', PURPOSE)
+    goal = {"id": "buys", "title": "Buys", "rule": 'audience("buyers")'}
+    await shop.save("all", "everyone", "service", goals=[goal])
+    revision = await shop.revision()
+    for by, referrers in (("admin", ["all", "others"]), ("dpo", ["all", "others"])):
+        response = await shop.ask("DELETE", "/v1/audiences/buyers", by=by)
+        assert refused(response, 409, "audience_in_use")["referrers"] == referrers
+    # One of its purposes can go no sooner.
+    fewer = await shop.save("buyers", BUYERS, PURPOSE)
+    assert refused(fewer, 409, "audience_in_use", "/purposes")["referrers"] == ["all"]
+    assert await shop.revision() == revision
+    await shop.ask("DELETE", "/v1/audiences/all")
+    assert (await shop.save("buyers", BUYERS, PURPOSE)).status_code == 200
+    by = f"engine:{PURPOSE}"
+    refused(await shop.ask("DELETE", "/v1/audiences/buyers", by=by), 409, "audience_in_use")
+    await shop.save("others", "everyone", PURPOSE)
+    assert (await shop.ask("DELETE", "/v1/audiences/buyers", by=by)).status_code == 200
+
+
+async def test_what_was_checked_stands_when_it_is_saved(shop: Shop) -> None:
+    for name in ("one", "two", "three"):
+        await shop.save(name, BUYERS, PURPOSE)
+    circle = {"one": "two", "two": "three", "three": "one"}
+    saved = await asyncio.gather(
+        *(shop.save(name, f'audience("{other}")', PURPOSE) for name, other in circle.items())
+    )
+    assert sorted(one.status_code for one in saved) == [200, 200, 422]
+    await shop.save("four", BUYERS, PURPOSE)
+    refers, deleted = await asyncio.gather(
+        shop.save("five", 'audience("four")', PURPOSE), shop.ask("DELETE", "/v1/audiences/four")
+    )
+    assert (refers.status_code, deleted.status_code) in {(200, 409), (404, 200)}
+
+
 async def test_every_version_can_be_read_again(shop: Shop) -> None:
     for rule in (BUYERS, ITALIANS):
         await shop.save("buyers", rule, PURPOSE)

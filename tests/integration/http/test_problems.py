@@ -1,11 +1,12 @@
 """Problems: every refusal has one form, whoever noticed it, and repeats nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 import pytest
 
-from assent.core.errors import AssentError, GainsUnstated, OverCapacity, Refused
+from assent.core.errors import AssentError, AudienceInUse, GainsUnstated, OverCapacity, Refused
 from assent.core.ids import ControllerId
 from assent.database.lost import LOST
 from assent.http.problems import status_of
@@ -103,6 +104,10 @@ async def test_a_fault_of_ours_tells_neither_the_caller_nor_the_log_whom_it_was_
     assert "anna" not in response.text + logged
 
 
+TELLING: Mapping[type[AssentError], Any] = {GainsUnstated: {"advertising": 3}, AudienceInUse: ["others"]}
+"""What is told beside the words of an error, of those that need it."""
+
+
 def kinds(of: type[AssentError]) -> list[type[AssentError]]:
     return [of, *(deeper for kind in of.__subclasses__() for deeper in kinds(kind))]
 
@@ -112,5 +117,54 @@ async def test_every_error_that_a_caller_may_mend_has_a_code_of_the_wire_and_a_s
         if kind.__name__ == "ProofInvalid":  # for `assent verify`, which is no request
             continue
         assert kind.code in CODES, kind
-        refusal = kind({"advertising": 3}) if kind is GainsUnstated else kind()
+        told = TELLING.get(kind)
+        refusal = kind() if told is None else kind(told)
         assert 400 <= status_of(refusal) < 500, kind
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "by"),
+    [
+        (
+            "POST",
+            "/v1/consents",
+            (
+                '{"subject": {"namespace": "user_id", "value": "u1"}, "statements": [{"purpose": "analytics",'
+                ' "state": "withdrawn", "mechanism": "click", "notice": {"id": "analytics", "version": 1,'
+                ' "language": "en"}, "st\\u0061te": "given"}]}'
+            ),
+            "collector",
+        ),
+        (
+            "PUT",
+            "/v1/audiences/some",
+            (
+                '{"title": "t", "purposes": ["analytics"], "rule": {"op": "not", "of": {"op": "all"},'
+                ' "of": {"op": "not", "of": {"op": "all"}}}}'
+            ),
+            "admin",
+        ),
+        (
+            "POST",
+            "/v1/policies",
+            '{"documents": {"purposes": {}, "purposes": {}}, "activate": true}',
+            "admin",
+        ),
+        (
+            "POST",
+            "/v1/decisions",
+            (
+                '{"purpose": "analytics", "subjects": [{"namespace": "user_id", "value": "u1"}],'
+                ' "context": {"cart": {"value": 1, "value": 1}}}'
+            ),
+            "engine:analytics",
+        ),
+    ],
+)
+async def test_a_member_given_twice_is_refused_in_bodies_of_ours_at_any_depth(
+    shop: Shop, method: str, path: str, body: str, by: str
+) -> None:
+    revision = await shop.revision()
+    document = refused(await shop.ask(method, path, by=by, content=body), 400, "unreadable_body")
+    assert document["title"] == "A member of the body is given twice."
+    assert await shop.revision() == revision
