@@ -13,7 +13,8 @@ no part standing, a person would lose their other browsers too wherever an event
 
 A limit that holds for a period counts the values of the namespace first seen within any such stretch of time:
 of a profile's telephone numbers over the years, more than three may be fine, and in one month not. When each
-was first seen is a function of the component, so the order of arrival says nothing here either.
+was first seen is a function of the component as it stands before anything is cut, so neither the order of
+arrival nor what the cut takes says anything here.
 
 Both are total. The work is at most namespaces times namespaces passes over the component.
 """

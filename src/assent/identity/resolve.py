@@ -174,6 +174,7 @@ class _Findings:
         self._nodes = nodes
         self._spaces = {node.id: node.namespace for node in nodes if node.namespace in policy.namespaces}
         self._proposals: list[Link] = []
+        self._standing: list[Link] = []
 
     def admit(self, links: Iterable[Link], denied: frozenset[Pair], now: Instant) -> None:
         """Keep the evidence that may join, apart from it what a model proposes."""
@@ -187,11 +188,12 @@ class _Findings:
         self.generic |= hubs(self._policy.links_per_identifier, [*_pairs(self.kept)])
         if self.generic or self.shared:
             self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
+        self._standing = self.kept
         self._connect()
 
     def part_conflicts(self) -> None:
         """Cut where a namespace is past its limit."""
-        limits = _limits(self._policy, self.kept)
+        limits = _limits(self._policy, self._standing)
         crowded = [one for one in self.clusters if len(one) > 1 and not within(limits, self._spaces, one)]
         if crowded:
             parts = _parts(crowded, self.kept)
@@ -205,7 +207,7 @@ class _Findings:
         cap = self._policy.identifiers_per_profile
         crammed = [group for group in self.clusters if len(group) > cap]
         if crammed:
-            self.generic |= beyond(cap, crammed, _rank(self._policy, self._nodes, self.kept))
+            self.generic |= beyond(cap, crammed, _rank(self._policy, self._nodes, self._standing))
             self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
             self._connect()
 
@@ -216,7 +218,7 @@ class _Findings:
         proposals = self._sifted(self._proposals, _exclusion(self.shared, self.generic))
         busy = hubs(self._policy.links_per_identifier, [*_pairs(self.kept), *_pairs(proposals)])
         proposals = self._sifted(proposals, _exclusion(frozenset(), busy))
-        limits = _limits(self._policy, [*self.kept, *proposals])
+        limits = _limits(self._policy, self._standing, proposals)
         fitting = _proposal(self._policy, self._spaces, limits, self.clusters, proposals)
         self.kept = sorted([*self.kept, *self._sifted(proposals, fitting)], key=_PLACE)
         self._connect()
@@ -337,7 +339,8 @@ def _ordered(
     """Return the pairs of one component in the order in which the rule adds them.
 
     `last_authenticated`: those of the component's newest time first, then the lower sum of priorities, then
-    the newer. `first_owner`: the older first, then the lower sum of priorities. Then the keyed hashes.
+    the newer. `first_owner`: the older first, then the lower sum of priorities, then what was renewed longer
+    ago. Then the keyed hashes.
     """
     spans: dict[Pair, tuple[Instant, Instant]] = {}
     for link in part:
@@ -378,11 +381,12 @@ def _since(links: Iterable[Link]) -> dict[IdentifierId, Instant]:
     return known_since
 
 
-def _limits(policy: Policy, links: Iterable[Link]) -> Limits:
+def _limits(policy: Policy, standing: Iterable[Link], proposals: Iterable[Link] = ()) -> Limits:
+    """Return the policy's limits. A proposal says when somebody was seen only of whom nothing else does."""
     spaces = [space for space in policy.namespaces.values() if space.limit is not None]
     periods = {space.id: space.limit_period for space in spaces if space.limit_period is not None}
     return Limits(
         counts={space.id: space.limit for space in spaces if space.limit is not None},
         periods=periods,
-        since=_since(links) if periods else {},
+        since=_since(proposals) | _since(standing) if periods else {},
     )

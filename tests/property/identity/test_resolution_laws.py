@@ -1,6 +1,7 @@
 """Laws of the one resolution. Each law is a function of a resolver; its canary breaks it on purpose."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 import networkx as nx
@@ -11,12 +12,14 @@ from msgspec import structs
 
 import assent.identity.resolve as resolve_module
 from assent.core.ids import IdentifierId
-from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Policy
+from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Namespace, Policy
 from assent.identity.components import Group, Pair, components
-from assent.identity.conflict import ambiguous
+from assent.identity.conflict import Limits, ambiguous
+from assent.identity.proposals import refused
 from assent.identity.resolve import DropReason, Link, Node, Resolution, resolve
 from tests.property.identity.worlds import (
     LAWS,
+    NOW,
     SIGHTINGS,
     Resolver,
     World,
@@ -26,11 +29,13 @@ from tests.property.identity.worlds import (
     told,
     worlds,
 )
-from tests.support.identities import Sighting
+from tests.support.identities import Sighting, identity_policy
 
 Nodes = tuple[Node, ...]
 Links = tuple[Link, ...]
 Denied = frozenset[Pair]
+
+LIMITS = resolve_module._limits
 
 
 # Any order of arrival gives the same clusters, and the same reasons.
@@ -108,7 +113,42 @@ def test_a_resolver_that_remembers_a_denied_link_is_caught() -> None:
     assert is_caught(RELINKED, lambda case: unlinking_undoes(denied_too_late, case))
 
 
-# No cluster holds more than the policy admits.
+# What stands before anything is cut, and since when that shows somebody, in words.
+
+
+def standing(world: World) -> list[Link]:
+    """Return the firm evidence that nothing speaks against by itself, and none of who has too many links."""
+    firm = [link for link in admitted(world) if link.kind is not LinkKind.PROBABLE]
+    hubs = beyond(world.policy.links_per_identifier, firm)
+    return [link for link in firm if hubs.isdisjoint((link.low, link.high))]
+
+
+def beyond(cap: int, links: Iterable[Link]) -> set[IdentifierId]:
+    graph = nx.Graph((link.low, link.high) for link in links)
+    return {one for one, others in graph.degree() if others > cap}
+
+
+def admitted(world: World) -> list[Link]:
+    evidence = run(sound, world)[1]
+    space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
+    denied = {evidence.pair(*names) for names in world.denied}
+
+    def is_over(link: Link) -> bool:
+        lasting = [space_of[one].lifetime for one in (link.low, link.high)]
+        return any(one is not None and link.last_at + one.microseconds <= NOW for one in lasting)
+
+    def is_sure(link: Link) -> bool:
+        threshold = world.policy.probable_threshold
+        return link.kind is not LinkKind.PROBABLE or (threshold is not None and link.weight >= threshold)
+
+    return [
+        link
+        for link in evidence.links
+        if is_sure(link)
+        and (link.low, link.high) not in denied
+        and not is_over(link)
+        and not (space_of[link.low] is space_of[link.high] and space_of[link.low].unique)
+    ]
 
 
 def _since(links: Iterable[Link]) -> dict[IdentifierId, int]:
@@ -119,31 +159,34 @@ def _since(links: Iterable[Link]) -> dict[IdentifierId, int]:
     return since
 
 
-def _most_within(period: int, times: Sequence[int]) -> int:
-    return max((sum(first <= at < first + period for at in times) for first in times), default=0)
+def too_many(
+    space: Namespace, held: Sequence[IdentifierId], since: Mapping[IdentifierId, int]
+) -> set[IdentifierId]:
+    """Return those of a namespace's values that one profile may not hold together."""
+    if space.limit is None:
+        return set()
+    if space.limit_period is None:
+        return set(held) if len(held) > space.limit else set()
+    period = space.limit_period.microseconds
+    stretches = [[one for one in held if start <= since[one] < start + period] for start in range(9)]
+    return {one for stretch in stretches if len(stretch) > space.limit for one in stretch}
+
+
+# No cluster holds more than the policy admits.
 
 
 def is_within_limits(resolver: Resolver, world: World) -> bool:
     resolution, evidence = run(resolver, world)
     space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
-    # What was cut was seen all the same: since then an identifier may be known.
-    cut = [one.link for one in resolution.dropped if one.reason in (DropReason.SHARED, DropReason.CONFLICT)]
-    crammed = [one.link for one in resolution.dropped if one.reason is DropReason.GENERIC]
-    known = [_since([*resolution.kept, *more]) for more in ((), cut, [*cut, *crammed])]
+    # A model's guess says when somebody was seen only of whom nothing else does.
+    since = _since(resolution.kept) | _since(standing(world))
     for group in resolution.clusters:
-        for space in world.policy.namespaces.values():
-            held = [one for one in group if space_of[one] is space]
-            period = space.limit_period.microseconds if space.limit_period else 99
-            most = min(_most_within(period, [since[one] for one in held if one in since]) for since in known)
-            if most > (space.limit or 99):
-                return False
         if len(group) > world.policy.identifiers_per_profile:
             return False
-    linked: dict[IdentifierId, set[IdentifierId]] = {}
-    for link in resolution.kept:
-        linked.setdefault(link.low, set()).add(link.high)
-        linked.setdefault(link.high, set()).add(link.low)
-    return all(len(others) <= world.policy.links_per_identifier for others in linked.values())
+        for space in world.policy.namespaces.values() if len(group) > 1 else ():
+            if too_many(space, [one for one in group if space_of[one] is space], since):
+                return False
+    return not beyond(world.policy.links_per_identifier, resolution.kept)
 
 
 @LAWS
@@ -198,6 +241,99 @@ def trusting(policy: Policy, nodes: Nodes, links: Links, denied: Denied) -> Reso
 
 def test_a_resolver_that_takes_a_guess_for_a_fact_is_caught() -> None:
     assert is_caught(worlds(), lambda world: proposals_only_add(trusting, world))
+
+
+# And it is followed wherever it may be: none is refused but what would join two people, or too many.
+
+GUESSED = st.builds(
+    World,
+    st.builds(
+        identity_policy,
+        st.just("user!1 phone device!1/3 cookie!2"),
+        st.sampled_from(ConflictRule),
+        identifiers_per_profile=st.sampled_from([4, 100]),
+        links_per_identifier=st.sampled_from([3, 200]),
+        probable_threshold=st.just(1),
+    ),
+    st.lists(
+        st.builds(
+            Sighting,
+            st.integers(0, 3),
+            st.frozensets(
+                st.sampled_from(
+                    [f"{space}:{value}" for space in ("user", "device", "cookie") for value in "ab"]
+                ),
+                min_size=2,
+                max_size=2,
+            ),
+            st.sampled_from([LinkKind.OBSERVED, LinkKind.OBSERVED, LinkKind.PROBABLE]),
+        ),
+        min_size=2,
+        max_size=9,
+    ).map(tuple),
+    st.just(()),
+)
+
+
+def followed_by_words(world: World, firm: Resolution, spaces: Mapping[IdentifierId, Namespace]) -> set[Link]:
+    """Return the proposals that join: all or none of those that hang together between the firm clusters."""
+    home = {one: group for group in firm.clusters for one in group}
+    out = firm.shared | firm.generic
+    looked_at = [
+        link
+        for link in admitted(world)
+        if link.kind is LinkKind.PROBABLE and out.isdisjoint((link.low, link.high))
+    ]
+    busy = beyond(world.policy.links_per_identifier, [*firm.kept, *looked_at])
+    looked_at = [link for link in looked_at if busy.isdisjoint((link.low, link.high))]
+    since = _since(looked_at) | _since(standing(world))
+    followed = {link for link in looked_at if home[link.low] == home[link.high]}
+    between = nx.MultiGraph()
+    between.add_edges_from((home[link.low], home[link.high], link) for link in {*looked_at} - followed)
+    for together in nx.connected_components(between):
+        people = sum(any(spaces[one].kind is IdentifierKind.PERSON for one in group) for group in together)
+        everybody = [one for group in together for one in group]
+        crowd = [
+            too_many(space, [one for one in everybody if spaces[one] is space], since)
+            for space in world.policy.namespaces.values()
+        ]
+        if people < 2 and len(everybody) <= world.policy.identifiers_per_profile and not any(crowd):
+            followed |= {link for _, _, link in between.subgraph(together).edges(keys=True)}
+    return followed
+
+
+def says_which_proposals_join(resolver: Resolver, world: World) -> bool:
+    resolution, evidence = run(resolver, world)
+    firm = tuple(link for link in evidence.links if link.kind is not LinkKind.PROBABLE)
+    denied = frozenset(evidence.pair(*names) for names in world.denied)
+    before = resolver(world.policy, evidence.nodes, firm, denied)
+    spaces = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
+    kept = {link for link in resolution.kept if link.kind is LinkKind.PROBABLE}
+    return kept == followed_by_words(world, before, spaces)
+
+
+@LAWS
+@given(st.one_of(GUESSED, worlds()))
+def test_a_proposal_is_followed_wherever_it_joins_no_two_people_and_nobody_too_many(world: World) -> None:
+    assert says_which_proposals_join(sound, world)
+
+
+def dated_by_guesses(policy: Policy, links: Sequence[Link], proposals: Sequence[Link] = ()) -> Limits:
+    return LIMITS(policy, [*links, *proposals])
+
+
+def timid(
+    clusters: Sequence[Group], proposed: Sequence[Pair], named: AbstractSet[IdentifierId], _: object
+) -> frozenset[Pair]:
+    return refused(clusters, proposed, named, lambda group: len(group) < 4)
+
+
+@pytest.mark.parametrize(("part", "broken"), [("_limits", dated_by_guesses), ("refused", timid)])
+def test_a_proposal_refused_without_reason_is_caught(
+    part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve_module, part, broken)
+    assert is_caught(GUESSED, lambda world: says_which_proposals_join(sound, world))
 
 
 # Total: everybody is in one cluster, every link is kept or dropped, the kept ones make the clusters.
@@ -284,12 +420,13 @@ def shared_by_words(world: World) -> frozenset[IdentifierId]:
     """From the highest priority down: whoever is on a path between parts that hold too many together."""
     evidence = run(sound, world)[1]
     space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
-    pairs = admitted(world)
+    evident = standing(world)
+    since = _since(evident)
     shared: set[IdentifierId] = set()
     for space in sorted(world.policy.namespaces.values(), key=lambda one: one.priority):
         graph = nx.Graph(
             pair
-            for pair in pairs
+            for pair in ((link.low, link.high) for link in evident)
             if not shared.intersection(pair) and all(space_of[one].priority <= space.priority for one in pair)
         )
         upper = graph.subgraph(one for one in graph if space_of[one].priority < space.priority)
@@ -298,38 +435,16 @@ def shared_by_words(world: World) -> frozenset[IdentifierId]:
         on_path: set[IdentifierId] = set()
         for component in nx.connected_components(contracted):
             for limited in world.policy.namespaces.values():
-                held = [part for part in component if any(space_of[one] is limited for one in part)]
-                values = sum(space_of[one] is limited for part in held for one in part)
-                if values > (limited.limit or values):
-                    for start, end in combinations(held, 2):
-                        for path in nx.all_simple_paths(contracted, start, end):
-                            on_path.update(one for part in path for one in part)
+                values = [one for part in component for one in part if space_of[one] is limited]
+                crowd = too_many(limited, values, since)
+                for start, end in combinations([part for part in component if crowd & part], 2):
+                    for path in nx.all_simple_paths(contracted, start, end):
+                        on_path.update(one for part in path for one in part)
         shared |= {one for one in on_path if space_of[one] is space}
     return frozenset(shared)
 
 
-def admitted(world: World) -> list[Pair]:
-    evidence = run(sound, world)[1]
-    space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
-    denied = {evidence.pair(*names) for names in world.denied}
-    return [
-        (link.low, link.high)
-        for link in evidence.links
-        if link.kind is not LinkKind.PROBABLE
-        and (link.low, link.high) not in denied
-        and not (space_of[link.low] is space_of[link.high] and space_of[link.low].unique)
-    ]
-
-
-def is_timeless(world: World) -> bool:
-    return not any(one.limit_period or one.lifetime for one in world.policy.namespaces.values())
-
-
-AMBIGUOUS = (
-    worlds(caps=False)
-    .filter(lambda world: world.policy.conflict is ConflictRule.AMBIGUOUS)
-    .filter(is_timeless)
-)
+AMBIGUOUS = worlds(caps=False).filter(lambda world: world.policy.conflict is ConflictRule.AMBIGUOUS)
 
 
 def says_who_is_shared(resolver: Resolver, world: World) -> bool:
@@ -356,6 +471,83 @@ def test_looking_at_shortest_paths_alone_is_caught(monkeypatch: pytest.MonkeyPat
     assert is_caught(AMBIGUOUS, lambda world: says_who_is_shared(sound, world))
 
 
+# The other two rules add pairs in the order of their words, and refuse each that would join too many.
+
+
+def refused_by_words(world: World) -> set[Pair]:
+    evidence = run(sound, world)[1]
+    nodes = {node.id: node for node in evidence.nodes}
+    space_of = {one: world.policy.namespaces[node.namespace] for one, node in nodes.items()}
+    evident = standing(world)
+    since = _since(evident)
+    seen: dict[Pair, list[int]] = {}
+    for link in evident:
+        seen.setdefault((link.low, link.high), []).extend((link.first_at, link.last_at))
+    whole = {one: part for part in nx.connected_components(nx.Graph(seen.keys())) for one in part}
+    newest = {pair: max(max(seen[each]) for each in seen if each[0] in whole[pair[0]]) for pair in seen}
+
+    def place(pair: Pair) -> tuple[object, ...]:
+        ranks = sum(space_of[one].priority for one in pair)
+        first, last = min(seen[pair]), max(seen[pair])
+        keys = sorted(nodes[one].key for one in pair)
+        if world.policy.conflict is ConflictRule.FIRST_OWNER:
+            return first, ranks, last, keys
+        return 0 if last == newest[pair] else 1, ranks, -last, keys
+
+    joined, too_much = nx.Graph(), set()
+    for pair in sorted(seen, key=place):
+        joined.add_edge(*pair)
+        together = nx.node_connected_component(joined, pair[0])
+        if any(
+            too_many(space, [one for one in together if space_of[one] is space], since)
+            for space in world.policy.namespaces.values()
+        ):
+            joined.remove_edge(*pair)
+            too_much.add(pair)
+    return too_much
+
+
+CHOOSING = worlds(caps=False).filter(lambda world: world.policy.conflict is not ConflictRule.AMBIGUOUS)
+
+
+def says_what_is_refused(resolver: Resolver, world: World) -> bool:
+    resolution, evidence = run(resolver, world)
+    space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
+    found = {
+        (one.link.low, one.link.high)
+        for one in resolution.dropped
+        if one.reason is DropReason.CONFLICT
+        and not (space_of[one.link.low] is space_of[one.link.high] and space_of[one.link.low].unique)
+    }
+    return found == refused_by_words(world)
+
+
+@LAWS
+@given(CHOOSING)
+def test_a_rule_that_chooses_adds_in_its_order_and_refuses_what_joins_too_many(world: World) -> None:
+    assert says_what_is_refused(sound, world)
+
+
+def by_the_last_word(links: Iterable[Link]) -> dict[IdentifierId, int]:
+    return {one: link.last_at for link in links for one in (link.low, link.high)}
+
+
+def hashes_alone(
+    _rule: object, _ranks: object, keys: Mapping[IdentifierId, bytes], part: Sequence[Link]
+) -> list[Pair]:
+    return sorted(
+        {(link.low, link.high) for link in part}, key=lambda pair: sorted(keys[one] for one in pair)
+    )
+
+
+@pytest.mark.parametrize(("part", "broken"), [("_since", by_the_last_word), ("_ordered", hashes_alone)])
+def test_another_order_or_another_beginning_is_caught(
+    part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve_module, part, broken)
+    assert is_caught(CHOOSING, lambda world: says_what_is_refused(sound, world))
+
+
 # Nothing learnt about a lower namespace parts what higher identifiers say about each other.
 
 UPPER = {"user", "email", "phone"}
@@ -378,8 +570,14 @@ def lower_evidence_parts_nobody(resolver: Resolver, world: World) -> bool:
     return all(len({homes[name] for name in evidence_before.named(group)}) == 1 for group in before.clusters)
 
 
+# Where a limit holds for a period, a browser may be what says since when a value is known.
+TIMELESS = AMBIGUOUS.filter(
+    lambda world: not any(one.limit_period or one.lifetime for one in world.policy.namespaces.values())
+)
+
+
 @LAWS
-@given(AMBIGUOUS)
+@given(TIMELESS)
 def test_nothing_learnt_about_a_browser_parts_a_persons_own_identifiers(world: World) -> None:
     assert lower_evidence_parts_nobody(sound, world)
 
@@ -390,7 +588,7 @@ def test_counting_every_path_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         return ambiguous(limits, spaces, dict.fromkeys(priorities, 1), pairs)  # type: ignore[arg-type, call-overload]
 
     monkeypatch.setattr(resolve_module, "ambiguous", every_path)
-    assert is_caught(AMBIGUOUS, lambda world: lower_evidence_parts_nobody(sound, world))
+    assert is_caught(TIMELESS, lambda world: lower_evidence_parts_nobody(sound, world))
 
 
 @pytest.mark.parametrize("reason", sorted(set(DropReason) - {DropReason.UNDECLARED}))

@@ -119,3 +119,31 @@ def test_one_per_period_is_not_unique() -> None:
     policy = identity_policy("user!1 phone!1/8", FIRST)
     both = [sighting(0, "user:a phone:0"), sighting(9, "user:a phone:9"), sighting(9, "phone:0 phone:9")]
     assert clusters(policy, both, now=Instant(20)) == named("user:a phone:0 phone:9")
+
+
+# Since when somebody is known: the oldest evidence that stands before anything is cut.
+
+PERIODS = identity_policy("user!1 device!1/3 cookie", LAST, probable_threshold=1)
+TWO_DEVICES = [
+    sighting(0, "device:1 cookie:x"),
+    sighting(9, "user:b cookie:x"),
+    sighting(5, "user:a device:1"),
+    sighting(6, "user:a device:2"),
+]
+
+
+def test_evidence_that_is_cut_says_since_when_somebody_is_known_all_the_same() -> None:
+    apart = named("user:a device:1 device:2", "user:b cookie:x")
+    assert clusters(PERIODS, TWO_DEVICES) == apart
+    guessed = [*TWO_DEVICES, sighting(7, "user:a cookie:z", LinkKind.PROBABLE)]
+    assert clusters(PERIODS, guessed) == named("user:a device:1 device:2 cookie:z", "user:b cookie:x")
+
+
+def test_a_guess_does_not_say_since_when_somebody_is_known_whom_evidence_shows() -> None:
+    seen = [sighting(0, "user:a device:1"), sighting(3, "device:2 cookie:y")]
+    assert clusters(PERIODS, [*seen, sighting(2, "user:a device:2", LinkKind.PROBABLE)]) == named(
+        "user:a device:1 device:2 cookie:y"
+    )
+    assert clusters(PERIODS, [seen[0], sighting(2, "user:a device:2", LinkKind.PROBABLE)]) == named(
+        "user:a device:1", "device:2"
+    )
