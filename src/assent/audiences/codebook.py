@@ -3,7 +3,7 @@
 Belongs to the event loop. A question takes what it needs of it when it is asked, as `Chosen`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -45,8 +45,8 @@ class Codebook:
     def __init__(self) -> None:
         self._codes: dict[Value, int] = {}
         self._values: list[Value | None] = [None]
-        self.value: Final = self._values.__getitem__
-        """Returns the value of a number in use; None of 0."""
+        self.names: Final[Sequence[Value | None]] = self._values
+        """The value of every number in use, as of whenever it is read; None of 0."""
         self._uses = np.zeros(64, np.int32)
         self._free: list[int] = []
         self.edition = 0

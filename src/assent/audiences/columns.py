@@ -8,7 +8,7 @@ may be seen, only what it is.
 - Integers: none, they are compared where they lie (`integers`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -19,9 +19,15 @@ from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, packed
 from assent.audiences.codebook import Chosen
 from assent.audiences.integers import LEAST, MANY, UNITS, Held, Plain, Steps, bytes_of, width_of
 from assent.audiences.rows import ABSENT, Ints, Ragged, begins_of, distinct
+from assent.features.catalogue import Value
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 SlotList = npt.NDArray[np.uint32]
+
+Names = Sequence[Value | None]
+"""The values of a feature by their numbers, as they are when they are read; None of 0."""
+Read = Callable[[int], Value | None]
+"""Gives the value of a slot; None where there is none."""
 
 _CODE_WIDTHS: Final = (np.uint8, np.uint16, np.uint32)
 
@@ -31,7 +37,7 @@ _DENSE: Final = 64
 _SIDE_BY_SIDE: Final = 16
 """Bits: integers no wider are compared side by side as quickly as by steps."""
 
-_BLOCK: Final = 64
+_BLOCK: Final = 16
 """Of a set column it is kept where every so many slots begin; a slot begins after those before it."""
 
 
@@ -110,9 +116,12 @@ class CodeColumn:
         self._codes: Codes = codes.astype(_width(codes))
         if len(codes) and (codes == codes[0]).all():
             self._codes = np.broadcast_to(self._codes[:1].copy(), codes.shape)
-        self.value: Callable[[int], int] = self._codes.item
-        """Returns the number of a slot; 0 where there is none."""
         self._index: ValueIndex | None = None
+
+    def reader(self, names: Names) -> Read:
+        """Return what gives the value of a slot."""
+        codes = self._codes.data
+        return lambda slot: names[codes[slot]]
 
     def raw(self) -> Ints:
         """Return the numbers as they came."""
@@ -184,12 +193,19 @@ class SetColumn:
         """Return every number that some slot has, once."""
         return distinct(self._codes)
 
-    def value(self, slot: int) -> list[int]:
-        """Return the numbers of a slot."""
-        block = slot // _BLOCK
-        begin = self._blocks.item(block) + sum(self._lengths[block * _BLOCK : slot].tolist())
-        found: list[int] = self._codes[begin : begin + self._lengths.item(slot)].tolist()
-        return found
+    def reader(self, names: Names) -> Read:
+        """Return what gives the members of a slot."""
+        blocks, lengths, codes = self._blocks.data, self._lengths.data, self._codes.data
+
+        def read(slot: int) -> Value | None:
+            number = lengths[slot]
+            if not number:
+                return None
+            block = slot // _BLOCK
+            begin = blocks[block] + sum(lengths[block * _BLOCK : slot].tolist())
+            return frozenset([names[code] for code in codes[begin : begin + number].tolist()])  # type: ignore[misc]
+
+        return read
 
     @cached_property
     def present(self) -> Words:
@@ -255,8 +271,10 @@ class IntegerColumn:
             narrow[present] = counted
             self._held = Plain(narrow)
         self._lowest, self._highest = int(width.min), int(width.max)
-        self.value = self._reader()
-        """Returns the integer of a slot; None where there is none."""
+
+    def reader(self, _: Names) -> Read:
+        """Return what gives the integer of a slot."""
+        return self._held.reader(self._lowest, self._unit)
 
     def raw(self) -> Ints:
         """Return the integers as they came."""
@@ -295,10 +313,6 @@ class IntegerColumn:
     def index_nbytes(self) -> int:
         """Bytes of these that the index holds: there is none."""
         return 0
-
-    def _reader(self) -> Callable[[int], int | None]:
-        one, lowest, unit = self._held.one, self._lowest, self._unit
-        return lambda slot: None if (found := one(slot)) == lowest else found * unit
 
     def _ends(self, least: int | None, most: int | None) -> tuple[int, int]:
         """Return the ends in the column's unit; the low one above the high one where nothing can lie."""

@@ -14,8 +14,8 @@ Nobody is seen whose permit is not open, nor from `Shown.valid_until` on: ask `s
 those.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -28,12 +28,12 @@ from assent.audiences.question import Question
 from assent.audiences.ready import Plans
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
-from assent.audiences.seen import TIER, TIER_FEATURE, Opening, Shown
+from assent.audiences.seen import TIER, TIER_FEATURE, Shown
 from assent.audiences.segment import Segment
 from assent.audiences.watch import Spans
 from assent.core.errors import UnknownPurpose
 from assent.core.ids import FeatureId, ProfileId, PurposeId
-from assent.core.policy import Feature, Policy, ValueType
+from assent.core.policy import Feature, Policy
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import Value
 
@@ -52,8 +52,6 @@ WASTE: Final = 0.25
 _JOINED: Final = 8
 """So many segments of about one size become one."""
 
-
-_Told = list[tuple[FeatureId, Callable[[int], Any]]]
 
 NO_IDS: Final[Mapping[str, ProfileId]] = {}
 
@@ -83,12 +81,7 @@ class Population:
         self._features = [TIER_FEATURE, *own]
         self._books = {f.id: Codebook() for f in self._features if f.type not in INTEGER_TYPES}
         self._plans = Plans(policy, self._categories, self._books)
-        self._integers = [f.id for f in self._features if f.id not in self._books]
-        sets = {f.id for f in self._features if f.type is ValueType.SET}
-        told: _Told = [(number, book.value) for number, book in self._books.items()]
-        self._texts, self._sets = (
-            [one for one in told if (one[0] in sets) is kind] for kind in (False, True)
-        )
+        self._names = {feature: book.names for feature, book in self._books.items()}
         self._segments: list[Segment] = []
         self._waiting: dict[ProfileId, Shown] = {}
         self._moved: set[ProfileId] = set()
@@ -113,16 +106,16 @@ class Population:
 
     def put(self, shown: Shown) -> None:
         """Hold a profile as the gate shows it, in place of what was held of it."""
-        for permit in shown.permits:
-            if permit.categories & self._categories and permit.since < permit.until:
-                self._forget_young()
-                self._waiting[shown.profile] = shown
-                self._moved.add(shown.profile)
-                self._early = min(self._early, self._turn(shown))
-                if len(self._waiting) >= _UNASKED * self._room:
-                    self._settle()
-                return
-        self.drop(shown.profile)
+        turn = self._turn(shown)
+        if turn is None:
+            self.drop(shown.profile)
+            return
+        self._forget_young()
+        self._waiting[shown.profile] = shown
+        self._moved.add(shown.profile)
+        self._early = min(self._early, turn)
+        if len(self._waiting) >= _UNASKED * self._room:
+            self._settle()
 
     def put_all(self, shown: Iterable[Shown]) -> None:
         """Hold many profiles."""
@@ -176,7 +169,7 @@ class Population:
         return Shown(
             profile=profile,
             subject=segment.subject_of(slot),
-            values=self._values(segment, slot),
+            values=segment.values_of(slot),
             permits=segment.permits_of(slot),
             valid_until=segment.valid_until_of(slot),
         )
@@ -191,7 +184,8 @@ class Population:
         self._take_out()
         found = [segment.stale(now) for segment in self._segments]
         if self._early <= now:
-            turns = {profile: self._turn(one) for profile, one in self._waiting.items()}
+            waiting = ((profile, self._turn(one)) for profile, one in self._waiting.items())
+            turns = {profile: turn for profile, turn in waiting if turn is not None}
             found.append(np.array([one for one, turn in turns.items() if turn <= now], np.int64))
             self._early = min(turns.values(), default=FOREVER)
         return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
@@ -257,13 +251,14 @@ class Population:
             self._settle()
         return self._segments + self._made_of_waiting()
 
-    def _turn(self, shown: Shown) -> Instant:
-        """Return from when on the gate must be asked again."""
-        return min([shown.valid_until, *(one.until for one in shown.permits if self._counts(one))])
-
-    def _counts(self, permit: Opening) -> bool:
-        """Say whether a permit ever shows anything to the purpose."""
-        return bool(permit.categories & self._categories) and permit.since < permit.until
+    def _turn(self, shown: Shown) -> Instant | None:
+        """Return from when on the gate must be asked again; None where no permit ever shows anything."""
+        turn: Instant | None = None
+        for permit in shown.permits:
+            until = permit.until
+            if permit.categories & self._categories and permit.since < until:
+                turn = min(shown.valid_until if turn is None else turn, until)
+        return turn
 
     def _settle(self) -> None:
         """Let those who wait become a segment."""
@@ -335,7 +330,7 @@ class Population:
         return Ragged(raw.starts, (table[codes],)) if isinstance(raw, Ragged) else table[codes]
 
     def _cut(self, rows: Rows) -> list[Segment]:
-        made = [Segment(part, self._features) for part in rows.cut(self._most)]
+        made = [Segment(part, self._features, self._names) for part in rows.cut(self._most)]
         for segment in made:
             for feature, book in self._books.items():
                 book.use(segment.codes(feature))
@@ -366,18 +361,6 @@ class Population:
             self._segments.remove(segment)
             self._release(segment)
         self._segments += made
-
-    def _values(self, segment: Segment, slot: int) -> dict[FeatureId, Value]:
-        """Return what a slot has, without what it has not."""
-        reads = segment.reads
-        values: dict[FeatureId, Value] = {
-            number: held for number in self._integers if (held := reads[number](slot)) is not None
-        }
-        values |= {number: value(code) for number, value in self._texts if (code := reads[number](slot))}
-        for number, value in self._sets:
-            if codes := reads[number](slot):
-                values[number] = frozenset(map(value, codes))
-        return values
 
 
 def _turns(shown: Shown, spans: Spans) -> bool:

@@ -43,8 +43,13 @@ class Plain:
 
     def __init__(self, values: Signed) -> None:
         self._values = values
-        self.one: Callable[[int], int] = values.item
+        self.one: Callable[[int], int] = values.data.__getitem__
         """Returns that of one slot."""
+
+    def reader(self, absent: int, unit: int) -> Callable[[int], int | None]:
+        """Return what gives so many times the integer of a slot; None where it is `absent`."""
+        values = self._values.data
+        return lambda slot: None if (found := values[slot]) == absent else found * unit
 
     def whole(self) -> Ints:
         """Return them all."""
@@ -109,6 +114,11 @@ class Steps:
         self._rest: npt.NDArray[np.unsignedinteger[Any]] = (above // np.uint64(self._unit)).astype(kind)
         self.one = self._reader()
         """Returns that of one slot."""
+
+    def reader(self, absent: int, unit: int) -> Callable[[int], int | None]:
+        """Return what gives so many times the integer of a slot; None where it is `absent`."""
+        one = self.one
+        return lambda slot: None if (found := one(slot)) == absent else found * unit
 
     def whole(self) -> Ints:
         """Return them all."""

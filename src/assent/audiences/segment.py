@@ -14,7 +14,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from assent.audiences.bits import AnySlots, Bits, Words, at, packed, unpacked
-from assent.audiences.columns import Column, IntegerColumn, column_of
+from assent.audiences.columns import Column, IntegerColumn, Names, column_of
 from assent.audiences.integers import LEAST, MOST, held
 from assent.audiences.lately import AROUND, MOST_READ, Lately, Programs
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Rows, Slots
@@ -22,6 +22,7 @@ from assent.audiences.seen import TIER_FEATURE, Opening
 from assent.core.ids import CategoryId, FeatureId, ProfileId
 from assent.core.policy import Feature
 from assent.core.time import BEGINNING, FOREVER, Instant
+from assent.features.catalogue import Value
 
 
 class Visible(Struct, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ class Visible(Struct, frozen=True, kw_only=True):
 class Segment:
     """So many slots, lowest profile first, at least one."""
 
-    def __init__(self, rows: Rows, features: Iterable[Feature]) -> None:
+    def __init__(self, rows: Rows, features: Iterable[Feature], names: Mapping[FeatureId, Names]) -> None:
         self.keys = rows.keys
         self.least, self.most = int(rows.profiles[0]), int(rows.profiles[-1])
         wide = self.most - self.least > np.iinfo(np.uint32).max
@@ -52,10 +53,9 @@ class Segment:
             feature.id: column_of(rows.values[feature.id], integer=feature.type in INTEGER_TYPES)
             for feature in self._features
         }
-        self.reads: dict[FeatureId, Callable[[int], Any]] = {
-            feature: column.value for feature, column in self.columns.items()
-        }
-        """What gives, for a slot, the value or the numbers that a column has there."""
+        self._reads = [
+            (feature, column.reader(names.get(feature, ()))) for feature, column in self.columns.items()
+        ]
         masks, since, until = rows.permits.flat
         self._starts = None if len(masks) == len(rows) else rows.permits.starts.astype(np.uint32)
         """Where each slot's permits begin; None where every slot has one, and so they are by slot."""
@@ -195,6 +195,10 @@ class Segment:
         if not found.any():
             return np.zeros(0, np.int64)
         return self.profiles[unpacked(found, len(self))]
+
+    def values_of(self, slot: int) -> dict[FeatureId, Value]:
+        """Return what a slot has, without what it has not."""
+        return {feature: held for feature, read in self._reads if (held := read(slot)) is not None}
 
     def permits_of(self, slot: int) -> tuple[Opening, ...]:
         """Return the permits of a slot, in order."""

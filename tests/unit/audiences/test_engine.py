@@ -82,7 +82,7 @@ def test_a_column_says_of_every_range_what_a_scan_says(different: int) -> None:
         assert places(column.within(low, high), size).tolist() == right
         few = column.few(low, high, size)
         assert few is None or few.tolist() == right
-    assert [column.value(slot) for slot in range(9)] == [
+    assert [column.reader(())(slot) for slot in range(9)] == [
         None if value == ABSENT else value for value in values[:9].tolist()
     ]
 
