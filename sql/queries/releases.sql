@@ -54,6 +54,17 @@ WHERE
     r.controller_id = $1
     AND r.release_id = n.release_id;
 
+-- name: note_asked
+-- Note when audiences $2 were asked for last.
+INSERT INTO ledger.asked AS a (controller_id, audience_id, at)
+SELECT
+    $1,
+    n.audience_id,
+    n.at
+FROM unnest($2::text[], $3::bigint[]) AS n (audience_id, at)
+ON CONFLICT (controller_id, audience_id) DO UPDATE
+    SET at = greatest(a.at, excluded.at);
+
 -- name: insert_release_entries
 INSERT INTO ledger.release_entry (controller_id, entry_index, leaf)
 SELECT

@@ -231,16 +231,23 @@ ORDER BY n.profile_id, n.purpose_id
 LIMIT $7;
 
 -- name: rules_asked
--- When an answer last named these rules, as releases write them: audiences, some with their version.
+-- When an answer last named these rules: audiences, as noted, and as the releases write them that have no
+-- place in the log yet.
+SELECT
+    a.audience_id AS rules,
+    a.at
+FROM ledger.asked AS a
+WHERE a.controller_id = $1
+UNION ALL
 SELECT
     r.rules,
     max(r.at) AS at
 FROM ledger.release AS r
 WHERE
     r.controller_id = $1
+    AND r.leaf_index IS NULL
     AND r.kind <> 'access'
-GROUP BY r.rules
-ORDER BY r.rules;
+GROUP BY r.rules;
 
 -- name: audiences_saved
 -- When the newest version of every audience was saved.

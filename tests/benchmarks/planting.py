@@ -39,7 +39,7 @@ _LEFT: Final = {
         *("refusal", "intake", "release", "release_head", "release_entry", "backfill", "upkeep", "retained"),
         *("preparation", "prepared_cluster", "prepared_denies", "touched"),
         *("feed", "feed_change", "feed_subject", "webhook", "ping"),
-        *("deletion", "release_reference", "account_change", "erasing", "erasing_entry"),
+        *("deletion", "release_reference", "account_change", "erasing", "erasing_entry", "asked"),
     ),
     "projection": (
         "policy",

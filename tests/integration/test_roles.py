@@ -208,6 +208,7 @@ gate.question               -                       -  -  -
 gate.released               -                       s  -  -
 ledger.account_change       si                      -  s  si
 ledger.api_key              si u(revoked_at)        -  s  -
+ledger.asked                siu                     -  s  -
 ledger.batch                si                      -  s  -
 ledger.change               sid                     -  s  si
 ledger.content              sid u(basis)            -  s  sd u(basis)

@@ -2,7 +2,8 @@
 
 A release is durable before its answer leaves; here it gets its place in the second log, whose tree grows by
 the same code as the facts' does. The leaf says all that the record says except who was in it: that stands as
-a salted commitment. A crash in between leaves releases unsealed; the next round takes them.
+a salted commitment. Which audiences were asked for is noted in the same commit. A crash in between leaves
+releases unsealed; the next round takes them.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from assent.database.lost import LOST
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
+from assent.gate.asked import named
 from assent.ledger.store import Log, Trees
 from assent.ledger.tree import TreeState
 from assent.ledger.witness import Witness
@@ -96,6 +98,8 @@ async def _seal(
         indexes = list(range(head["size"], head["size"] + len(rows)))
         await connection.execute(_SQL.insert_release_entries, controller_id, indexes, leaves)
         await connection.execute(_SQL.seal, controller_id, [row["release_id"] for row in rows], indexes)
+        asked = named((row["rules"], row["at"]) for row in rows if row["kind"] != "access")
+        await connection.execute(_SQL.note_asked, controller_id, list(asked), list(asked.values()))
         await connection.execute(
             _SQL.move_release_head, controller_id, tree.size, tree.frontier.to_bytes(), checkpoint
         )

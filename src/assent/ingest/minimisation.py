@@ -6,7 +6,6 @@ feature that no audience reads may still leave with decisions; that is for the o
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from msgspec import Struct
 
@@ -19,6 +18,7 @@ from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.database.statements import load
 from assent.database.types import Connection
+from assent.gate.asked import named
 
 _SQL = load("reports")
 
@@ -64,7 +64,8 @@ async def unasked(
     connection: Connection, controller_id: ControllerId, audiences: Mapping[str, Saved], since: Instant
 ) -> list[Unasked]:
     """Return the audiences that were last asked for, and last saved, before an instant."""
-    asked = through(audiences, _named(await connection.fetch(_SQL.rules_asked, controller_id)))
+    rows = await connection.fetch(_SQL.rules_asked, controller_id)
+    asked = through(audiences, named((rules, at) for rules, at in rows))
     saved = dict(map(tuple, await connection.fetch(_SQL.audiences_saved, controller_id)))
     return [
         Unasked(
@@ -113,13 +114,3 @@ def _nodes(rule: Rule) -> Iterable[Rule]:
         yield node
         if not isinstance(node, EventLeaf):
             waiting += [each for _, each in children(node)]
-
-
-def _named(rows: Iterable[Iterable[Any]]) -> dict[str, Instant]:
-    """Return when answers last named each audience, from what releases say of their rules."""
-    found: dict[str, Instant] = {}
-    for rules, at in rows:
-        for said in rules.split(","):
-            name = said.partition(":")[0].partition("@")[0]
-            found[name] = max(at, found.get(name, at))
-    return found

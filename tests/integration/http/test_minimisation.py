@@ -1,8 +1,13 @@
 """Minimisation: an officer reads what no rule uses and nobody asks for, and nothing of anybody."""
 
+import asyncio
+
+import asyncpg
 import pytest
 
+from assent.config import Settings
 from assent.core.time import DAY
+from assent.gate import sealer
 from assent.ingest import minimisation
 from tests.integration.http.shop import Json, Shop, refused, subject
 from tests.integration.http.test_audiences import BUYERS, ITALIANS, PURPOSE, asked
@@ -91,6 +96,45 @@ async def test_a_report_that_forgets_who_refers_to_an_audience_is_found(
     monkeypatch.setattr(minimisation, "_references", lambda _saved: ())
     with pytest.raises(AssertionError):
         await audiences_that_nobody_asks_for(shop)
+
+
+async def asked_long_ago(shop: Shop, settings: Settings) -> None:
+    """Let audiences be asked for, and the log then say nothing of it but what has no place in it yet."""
+    for name in ("decided", "aimed", "previewed", "waiting"):
+        await shop.save(name, BUYERS, PURPOSE)
+    shop.clock.step(91 * DAY)
+    await shop.decide(PURPOSE, "user_id:nobody", audiences=["decided"])
+    await asked(shop, "aimed/goals")
+    await asked(shop, "preview", rule={"op": "audience", "audience": "previewed"})
+    assert settings.database_url is not None
+    connection = await asyncpg.connect(settings.database_url.reveal())
+    try:
+        for _ in range(200):
+            if not await connection.fetchval(_UNSEALED, shop.controller_id):
+                break
+            await asyncio.sleep(0.05)
+        await connection.execute(_FORGOTTEN, shop.controller_id)
+    finally:
+        await connection.close()
+    assert await unasked(shop) == ["previewed", "waiting"]
+    await asked(shop, "waiting/count")
+    assert await unasked(shop) == ["previewed"]  # whether or not the answer has its place yet
+
+
+_UNSEALED = "SELECT count(*) FROM ledger.release WHERE controller_id = $1 AND leaf_index IS NULL"
+_FORGOTTEN = "UPDATE ledger.release SET rules = '' WHERE controller_id = $1 AND leaf_index IS NOT NULL"
+
+
+async def test_the_report_does_not_read_the_whole_log(shop: Shop, settings: Settings) -> None:
+    await asked_long_ago(shop, settings)
+
+
+async def test_a_report_of_what_nobody_noted_is_found(
+    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer, "named", lambda _rows: {})
+    with pytest.raises(AssertionError):
+        await asked_long_ago(shop, settings)
 
 
 async def test_the_report_names_nobody_and_is_for_officers(shop: Shop) -> None:
