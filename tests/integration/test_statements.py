@@ -217,7 +217,10 @@ ACROSS = {
 }
 """Statements of more than one controller, and what for: to find out which one to go on with."""
 
-OF_NO_TABLE = {("activation", "is_activating"), ("activation", "prepare_lazily")}
+OF_NO_TABLE = {
+    *(("activation", "is_activating"), ("activation", "prepare_lazily")),
+    ("audiences", "try_changing_audiences"),
+}
 """Statements that ask no table: they are of the transaction, and any role may run them."""
 
 OF_ONE = re.compile(r"controller_id = \$1\b|\b(?:VALUES \(|SELECT\s+)\$1,|\(\$1[,)]")
