@@ -252,7 +252,7 @@ GUESSED = st.builds(
         st.just("user!1 phone device!1/3 cookie!2"),
         st.sampled_from(ConflictRule),
         identifiers_per_profile=st.sampled_from([4, 100]),
-        links_per_identifier=st.sampled_from([3, 200]),
+        links_per_identifier=st.sampled_from([2, 200]),
         probable_threshold=st.just(1),
     ),
     st.lists(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,37 @@ def mixed(link: Link, asked: tuple[LinkUse, Ids, Ids]) -> tuple[LinkUse, Link, I
 
 def test_a_resolution_per_purpose_is_caught() -> None:
     assert is_caught(views(), lambda case: less_only_splits(resolved_per_purpose, case))
+
+
+# And it is what its words say: whoever denies is alone, and without agreement nobody joins who did not agree.
+
+
+def view_is_its_words(viewer: Viewer, case: tuple[World, Asked, Asked]) -> bool:
+    world, asked, _ = case
+    resolution, evidence = run(sound, world)
+    _, denies, agrees = arguments(evidence.ids, asked)
+    graph = nx.Graph()
+    graph.add_nodes_from(evidence.ids.values())
+    graph.add_edges_from(
+        ends
+        for ends, kind in (({link.low, link.high}, link.kind) for link in resolution.kept[asked.without :])
+        if kind in asked.kinds and not ends & denies and (ends & agrees or not asked.agreement)
+    )
+    return {*viewer(world, asked)} == {tuple(sorted(group)) for group in nx.connected_components(graph)}
+
+
+@LAWS
+@given(views())
+def test_a_view_joins_by_what_the_policy_and_both_ends_permit(case: tuple[World, Asked, Asked]) -> None:
+    assert view_is_its_words(seen, case)
+
+
+def heard_at_one_end(world: World, asked: Asked) -> tuple[Group, ...]:
+    return seen(world, asked._replace(denies=asked.denies - asked.agrees))
+
+
+def test_an_agreement_that_drowns_a_denial_is_caught() -> None:
+    assert is_caught(views(), lambda case: view_is_its_words(heard_at_one_end, case))
 
 
 # Two identifiers are explained to be together exactly where they are one person, and every step counts.

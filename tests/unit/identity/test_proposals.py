@@ -51,6 +51,17 @@ def test_a_proposal_never_passes_the_cap_on_identifiers() -> None:
     assert clusters(tight, world) == {frozenset({"user:anna", "cookie:a"}), frozenset({"cookie:b"})}
 
 
+def test_a_proposal_never_passes_the_cap_on_links_with_what_is_linked_already() -> None:
+    tight = identity_policy(SPACES, links_per_identifier=2, probable_threshold=1)
+    firm = [sighting(1, "user:anna cookie:a"), sighting(1, "user:anna cookie:b")]
+    resolution, evidence = resolved(tight, [*firm, proposed(3, "user:anna cookie:c")])
+    assert evidence.named(resolution.clusters[0]) == {"user:anna", "cookie:a", "cookie:b"}
+    assert [one.reason for one in resolution.dropped] == [DropReason.GENERIC]
+    assert clusters(tight, [firm[0], proposed(3, "user:anna cookie:c")]) == {
+        frozenset({"user:anna", "cookie:a", "cookie:c"})
+    }
+
+
 def test_a_denied_pair_is_not_proposed_again() -> None:
     world = [proposed(3, "user:anna cookie:a")]
     assert len(clusters(SURE, world, [("user:anna", "cookie:a")])) == 2

@@ -47,7 +47,10 @@ def test_agreement_of_one_end_suffices_and_silence_does_not() -> None:
 
 
 def test_a_denial_beats_an_agreement() -> None:
-    assert unusable(AGREED, link(A, B), frozenset({A}), frozenset({B})) is Unusable.DENIED
+    for denying in (A, B):
+        for agreeing in ({A}, {B}, {A, B}):
+            found = unusable(AGREED, link(A, B), frozenset({denying}), frozenset(agreeing))
+            assert found is Unusable.DENIED
 
 
 def test_a_view_splits_where_a_link_is_not_usable() -> None:
