@@ -140,6 +140,7 @@ SELECT
     s.profile_id,
     s.kind,
     s.into_subject,
+    s.bucket,
     s.first_seq
 FROM ledger.feed_subject AS s
 WHERE
@@ -173,7 +174,9 @@ WHERE
     AND subject = any($3::text[]);
 
 -- name: insert_feed_changes
-INSERT INTO ledger.feed_change (controller_id, feed_id, seq, subject, anchor_id, kind, into_subject, at)
+INSERT INTO ledger.feed_change (
+    controller_id, feed_id, seq, subject, anchor_id, kind, into_subject, bucket, at
+)
 SELECT
     $1,
     $2,
@@ -182,14 +185,15 @@ SELECT
     n.anchor_id,
     n.kind,
     n.into_subject,
-    $8
+    n.bucket,
+    $9
 FROM
-    unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
-        AS n (seq, subject, anchor_id, kind, into_subject);
+    unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+        AS n (seq, subject, anchor_id, kind, into_subject, bucket);
 
 -- name: save_feed_subjects
 INSERT INTO ledger.feed_subject AS s (
-    controller_id, feed_id, subject, anchor_id, profile_id, kind, into_subject, first_seq
+    controller_id, feed_id, subject, anchor_id, profile_id, kind, into_subject, bucket, first_seq
 )
 SELECT
     $1,
@@ -199,13 +203,15 @@ SELECT
     n.profile_id,
     n.kind,
     n.into_subject,
+    n.bucket,
     n.first_seq
 FROM
-    unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])
-        AS n (subject, anchor_id, profile_id, kind, into_subject, first_seq)
+    unnest($3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+        AS n (subject, anchor_id, profile_id, kind, into_subject, bucket, first_seq)
 ON CONFLICT (controller_id, feed_id, subject) DO UPDATE
     SET
         anchor_id = excluded.anchor_id,
         profile_id = excluded.profile_id,
         kind = excluded.kind,
-        into_subject = excluded.into_subject;
+        into_subject = excluded.into_subject,
+        bucket = excluded.bucket;

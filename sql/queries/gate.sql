@@ -122,9 +122,9 @@ SELECT
     p.subject,
     p.kind,
     p.into_subject,
+    p.bucket,
     p.at,
-    p.profile_id,
-    p.lookup
+    p.profile_id
 FROM gate.feed_page($1, $2, $3) AS p;
 
 -- name: feed_deliver

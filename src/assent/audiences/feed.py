@@ -1,16 +1,18 @@
 """What a feed must say next, from what it said last and what the gate shows now.
 
 Pure. A subject is somebody as one consumer knows them; its *anchor* is the identifier that stands for it.
-Replayed from its beginning, a feed gives exactly the members: `entered` adds, all else takes away. `stop` is
-for who may no longer be used, and says so only to whom they were given. `merged` says which subject somebody
-is from now on; whether that one is a member, its own changes say.
+Replayed from its beginning, a feed gives exactly the members: `entered` adds, all else takes away. A member
+whose bucket is another one, since the holdout changed, is said to have entered again. `stop` is for who may
+no longer be used, and says so only to whom they were given. `merged` says which subject somebody is from now
+on; whether that one is a member, its own changes say.
 """
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from assent.audiences.holdout import Arm
 from assent.core.ids import IdentifierId, ProfileId
 
 
@@ -34,6 +36,7 @@ class Said(Struct, frozen=True, kw_only=True):
     profile: ProfileId
     kind: Kind
     into: str | None = None
+    bucket: Arm | None = None
     first_seq: int = 0
     """The first change that named it; 0 before there is one."""
 
@@ -44,6 +47,8 @@ class Present(Struct, frozen=True, kw_only=True):
     subject: str
     anchor: IdentifierId
     member: bool
+    bucket: Arm | None = None
+    """Of a member or of who was one, where somebody is held out."""
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -63,6 +68,7 @@ class Change(Struct, frozen=True, kw_only=True):
     anchor: IdentifierId | None
     kind: Kind
     into: str | None
+    bucket: Arm | None
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -121,13 +127,22 @@ def written(steps: Iterable[Step], delivered: int, seq: int) -> Written:
         if step.told and (given or not ends):
             seq += 1
             anchor = None if now.kind is Kind.STOP else now.anchor
-            changes.append(Change(seq=seq, subject=now.subject, anchor=anchor, kind=now.kind, into=now.into))
+            changes.append(
+                Change(
+                    seq=seq,
+                    subject=now.subject,
+                    anchor=anchor,
+                    kind=now.kind,
+                    into=now.into,
+                    bucket=now.bucket,
+                )
+            )
         if now.kind is Kind.STOP or (ends and not given):
             forgotten.append((now.subject, 0 if given else now.first_seq))
             continue
         if step.returns:
             returned.append(now.subject)
-        kept.append(_numbered(now, now.first_seq or seq))
+        kept.append(structs.replace(now, first_seq=now.first_seq or seq))
     return Written(
         changes=tuple(changes),
         said=tuple(kept),
@@ -156,6 +171,7 @@ def _standing(before: Said | None, profile: ProfileId, now: Present) -> Iterable
         anchor=now.anchor,
         profile=profile,
         kind=kind,
+        bucket=now.bucket,
         first_seq=0 if before is None else before.first_seq,
     )
     if before is None:
@@ -163,6 +179,8 @@ def _standing(before: Said | None, profile: ProfileId, now: Present) -> Iterable
             yield Step(now=after)
     elif before.kind is not kind:
         yield Step(now=after, returns=before.kind is Kind.MERGED)
+    elif now.member and before.bucket is not now.bucket:
+        yield Step(now=after)
     elif (before.profile, before.anchor) != (profile, now.anchor):
         yield Step(now=after, told=False)
 
@@ -175,15 +193,4 @@ def _became(one: Said, kind: Kind, profile: ProfileId, into: str | None = None) 
         kind=kind,
         into=into,
         first_seq=one.first_seq,
-    )
-
-
-def _numbered(one: Said, first_seq: int) -> Said:
-    return Said(
-        subject=one.subject,
-        anchor=one.anchor,
-        profile=one.profile,
-        kind=one.kind,
-        into=one.into,
-        first_seq=first_seq,
     )

@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from assent.audiences.answers import Asking
 from assent.audiences.feed import Present, Step, follow, in_order
+from assent.audiences.holdout import Holdout, arm_of
 from assent.audiences.lease import Feed, Feeds, LeaseLost
 from assent.audiences.live import Live, Standing
 from assent.audiences.moving import watching
@@ -73,12 +74,13 @@ _log = structlog.get_logger()
 class _Followed:
     """What this worker knows of a feed that it writes, as of its last commit."""
 
-    __slots__ = ("commits", "lock", "looked", "spoken", "turn")
+    __slots__ = ("commits", "holdout", "lock", "looked", "spoken", "turn")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.commits = -1
         self.turn = -1
+        self.holdout: Holdout | None = None
         self.looked = Instant(0)
         self.spoken = Spoken()
 
@@ -88,6 +90,7 @@ class _News(Struct, frozen=True, kw_only=True):
 
     affected: Sequence[ProfileId]
     inside: Callable[[Sequence[ProfileId]], AbstractSet[ProfileId]]
+    holdout: Holdout | None
 
 
 _Watched = tuple[Mapping[str, Rule], Policy, Watch]
@@ -221,7 +224,7 @@ class Following:
             except BaseException:
                 followed.commits = -1  # what was stored is read again
                 raise
-            followed.turn, followed.looked = turn, self._clock()
+            followed.turn, followed.holdout, followed.looked = turn, news.holdout, self._clock()
 
     async def _held(self, feed: Feed, followed: _Followed) -> None:
         commits = await self._feeds.take(feed)
@@ -235,20 +238,26 @@ class Following:
         rules = {one.id: one.rule for one in known.values()}
         watch = await self._watch(feed, rules, standing.position.policy)
         await asyncio.to_thread(standing.moving.follow, watch, standing.position.now)
-        turn, journal, spoken = followed.turn, standing.journal, followed.spoken
+        saved = known.get(feed.audience)
+        holdout = None if saved is None else saved.holdout
+        # Under another holdout anybody's bucket may be another.
+        turn = followed.turn if holdout == followed.holdout else -1
+        journal, spoken = standing.journal, followed.spoken
         again = journal.since(turn) if turn >= 0 else None
         moved = journal.moved(turn, feed.audience, watch) if feed.audience in watch.names else None
         if again is not None and moved is not None:
             return _News(
                 affected=sorted({*moved, *spoken.among(again)}),
                 inside=partial(standing.moving.inside, feed.audience, moved, standing.position.now),
+                holdout=holdout,
             )
-        members = await self._members(known.get(feed.audience), rules, standing)
+        members = await self._members(saved, rules, standing)
         differs = np.setxor1d(members, spoken.entered())
         stored = spoken.everybody() if again is None else np.array(spoken.among(again), np.int64)
         return _News(
             affected=[ProfileId(one) for one in np.union1d(differs, stored).tolist()],
             inside=lambda ids: frozenset(np.intersect1d(members, np.array(ids, np.int64)).tolist()),
+            holdout=holdout,
         )
 
     async def _members(self, saved: Audience | None, rules: Mapping[str, Rule], standing: Standing) -> Ints:
@@ -304,6 +313,7 @@ class Following:
                 subject=self._ring.pairwise(feed.controller_id, feed.consumer, feed.purpose_id, lookup),
                 anchor=IdentifierId(anchor),
                 member=profile in inside,
+                bucket=arm_of(news.holdout, lookup),
             )
             for profile, (anchor, lookup) in anchors.items()
         }

@@ -14,6 +14,7 @@ import asyncpg
 from msgspec import Struct
 
 from assent.audiences.feed import Kind, Said, Step, Written, written
+from assent.audiences.holdout import Arm
 from assent.audiences.spoken import Spoken
 from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.time import SECOND, Instant
@@ -112,6 +113,7 @@ class Feeds:
                 profile=row["profile_id"],
                 kind=Kind(row["kind"]),
                 into=row["into_subject"],
+                bucket=None if row["bucket"] is None else Arm(row["bucket"]),
                 first_seq=row["first_seq"],
             )
             for row in rows
@@ -158,6 +160,7 @@ async def _store(connection: Connection, feed: Feed, result: Written, at: Instan
             [one.anchor for one in result.changes],
             [one.kind.value for one in result.changes],
             [one.into for one in result.changes],
+            [one.bucket for one in result.changes],
             at,
         )
     if result.said:
@@ -169,6 +172,7 @@ async def _store(connection: Connection, feed: Feed, result: Written, at: Instan
             [one.profile for one in result.said],
             [one.kind.value for one in result.said],
             [one.into for one in result.said],
+            [one.bucket for one in result.said],
             [one.first_seq for one in result.said],
         )
 

@@ -33,9 +33,8 @@ class Line(Struct, frozen=True, kw_only=True):
     subject: str
     kind: str
     into: str | None
+    bucket: str | None
     at: Instant
-    lookup: bytes | None
-    """The keyed hash of whom it names, if they may be used now."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -91,6 +90,6 @@ def _line(row: asyncpg.Record) -> Line:
         subject=row["subject"],
         kind=row["kind"],
         into=row["into_subject"],
+        bucket=row["bucket"],
         at=row["at"],
-        lookup=row["lookup"],
     )

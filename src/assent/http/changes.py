@@ -9,11 +9,9 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from assent.audiences.answers import Asking
-from assent.audiences.feed import Kind
-from assent.audiences.holdout import Holdout, arm_of
-from assent.core.errors import UnknownAudience, UnreadableBody
+from assent.core.errors import UnreadableBody
 from assent.core.time import format_time
-from assent.gate.feeds import Line, Page
+from assent.gate.feeds import Line
 from assent.http.access import caller, may_use
 from assent.http.at_least import sequence_asked
 from assent.http.bodies import answer, at_sequence, reading
@@ -23,8 +21,6 @@ from assent.http.wiring import AnyRequest, service
 
 MOST: Final = 10_000
 LONGEST_WAIT_S: Final = 30
-
-_MOVES: Final = (Kind.ENTERED, Kind.LEFT)
 
 _LOOK_EVERY_S: Final = 0.5
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
@@ -39,7 +35,7 @@ class ChangeLine(Struct, frozen=True, kw_only=True):
     into: str | None
     at: str
     bucket: str | None
-    """Of who entered or left an audience that holds somebody out, as it does now."""
+    """Of who entered or left an audience that held somebody out then; `entered` again tells another one."""
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -75,25 +71,18 @@ async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[byte
         await asyncio.sleep(_LOOK_EVERY_S)
         looks -= 1
         found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
-    saved = (await wired.audiences.shelf.of_purpose(who.controller_id, purpose)).get(audience)
-    if saved is None:  # somebody deleted it at once
-        raise UnknownAudience
-    return answer(_document(found, saved.holdout), headers=at_sequence(sequence))
+    document = Changes(changes=tuple(map(_line, found.lines)), next=found.next)
+    return answer(document, headers=at_sequence(sequence))
 
 
-def _document(found: Page, holdout: Holdout | None) -> Changes:
-    return Changes(changes=tuple(_line(one, holdout) for one in found.lines), next=found.next)
-
-
-def _line(one: Line, holdout: Holdout | None) -> ChangeLine:
-    named = one.lookup if one.kind in _MOVES else None
+def _line(one: Line) -> ChangeLine:
     return ChangeLine(
         seq=one.seq,
         subject=one.subject,
         kind=one.kind,
         into=one.into,
         at=format_time(one.at),
-        bucket=None if named is None else arm_of(holdout, named),
+        bucket=one.bucket,
     )
 
 

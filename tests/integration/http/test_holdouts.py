@@ -184,6 +184,42 @@ async def test_a_feed_tells_the_bucket_of_who_moves_and_of_nobody_else(shop: Sho
         assert one["bucket"] == (entered[one["subject"]] if one["kind"] == "entered" else None)
 
 
+async def test_a_changed_holdout_is_told_of_those_alone_whose_bucket_it_changes(shop: Shop) -> None:
+    await people(shop, range(8))
+    await parted(shop, "held", BUYERS, buyers(8))
+    saved = (await shop.ask("GET", "/v1/audiences/held")).json()["holdout"]
+    followed: dict[str, Json] = {}
+    read = 0
+
+    async def told() -> int:
+        nonlocal read
+        params = {"purpose": PURPOSE, "after": read}
+        page = (
+            await shop.ask("GET", "/v1/audiences/held/changes", by=f"engine:{PURPOSE}", params=params)
+        ).json()
+        read = page["next"]
+        assert {one["kind"] for one in page["changes"]} <= {"entered"}
+        followed.update({one["subject"]: one["bucket"] for one in page["changes"]})
+        return len(page["changes"])
+
+    async def listed() -> dict[str, Json]:
+        return {one["subject"]: one["bucket"] for one in lines(await asked(shop, "held/members"))[:-1]}
+
+    assert await told() == 8
+    before = dict(followed)
+    for holdout in (saved | {"share": 0.999999}, saved | {"share": 0.000001}, saved, None):
+        await shop.save("held", BUYERS, PURPOSE, holdout=holdout)
+        changed = await told()
+        assert followed == await listed()
+        assert changed == sum(followed[one] != before[one] for one in before)
+        before = dict(followed)
+    assert set(before.values()) == {None}
+    # Whoever reads it from the beginning has the same.
+    followed, read = {}, 0
+    await told()
+    assert followed == before
+
+
 async def test_audiences_of_one_salt_share_their_control_group(shop: Shop) -> None:
     for name, holdout in (
         ("one", {"share": 0.4, "salt": "spring"}),

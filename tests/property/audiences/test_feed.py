@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from assent.audiences import feed
 from assent.audiences.feed import Change, Kind, Present, Said, Step, follow, replayed, written
+from assent.audiences.holdout import Arm
 from assent.core.ids import IdentifierId, ProfileId
 
 PEOPLE = range(1, 6)
@@ -18,18 +19,23 @@ Moment = Mapping[int, tuple[int, bool]]
 moments = st.dictionaries(
     st.sampled_from(list(PEOPLE)), st.tuples(st.sampled_from(list(PEOPLE)), st.booleans()), max_size=5
 )
-happenings = st.lists(st.tuples(moments, st.integers(0, 3)), min_size=1, max_size=8)
-"""What is so at each look, and how many changes the consumer then reads."""
+Happening = tuple[Moment, int, int]
+"""What is so at a look, of how many one is held out (0: nobody is), and how much the consumer then reads."""
+
+happenings = st.lists(st.tuples(moments, st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8)
 
 
-def shown(moment: Moment) -> tuple[dict[ProfileId, Present], dict[IdentifierId, ProfileId]]:
+def shown(moment: Moment, held: int = 0) -> tuple[dict[ProfileId, Present], dict[IdentifierId, ProfileId]]:
     """Return profiles and whom they hold: the lowest identifier stands for each, and names the subject."""
     groups: dict[int, list[int]] = {}
     for one, (group, _) in sorted(moment.items()):
         groups.setdefault(group, []).append(one)
     present = {
         ProfileId(ones[0]): Present(
-            subject=f"k{ones[0]}", anchor=IdentifierId(ones[0]), member=any(moment[one][1] for one in ones)
+            subject=f"k{ones[0]}",
+            anchor=IdentifierId(ones[0]),
+            member=any(moment[one][1] for one in ones),
+            bucket=(Arm.TREATMENT if ones[0] % held else Arm.CONTROL) if held else None,
         )
         for ones in groups.values()
     }
@@ -47,8 +53,8 @@ class Stored:
         self.delivered = 0
         self.got: list[Change] = []
 
-    def look(self, moment: Moment) -> None:
-        present, opened = shown(moment)
+    def look(self, moment: Moment, held: int = 0) -> None:
+        present, opened = shown(moment, held)
         result = written(follow(list(self.said.values()), present, opened), self.delivered, self.seq)
         gone = dict(result.forgotten)
         self.lines = [
@@ -73,17 +79,29 @@ def pairs(lines: Iterable[Change]) -> list[tuple[str, str]]:
     return [(one.subject, one.kind.value) for one in lines]
 
 
-def faults(happened: Sequence[tuple[Moment, int]]) -> list[str]:
+def buckets(lines: Iterable[Change]) -> dict[str, Arm | None]:
+    """Return the bucket of each member, as whoever follows the lines has it."""
+    found: dict[str, Arm | None] = {}
+    for one in lines:
+        found.pop(one.subject, None)
+        if one.kind is Kind.ENTERED:
+            found[one.subject] = one.bucket
+    return found
+
+
+def faults(happened: Sequence[Happening]) -> list[str]:
     """Return what is wrong with the feed of what happened."""
     stored = Stored()
     wrong = []
-    for moment, most in happened:
+    for moment, held, most in happened:
         before = stored.seq
-        stored.look(moment)
-        present, _ = shown(moment)
+        stored.look(moment, held)
+        present, _ = shown(moment, held)
         members = {one.subject for one in present.values() if one.member}
         if replayed(pairs(stored.lines)) != members:
             wrong.append("replayed from the beginning it is not the members")
+        if buckets(stored.lines) != {one.subject: one.bucket for one in present.values() if one.member}:
+            wrong.append("a member's bucket is another one")
         if [one.seq for one in stored.lines if one.seq > before] != list(range(before + 1, stored.seq + 1)):
             wrong.append("a number is left out")
         usable = {one.subject for one in present.values()}
@@ -95,7 +113,7 @@ def faults(happened: Sequence[tuple[Moment, int]]) -> list[str]:
             wrong.append("a stop names somebody who was never given")
         stored.read(most)
     stored.read(1 << 30)
-    if replayed(pairs(stored.got)) != replayed(pairs(stored.lines)):
+    if buckets(stored.got) != buckets(stored.lines):
         wrong.append("who followed it has other members than who reads it now")
     active = {one.subject for one in stored.got if one.kind is Kind.ENTERED}
     present, opened = shown(happened[-1][0])
@@ -108,19 +126,19 @@ def faults(happened: Sequence[tuple[Moment, int]]) -> list[str]:
 @given(happenings)
 @settings(max_examples=300, deadline=None)
 def test_a_feed_replayed_is_the_members_after_whatever_happened(
-    happened: list[tuple[Moment, int]],
+    happened: list[Happening],
 ) -> None:
     assert faults(happened) == []
 
 
 @given(happenings)
 @settings(max_examples=100, deadline=None)
-def test_looking_twice_says_nothing_more(happened: list[tuple[Moment, int]]) -> None:
+def test_looking_twice_says_nothing_more(happened: list[Happening]) -> None:
     stored = Stored()
-    for moment, _ in happened:
-        stored.look(moment)
+    for moment, held, _ in happened:
+        stored.look(moment, held)
         said = (stored.seq, list(stored.lines))
-        stored.look(moment)
+        stored.look(moment, held)
         assert (stored.seq, stored.lines) == said
 
 
@@ -140,11 +158,23 @@ def test_a_feed_that_leaves_a_kind_of_change_out_is_found(
     monkeypatch.setitem(globals(), "follow", without(kind))
     both = {1: (1, True), 2: (2, True)}
     joined = {1: (1, True), 2: (1, True)}
-    lives: list[tuple[Moment, int]] = [(both, 9), (joined, 9), ({1: (1, False)}, 9), ({}, 9)]
+    lives: list[Happening] = [(both, 0, 9), (joined, 0, 9), ({1: (1, False)}, 0, 9), ({}, 0, 9)]
     assert any(faults(lives[:end]) for end in range(1, 5))
 
 
 def test_a_stop_for_who_was_never_given_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = feed.written
     monkeypatch.setitem(globals(), "written", lambda steps, _, seq: sound(steps, 1 << 30, seq))
-    assert faults([({1: (1, True)}, 0), ({}, 0)])
+    assert faults([({1: (1, True)}, 0, 0), ({}, 0, 0)])
+
+
+def test_a_changed_holdout_that_is_not_said_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = feed.follow
+
+    def silent(said: Iterable[Said], *shows: object) -> list[Step]:
+        inside = {one.subject for one in said if one.kind is Kind.ENTERED}
+        steps = sound(said, *shows)  # type: ignore[arg-type]
+        return [one for one in steps if one.now.kind is not Kind.ENTERED or one.now.subject not in inside]
+
+    monkeypatch.setitem(globals(), "follow", silent)
+    assert faults([({1: (1, True)}, 0, 9), ({1: (1, True)}, 1, 9)])
