@@ -47,6 +47,11 @@ def singling(rule: Rule, policy: Policy, audiences: Mapping[str, Rule]) -> str |
     return "" if found is None and looking.finest < FINEST else found  # (3)
 
 
+def names(part: Rule, policy: Policy) -> bool:
+    """Say whether one part of a checked rule names people singly, apart from those inside it."""
+    return _Looking(policy, {}).names(part)
+
+
 class _Looking:
     """One rule looked through, with every audience that it leads to."""
 
@@ -68,7 +73,7 @@ class _Looking:
         waiting = [(rule, "")]
         while waiting:
             node, place = waiting.pop()
-            if self._names(node):
+            if self.names(node):
                 return place
             if isinstance(node, Audience) and self._referred(node.audience):
                 return place + "/audience"
@@ -82,7 +87,8 @@ class _Looking:
         self._passed.add(name)
         return self.through(self._audiences[name]) is not None
 
-    def _names(self, node: Rule) -> bool:
+    def names(self, node: Rule) -> bool:
+        """Say whether a part names people; a draw is gathered."""
         match node:
             case Ids():  # (1)
                 return True

@@ -1,16 +1,19 @@
 """In which audiences a person is, and what makes it so, in plain words (GDPR Art. 15(1)(h)).
 
 Told are those that they are in, by title, and of each leaf what it asks and what stands there of theirs. What
-an engine asks for elsewhere, and features that rules alone ask for, are nobody's to read here.
+an engine asks for elsewhere, and features that rules alone ask for, are nobody's to read here; nor are other
+people's values: of a leaf that names people singly it is told that there is a list.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from litestar import Response
 
 from assent.audiences.evaluate import Truth
 from assent.audiences.explain import Part
+from assent.audiences.rule import Ids
+from assent.audiences.singling import names
 from assent.core.derived import is_derived
 from assent.core.policy import Policy
 from assent.features.catalogue import value_to_json
@@ -24,6 +27,8 @@ from assent.http.rule_words import in_words
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.own_audiences import belongings
+
+_LIST: Final = Ids(values=())
 
 
 @reading("/v1/me/audiences", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
@@ -63,7 +68,7 @@ async def audiences(request: AnyRequest) -> Response[bytes]:
 
 def _told(part: Part, policy: Policy, language: str, titles: Mapping[str, str]) -> dict[str, object]:
     document: dict[str, object] = {
-        "says": in_words(part.rule, language, titles),
+        "says": in_words(_LIST if names(part.rule, policy) else part.rule, language, titles),
         "so": None if part.truth is Truth.UNKNOWN else part.truth is Truth.TRUE,
     }
     if part.ground is None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from assent.audiences.evaluate import Truth
 from assent.audiences.explain import Part, explained
+from assent.audiences.rule import listed
 from assent.audiences.seen import seen_at
 from assent.audiences.shelf import Audience, shown
 from assent.core.ids import ControllerId, IdentifierId
@@ -55,6 +56,8 @@ async def belongings(
         for profile in await foresee(connection, controller_id, policy, purpose, permits, now):
             seen = seen_at(shown(profile), now)
             for audience in rules.asked:
+                if listed(audience.rule, rules.known):  # `not` of a list that names nobody here would be true
+                    continue
                 tree = explained(audience.rule, policy, seen, now, rules.known)
                 if tree.truth is Truth.TRUE:
                     found.append(Belonging(audience=audience, purpose=purpose, tree=tree))

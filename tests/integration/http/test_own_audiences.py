@@ -73,6 +73,29 @@ async def test_what_a_person_is_told_is_what_the_engine_answers(shop: Shop) -> N
     assert await named(shop, token) == set()
 
 
+async def test_a_rule_that_lists_people_tells_nobody_of_the_others(shop: Shop) -> None:
+    await shop.given(ANNA, PURPOSE)
+    await shop.bought(ANNA, 12)
+    others = '"order-of-another-1", "order-of-another-2"'
+    listed = f'did("Order Completed", where order_id in ({others}))'
+    assert (await shop.save("unlisted", f"order_count >= 1 and not {listed}", PURPOSE)).status_code == 200
+    (one,) = await told(shop, await shop.token(ANNA))
+    assert "of-another" not in json.dumps(one)
+    (leaf,) = one["why"]["of"][1]["of"]
+    assert (leaf["says"], leaf["so"]) == (PHRASES["en"]["ids"], False)
+
+
+async def test_an_audience_with_a_list_of_names_is_no_persons_to_be_told(shop: Shop) -> None:
+    await shop.given(ANNA, PURPOSE)
+    await shop.bought(ANNA, 12)
+    name = (await shop.decision(PURPOSE, ANNA))["subject"]
+    # Whom it names differs by who asks: the engine whose list it is leaves her out.
+    assert (await shop.save("out", f'order_count >= 1 and not ids("{name}")', PURPOSE)).status_code == 200
+    assert (await shop.save("around", 'not audience("out")', PURPOSE)).status_code == 200
+    assert (await shop.decide(PURPOSE, ANNA, audiences=["out"])).json()["decisions"][0]["audiences"] == []
+    assert await named(shop, await shop.token(ANNA)) == set()
+
+
 async def test_a_cookies_token_is_told_of_the_cookies_own_data_alone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
