@@ -1,6 +1,6 @@
 """Check a rule before it is saved or asked: everything it names exists, fits, and is the purpose's to use.
 
-    (1) the rule is no deeper and no larger than the limit
+    (1) the rule is no deeper and no larger than the limit, nor are its lists, nor what it asks of one event
     (2) no group is empty
     (3) every feature is in the catalogue
     (4) every value is of its feature's type, and the operator means something for that type
@@ -25,6 +25,7 @@ from assent.audiences.rule import (
     DEEPEST,
     LARGEST,
     MOST_REFERENCES,
+    MOST_VALUES,
     Absent,
     Agg,
     All,
@@ -77,6 +78,9 @@ from assent.core.time import Instant, parse_duration
 from assent.features.catalogue import INT64_MOST, MILLIONTHS, fitted, millionths
 from assent.features.place import FARTHEST_KM, point
 from assent.features.read import begins
+
+LONGEST_LEAF: Final = 1 << 15
+"""Characters of what is kept of a leaf over events: each event that arrives is held against it."""
 
 _ORDERED: Final = (ValueType.NUMBER, ValueType.TIME)
 _SINGLE: Final = (ValueType.BOOLEAN, ValueType.NUMBER, ValueType.TEXT, ValueType.TIME)
@@ -150,33 +154,20 @@ class _Checking:
 
     def rule(self, rule: Rule, pointer: str, within: tuple[str, ...]) -> int:
         """Check one rule, `within` the audiences that led to it; return how deep its references go."""
-        nodes = below = 0
+        below = 0
+        size = _Size()
         waiting = [(rule, pointer, 1)]
         while waiting:
             node, place, depth = waiting.pop()
-            nodes += 1
-            if depth > DEEPEST or nodes > LARGEST:  # (1)
-                raise RuleTooDeep(pointer=place)
-            below = max(below, self._node(node, place, within))
+            size.add(node, place, depth)  # (1)
             inner = [(child, place + step, depth + 1) for step, child in children(node)]
             if isinstance(node, EventLeaf):
-                # What is inside is about properties, and was looked at with the leaf; it only counts.
-                nodes += self._size(inner)
-                continue
-            waiting.extend(reversed(inner))  # so that the first fault in reading order is told
+                # What is inside is about properties, and is looked at with the leaf; it only counts.
+                size.add_all(inner)
+            else:
+                waiting.extend(reversed(inner))  # so that the first fault in reading order is told
+            below = max(below, self._node(node, place, within))
         return below
-
-    def _size(self, inner: list[tuple[Rule, str, int]]) -> int:
-        """Count the nodes inside a leaf over events, no deeper than a rule may be."""
-        nodes = 0
-        waiting = list(inner)
-        while waiting:
-            node, place, depth = waiting.pop()
-            nodes += 1
-            if depth > DEEPEST or nodes > LARGEST:
-                raise RuleTooDeep(pointer=place)
-            waiting += [(child, place + step, depth + 1) for step, child in children(node)]
-        return nodes
 
     def _node(self, node: Rule, place: str, within: tuple[str, ...]) -> int:
         match node:
@@ -221,6 +212,8 @@ class _Checking:
         for feature in lowered(node, self._policy, place).features:
             if not self._purpose.categories >> feature.category & 1:  # (5)
                 raise NotPermittedForPurpose(pointer=place)
+            if len(feature.name) > LONGEST_LEAF:  # (1)
+                raise RuleTooDeep(pointer=place)
             self._kept(feature, place)
             self.categories.add(feature.category)
         if isinstance(node, Held | AnyItem):
@@ -308,6 +301,31 @@ class _Checking:
                 fault.pointer = place
                 raise
         return self._passed[name] + 1
+
+
+class _Size:
+    """How large one rule is, as far as it was looked at."""
+
+    def __init__(self) -> None:
+        self._nodes = self._values = 0
+
+    def add(self, node: Rule, place: str, depth: int) -> None:
+        """Count a node. Raises RuleTooDeep."""
+        self._nodes += 1
+        if depth > DEEPEST or self._nodes > LARGEST:
+            raise RuleTooDeep(pointer=place)
+        if isinstance(node, In | NotIn):
+            self._values += len(node.values)
+            if self._values > MOST_VALUES:
+                raise RuleTooDeep(pointer=place + "/values")
+
+    def add_all(self, nodes: list[tuple[Rule, str, int]]) -> None:
+        """Count nodes, each with its place and depth, and all that is inside, in reading order."""
+        waiting = nodes[::-1]
+        while waiting:
+            node, place, depth = waiting.pop()
+            self.add(node, place, depth)
+            waiting += [(child, place + step, depth + 1) for step, child in children(node)][::-1]
 
 
 _Leaf = Eq | Ne | Lt | Le | Gt | Ge | Between | In | NotIn | Known | Absent | Has | Contains | Near | Recent

@@ -19,6 +19,9 @@ DEEPEST: Final = 8
 LARGEST: Final = 64
 """Levels and nodes of one rule."""
 
+MOST_VALUES: Final = 10_000
+"""Values in the lists of one rule, all together; not people's names, of which a body alone is the limit."""
+
 MOST_REFERENCES: Final = 4
 """Audiences that refer to each other, one inside the other, below one rule."""
 

@@ -277,10 +277,19 @@ async def preview(request: AnyRequest) -> Response[bytes]:
     policy = await wired.policies.current(who.controller_id)
     with said_rule(body.rule) as rule:
         needs = await wired.audiences.needs(asking, policy, rule)
-    await wired.derivations.ensure(who.controller_id, needed_by_all([rule], policy), who.role.value)
+    await _try(wired, who, policy, rule)
     counted = await wired.audiences.preview(asking, rule)
     document = msgspec.to_builtins(counted) | {"needs": needs}
     return answer(document, headers=at_sequence(counted.sequence))
+
+
+async def _try(wired: Service, who: Caller, policy: Policy, rule: Rule) -> None:
+    """Keep what a rule asks of events for as long as somebody tries it."""
+    saved = await wired.audiences.shelf.all(who.controller_id)
+    in_force = needed_by_all([each for one in saved.values() for each in one.rules], policy)
+    tried = needed_by_all([rule], policy)
+    await wired.derivations.make_room(who.controller_id, tried, in_force, who.role.value)
+    await wired.derivations.ensure(who.controller_id, tried, who.role.value)
 
 
 @post(

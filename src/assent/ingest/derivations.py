@@ -5,7 +5,8 @@ What came before is read again here, in chunks that each hold the controller's h
 crash loses nothing, the next caller goes on, and two that read at once share the work. A rule is in force
 once everything it needs has been read.
 
-Raises FactRejected; and Unavailable where reading takes longer than a caller should wait: it goes on.
+Raises FactRejected; OverCapacity where more is only tried than should be kept; and Unavailable where reading
+takes longer than a caller should wait: it goes on.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Final
 
 from assent.consent.store import load_policy
 from assent.core import derived
-from assent.core.errors import FactRejected, Unavailable
+from assent.core.errors import FactRejected, OverCapacity, Unavailable
 from assent.core.ids import CategoryId, ControllerId, EntryIndex, FeatureId, IdentifierId, PurposeMask
 from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
@@ -39,8 +40,13 @@ _PAGE: Final = 1_000
 
 _PEOPLE: Final = 2_000
 
+_TRIED: Final = "Too many questions of events were tried lately. Save the rule, or come again in minutes."
+
 _LATELY_S: Final = 600.0
 """For so long what was asked for is not dropped, though no rule in force needs it: a preview may."""
+
+MOST_TRIED: Final = 200
+"""So many features that no rule in force needs are kept: each costs every commit of such an event."""
 
 _IDLE_S: Final = 3_600.0
 """For so long what no rule needs is kept all the same: another process may have asked for it."""
@@ -76,6 +82,19 @@ class Derivations:
         unready = await self._database.writer.fetch(_SQL.unready, controller_id, entries)
         for (entry,) in unready:
             await self._read(controller_id, entry)
+
+    async def make_room(
+        self, controller_id: ControllerId, tried: Iterable[str], in_force: Iterable[str], role: str
+    ) -> None:
+        """Return once what a preview tries may be kept beside what rules need. Raises OverCapacity."""
+        needed, wanted = set(in_force), set(tried)
+        for is_last in (False, True):
+            known = (await self._known(controller_id)).keys()
+            if wanted <= known or len((known | wanted) - needed) <= MOST_TRIED:
+                return
+            if not is_last:
+                await self.drop_unneeded(controller_id, needed | wanted, role)
+        raise OverCapacity(_TRIED)
 
     async def drop_unneeded(self, controller_id: ControllerId, needed: Iterable[str], role: str) -> None:
         """Drop the derived features that none of the rules in force needs, and what is kept for them."""

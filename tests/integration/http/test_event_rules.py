@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from assent.core.ids import ControllerId
@@ -91,6 +92,28 @@ async def test_what_is_never_dropped_would_be_noticed(shop: Shop, monkeypatch: p
     monkeypatch.setattr(Derivations, "_drop", drop_nothing)
     with pytest.raises(AssertionError, match="assert 2 == 1"):
         await previews_leave_nothing_for_long(shop, lambda: None)
+
+
+async def tries(shop: Shop, shown: str) -> httpx.Response:
+    rule = f'did("Product Viewed", where category = "{shown}", last 30d)'
+    body = {"purpose": "personalisation", "rule": rule}
+    return await shop.ask("POST", "/v1/audiences/preview", body, by="counting:personalisation")
+
+
+async def test_previews_keep_no_more_of_events_than_they_should(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derivations, "MOST_TRIED", 2)
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    for shown in ("hats", "shoes", "lamps", "hats"):
+        found = await tries(shop, shown)
+        assert found.status_code == 200, found.text
+    before = await shop.revision()
+    refused(await tries(shop, "coats"), 429, "over_capacity")
+    assert await shop.revision() == before
+    assert (await tries(shop, "shoes")).status_code == 200  # a rule in force asks it anyway
+    monkeypatch.setattr(derivations, "_LATELY_S", 0.0)
+    assert (await tries(shop, "coats")).status_code == 200
 
 
 async def test_a_saved_rule_is_made_whole_again(shop: Shop) -> None:

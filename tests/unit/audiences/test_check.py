@@ -2,8 +2,9 @@
 
 import pytest
 
-from assent.audiences.check import Needs, check
-from assent.audiences.rule import Rule, parse
+from assent.audiences.check import LONGEST_LEAF, Needs, check
+from assent.audiences.rule import MOST_VALUES, Rule, parse
+from assent.core.documents import parse_policy
 from assent.core.errors import (
     AssentError,
     CyclicAudience,
@@ -18,6 +19,7 @@ from assent.core.errors import (
 )
 from assent.core.ids import PurposeId
 from tests.property.audiences.worlds import ASKING, POLICY
+from tests.support.policy_documents import shipped
 
 IT = {"op": "eq", "feature": "country", "value": "IT"}
 
@@ -46,6 +48,50 @@ def test_needs_are_named_and_include_those_of_referred_audiences() -> None:
         "of": [{"op": "known", "feature": "orders"}, {"op": "audience", "audience": "x"}, IT, IT],
     }
     assert checked(raw, x=IT) == Needs(features=("country", "orders"), categories=("a", "b"))
+
+
+def values(number: int) -> dict[str, object]:
+    return {"op": "in", "feature": "country", "values": [f"{one:05}" for one in range(number)]}
+
+
+def happened(where: object) -> dict[str, object]:
+    return {"op": "did", "event": "Order Completed", "compare": ">=", "count": 1, "where": where}
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        (values(MOST_VALUES + 1), "/rule/values"),
+        ({"op": "and", "of": [values(MOST_VALUES), values(1)]}, "/rule/of/1/values"),
+        (
+            happened({"op": "or", "of": [values(MOST_VALUES // 2)] * 2 + [values(1)]}),
+            "/rule/where/of/2/values",
+        ),
+    ],
+)
+def test_a_rule_with_more_values_than_can_be_looked_at_is_refused(raw: object, pointer: str) -> None:
+    with pytest.raises(RuleTooDeep) as refused:
+        checked(raw)
+    assert refused.value.pointer == pointer
+
+
+@pytest.mark.parametrize(
+    "where", [values(MOST_VALUES // 2), {"op": "icontains", "feature": "x", "value": "x" * LONGEST_LEAF}]
+)
+def test_what_each_event_is_held_against_is_shorter_still(where: object) -> None:
+    policy, _ = parse_policy(shipped())
+    of_orders = PurposeId(policy.purpose_ids["service"])
+    rule = {"op": "and", "of": [{"op": "all"}, happened(where)]}
+    with pytest.raises(RuleTooDeep) as refused:
+        check(parse(rule), policy, of_orders, {})
+    assert refused.value.pointer == "/rule/of/1"
+    check(parse(happened(values(1_000))), policy, of_orders, {})
+
+
+def test_a_rule_with_as_many_values_as_may_be_is_taken() -> None:
+    assert checked({"op": "not", "of": values(MOST_VALUES)}) == Needs(
+        features=("country",), categories=("a",)
+    )
 
 
 @pytest.mark.parametrize(
