@@ -1,41 +1,43 @@
-"""The rules of audience.json: what they name, what types that asks for, and how they stand on the wire.
+"""The rules of audience.json: what they name, and how they stand on the wire.
 
-The operators' shape on the wire is that of the rows; only what a row writes in its own units is translated:
-times that a feature of type time is compared with, the ids of profiles, and names that a policy cannot spell.
+The operators' shape on the wire is that of the rows; what a row writes in its own units or in fewer words is
+said in full: times that a feature of type time is compared with, the ids of profiles, names that a policy
+cannot spell, a count or an end that is left out. What the language refuses because it can never be so
+(a feature compared with a value of another type, an empty share) is said as what it is: not so.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
-from assent.core.time import Instant, format_time
+from msgspec import Struct
+
+from assent.core.time import Instant
+from tests.conformance.audience_types import ORDERED, Types, fits, values_of, worded
 from tests.conformance.documents import NAME
 from tests.conformance.rows import Data
 
-Types = Mapping[str, str]
-"""The type of each feature that a rule names."""
+_EVER: Final = "-P19Y"
+"""Before everything that happens in a row, and after what its profiles agreed to."""
 
-_ASKS: Final = {
-    **dict.fromkeys(("lt", "le", "gt", "ge", "between"), "number"),
-    "has": "set",
-    "icontains": "text",
-    "recent": "time",
-    "any_item": "list",
-}
-"""The type an operator asks for."""
-
-_STRENGTH: Final = ("text", "boolean", "number", "set", "list", "time")
-"""Of several types that a feature could have, the last one here is meant."""
+_SINGLE: Final = frozenset({"eq", "ne", "held"})
+_TIMES: Final = frozenset({"first_time", "last_time"})
 
 
 def nodes(rule: Data) -> Iterator[Data]:
     """Yield the rule and every rule inside it; conditions on an event's or an item's own fields are none."""
     yield rule
-    inside = rule.get("of", ())
-    for each in [inside] if isinstance(inside, dict) else inside:
+    for each in _inside(rule):
         yield from nodes(each)
-    for step in rule.get("steps", ()):
-        yield from nodes(step)
+
+
+def _inside(rule: Data) -> list[Data]:
+    """Return the rules directly inside one."""
+    within = rule.get("of", [])
+    parts = [part["rule"] for part in rule.get("parts", [])]
+    found = [within] if isinstance(within, dict) else within
+    # What is near is near a point, of two numbers.
+    return [*(each for each in found if isinstance(each, dict)), *rule.get("steps", []), *parts]
 
 
 def operators(rule: Data) -> Iterator[str]:
@@ -64,81 +66,94 @@ def referenced(rules: Mapping[str, Data]) -> list[str]:
     return ordered
 
 
-def types_of(profiles: Iterable[Data], rules: Iterable[Data]) -> Types:
-    """Return the type of every feature that the rules name, from how they use it and what profiles have."""
-    used: dict[str, set[str]] = {}
-    for rule in rules:
-        for node in nodes(rule):
-            if node.get("feature") is not None:
-                used.setdefault(node["feature"], set()).update(_asked(node))
-    had: dict[str, set[str]] = {}
-    for profile in profiles:
-        for name, value in profile["traits"].items():
-            had.setdefault(name, set()).add(_type(value))
-    return {name: _choose(asked, had.get(name, set())) for name, asked in used.items()}
-
-
-def _asked(node: Data) -> Iterator[str]:
-    if node["op"] in _ASKS:
-        yield _ASKS[node["op"]]
-    else:
-        yield from (
-            _type(value) for value in [*node.get("values", ()), *([node["value"]] if "value" in node else [])]
-        )
-
-
-def _choose(asked: set[str], had: set[str]) -> str:
-    if "set" in had and asked <= {"text", "number", "set"}:
-        return "set"
-    return max(asked or had or {"text"}, key=_STRENGTH.index)
-
-
-def _type(value: object) -> str:
-    match value:
-        case {"$v": inner}:
-            return _type(inner)
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case list() if any(isinstance(item, dict) for item in value):
-            return "list"
-        case list():
-            return "set"
-        case _:
-            return "text"
-
-
 def spelled(name: str) -> str:
     """Return the name of a feature as a policy can spell it."""
     return name if NAME.fullmatch(name) else "f_" + re.sub(r"[^A-Za-z0-9_.:-]", "_", name)
 
 
-def wired(
-    rule: Data, types: Types, instant: Callable[[float], Instant], subject: Callable[[str], str]
-) -> Data:
-    """Return a rule as it stands on the wire."""
-    found = dict(rule)
-    inside = rule.get("of")
-    if isinstance(inside, dict):
-        found["of"] = wired(inside, types, instant, subject)
-    elif inside is not None:
-        found["of"] = [wired(each, types, instant, subject) for each in inside]
-    if rule.get("feature") is not None:
-        found["feature"] = spelled(rule["feature"])
-        if types[rule["feature"]] == "time":
-            found |= {key: timed(rule[key], instant) for key in ("value", "low", "high") if key in rule}
-    if rule["op"] == "ids":
-        found["values"] = [subject(one) for one in rule["values"]]
-    if "between_t" in rule:
-        found["between_t"] = [format_time(instant(t)) for t in rule["between_t"]]
-    if rule["op"] == "audience":
-        found["audience"] = rule["audience"].lower()
-    return found
+class Wire(Struct, frozen=True, kw_only=True):
+    """How the rules of one row stand on the wire."""
+
+    types: Types
+    instant: Callable[[float], Instant]
+    subject: Callable[[str], str]
+    audiences: Mapping[str, str]
+    """The id of the audience that each name means."""
+
+    def rule(self, rule: Data) -> Data:
+        """Return a rule as it stands on the wire."""
+        match rule["op"]:
+            case "and" | "or" | "not" | "at_least":
+                inside = rule["of"]
+                one = isinstance(inside, dict)
+                return {**rule, "of": self.rule(inside) if one else [self.rule(each) for each in inside]}
+            case "score":
+                return {
+                    **rule,
+                    "parts": [{**part, "rule": self.rule(part["rule"])} for part in rule["parts"]],
+                }
+            case "did" | "agg" | "seq":
+                return self._of_events(rule)
+            case "ids":
+                return {**rule, "values": [self.subject(one) for one in rule["values"]]}
+            case "audience":
+                return {**rule, "audience": self.audiences.get(rule["audience"], "unknown")}
+            case "bucket" if rule["low"] >= rule["high"]:
+                return _never(spelled(rule["feature"])) if rule.get("feature") else _NOBODY
+            case _:
+                return dict(rule) if rule.get("feature") is None else self._leaf(rule)
+
+    def _of_events(self, rule: Data) -> Data:
+        if rule["op"] == "seq":
+            return {**rule, "steps": [step for each in rule["steps"] for step in self._steps(each)]}
+        found = self._windowed(rule)
+        if rule["op"] == "did":
+            return {"compare": ">=", "count": 1, **found}
+        if rule["aggregate"] in _TIMES:
+            found["value"] = worded(rule["value"], "time", self.instant)
+        return found
+
+    def _steps(self, step: Data) -> list[Data]:
+        """Return a step as often as it is to happen."""
+        once = {**step, "op": "did", "compare": ">=", "count": 1}
+        return [once] * (step.get("count", 1) if step.get("compare", ">=") == ">=" else 1)
+
+    def _windowed(self, rule: Data) -> Data:
+        if "between_t" in rule:
+            ends = [worded(end, "time", self.instant) for end in rule["between_t"]]
+            return {**rule, "between_t": ends}
+        return {"from": _EVER, **rule} if "to" in rule and "last" not in rule else dict(rule)
+
+    def _leaf(self, rule: Data) -> Data:
+        """Return a comparison of a feature with values of its own type, or what it comes to without any."""
+        name, kind = spelled(rule["feature"]), self.types[rule["feature"]]
+        found: dict[str, Any] = {**rule, "feature": name}
+        by_order = rule["op"] in ORDERED
+        if rule["op"] == "bucket":
+            return found
+        for key in ("value", "low", "high"):
+            if key in rule:
+                found[key] = worded(rule[key], kind, self.instant, ordered=by_order)
+        if rule["op"] in {"in", "not_in"}:
+            values = [worded(value, kind, self.instant) for value in rule["values"]]
+            found["values"] = [value for value in values if fits(value, kind)]
+            foreign = bool(values) and not found["values"]
+        else:
+            foreign = not all(fits(value, kind) for value in values_of(found))
+            foreign = foreign or (kind == "set" and rule["op"] in _SINGLE)
+        if foreign:
+            return _either(name) if rule["op"] in {"ne", "not_in"} else _never(name)
+        return found
 
 
-def timed(value: object, instant: Callable[[float], Instant]) -> object:
-    """Return a row's seconds as the time they mean, anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return format_time(instant(value))
+_NOBODY: Final[Data] = {"op": "not", "of": {"op": "all"}}
+
+
+def _either(name: str) -> Data:
+    """Return what is so of everybody whose feature may be looked at."""
+    return {"op": "or", "of": [{"op": "known", "feature": name}, {"op": "absent", "feature": name}]}
+
+
+def _never(name: str) -> Data:
+    """Return what is so of nobody, and unknown where the feature is hidden."""
+    return {"op": "not", "of": _either(name)}

@@ -11,10 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
+from assent.core.policy import FINEST
 from assent.core.time import DAY, SECOND, Instant, parse_time
-from tests.conformance.audience_rules import Types, operators, referenced, spelled, timed, types_of, wired
+from tests.conformance.audience_rules import Wire, nodes, operators, referenced, spelled
+from tests.conformance.audience_types import Types, history, types_of, worded
 from tests.conformance.documents import documents, purpose
-from tests.conformance.host import Controller, Documents, Host, activate
+from tests.conformance.host import Answer, Controller, Documents, Host, activate
 from tests.conformance.rows import Data, Row, Suite, settle
 
 ASKING: Final = "asking"
@@ -30,6 +34,7 @@ LONG_BEFORE: Final = 20 * 365 * DAY
 
 CHOICES: Final = {
     "granted": "given",
+    "given": "given",
     "denied": "refused",
     "refused": "refused",
     "withdrawn": "withdrawn",
@@ -66,20 +71,53 @@ def rules_of(row: Data) -> dict[str, Data]:
 
 def ask(row: Data, host: Host) -> list[str] | str:
     """Return the members' names, or the code with which a rule was refused."""
-    types = types_of(row["profiles"], rules_of(row).values())
+    lived = live(row, host)
+    return lived if isinstance(lived, str) else lived.members(ASKED)
+
+
+class Lived(Struct, frozen=True, kw_only=True):
+    """A row whose rules are saved and whose profiles did everything: it can be asked now."""
+
+    controller: Controller
+    asked: Data
+    """The row's own rule, as it stands on the wire."""
+    names: dict[str, str]
+    """Each profile's, by its pairwise id."""
+
+    def members(self, audience: str) -> list[str]:
+        """Return the names of an audience's members; an answer that its last line does not end is none."""
+        path = f"/v1/audiences/{audience}/members"
+        answer = self.controller.ask("POST", path, {"purpose": ASKING}, role="engine")
+        assert answer.status == 200, answer.body
+        *lines, end = [json.loads(line) for line in answer.body.splitlines()]
+        assert end.get("end"), "the last line says that the answer is complete"
+        assert end.get("members") == len(lines)
+        return sorted(self.names[line["subject"]] for line in lines)
+
+    def save(self, audience: str, rule: Data | str) -> Answer:
+        """Save a rule, as a tree or as text."""
+        return save(self.controller, audience, rule)
+
+
+def live(row: Data, host: Host) -> Lived | str:
+    """Save a row's rules and live its events; return it as it is now, or the code of a rule's refusal."""
+    every_node = [node for rule in rules_of(row).values() for node in nodes(rule)]
+    types = types_of(row["profiles"], every_node)
     story = _story(row, types)
-    controller = host.controller(Instant(min(story) - LONG_BEFORE))
+    controller = host.controller(Instant(max(min(story) - LONG_BEFORE, 0)))
     _prepare(controller, row, types)
     subjects = _subjects(controller, row)
-    refused = _save(controller, row, types, subjects)
-    if refused is not None:
-        return refused
+    rules = _wired(row, types, subjects)
+    for audience, rule in rules.items():
+        answer = save(controller, audience, rule)
+        if answer.refused is not None:
+            return answer.refused
     for at in sorted(story):
         controller.step_to(at)
         for batch in _parts(story[at], 100):
             controller.post("/v1/batch", {"batch": batch}, role="collector")
     names = {subject: name for name, subject in subjects.items()}
-    return sorted(names[subject] for subject in _members(controller))
+    return Lived(controller=controller, asked=rules[ASKED], names=names)
 
 
 # ---- time ------------------------------------------------------------------------------------------------
@@ -102,16 +140,12 @@ def _story(row: Data, types: Types) -> dict[Instant, list[Data]]:
     earliest = Instant(min(story) - DAY)
     for profile in row["profiles"]:
         for name, said in profile["traits"].items():
-            dated = isinstance(said, dict) and "$v" in said
-            at = instant(row, said["$since"]) if dated else earliest
-            value = _trait(row, types.get(name), said["$v"] if dated else said)
-            story[at].append({"type": "identify", "userId": profile["id"], "traits": {name: value}})
+            for value, since in history(said):
+                at = earliest if since is None else instant(row, since)
+                traits = {name: worded(value, types.get(name, ""), lambda t: instant(row, t))}
+                story[at].append({"type": "identify", "userId": profile["id"], "traits": traits})
     # What lies after now has not happened yet.
     return {at: calls for at, calls in story.items() if at <= now}
-
-
-def _trait(row: Data, kind: str | None, value: object) -> object:
-    return timed(value, lambda t: instant(row, t)) if kind == "time" else value
 
 
 # ---- the policy --------------------------------------------------------------------------------------------
@@ -133,9 +167,13 @@ def policy_of(row: Data, types: Types) -> Documents:
         {ASKING: purpose()} | {name: purpose(legal_basis="consent", notice=name) for name in consents},
         categories=categories,
         namespaces={"user_id": {"kind": "person", "priority": 1, "from": ["userId"]}},
-        features={spelled(name): {"trait": name, "type": kind} for name, kind in types.items()},
+        features={spelled(name): _feature(name, kind) for name, kind in types.items()},
         notices=dict.fromkeys(consents, 1),
     )
+
+
+def _feature(name: str, kind: str) -> Data:
+    return {"trait": name, "type": kind} | ({"decimals": FINEST} if kind == "place" else {})
 
 
 def _purposes(row: Data) -> list[str]:
@@ -165,18 +203,23 @@ def _choice(name: str, said: str) -> Data:
 # ---- rules and answers -----------------------------------------------------------------------------------
 
 
-def _save(controller: Controller, row: Data, types: Types, subjects: Mapping[str, str]) -> str | None:
-    """Save the row's rules, those first that others refer to; return the code of the first refusal."""
+def save(controller: Controller, audience: str, rule: Data | str) -> Answer:
+    """Save a rule."""
+    body = {"title": "a row's", "purposes": [ASKING], "rule": rule}
+    return controller.ask("PUT", f"/v1/audiences/{audience}", body)
+
+
+def _wired(row: Data, types: Types, subjects: Mapping[str, str]) -> dict[str, Data]:
+    """Return the row's rules as they stand on the wire, by audience, those first that others refer to."""
     rules = rules_of(row)
-    for name in referenced(rules):
-        rule = wired(
-            rules[name], types, lambda t: instant(row, t), lambda one: subjects.get(one, f"nobody-{one}")
-        )
-        body = {"title": name, "purposes": [ASKING], "rule": rule}
-        answer = controller.ask("PUT", f"/v1/audiences/{name.lower()}", body)
-        if answer.refused is not None:
-            return answer.refused
-    return None
+    ids = {name: ASKED if name == ASKED else f"audience-{number}" for number, name in enumerate(rules)}
+    wire = Wire(
+        types=types,
+        instant=lambda t: instant(row, t),
+        subject=lambda one: subjects.get(one, f"nobody-{one}"),
+        audiences=ids,
+    )
+    return {ids[name]: wire.rule(rules[name]) for name in referenced(rules)}
 
 
 def _subjects(controller: Controller, row: Data) -> dict[str, str]:
@@ -189,16 +232,6 @@ def _subjects(controller: Controller, row: Data) -> dict[str, str]:
         found |= {name: one["subject"] for name, one in zip(part, decisions, strict=True)}
     assert None not in found.values(), "a contract purpose sees everybody"
     return found
-
-
-def _members(controller: Controller) -> list[str]:
-    """Return the members' pairwise ids; an answer that its last line does not end is none."""
-    answer = controller.ask("POST", f"/v1/audiences/{ASKED}/members", {"purpose": ASKING}, role="engine")
-    assert answer.status == 200, answer.body
-    *lines, end = [json.loads(line) for line in answer.body.splitlines()]
-    assert end.get("end"), "the last line says that the answer is complete"
-    assert end.get("members") == len(lines)
-    return [line["subject"] for line in lines]
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from assent.identity import normalise, resolve
 from tests.conformance import rows as table
 from tests.conformance import (
     test_audience,
+    test_audience_more,
     test_consent,
     test_consent_more,
     test_gpp,
@@ -149,7 +150,8 @@ def test_every_entry_of_the_tables_speaks_of_a_row_of_the_default_folder(scenari
     if not table.is_default(scenarios) or not scenarios.is_dir():
         pytest.skip(f"the tables are held against {table.DEFAULT_FOLDER} alone")
     rows = [row for suite in SUITES for row in suite.read(scenarios)]
-    rows += test_consent_more.SUITE.read(test_consent_more.FOLDER)
+    for more in (test_consent_more, test_audience_more):
+        rows += more.SUITE.read(more.FOLDER)
     names, needs = {row.name for row in rows}, {need for row in rows for need in row.needs}
     said = deliberate(), pending()
     assert {name for one in said for name in one.rows} <= names

@@ -1,0 +1,51 @@
+"""Rows of our own in the format of audience.json: every operator, at its edges, asked three ways.
+
+The members are those whom the row expects; the rule's opposite, saved when everything has happened, has none
+of them, and everybody else where nothing is hidden; and the rule said as text is the same rule.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.conformance import test_audience
+from tests.conformance.host import Host
+from tests.conformance.rows import Row, settle
+from tests.conformance.test_audience import ASKED, Lived
+
+FOLDER: Final = Path(__file__).parent / "more"
+
+SUITE: Final = test_audience.SUITE
+
+OPPOSITE: Final = "opposite"
+
+
+@pytest.mark.full  # 40 s: a policy and a life for each of some 180 rows
+def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -> None:
+    lived = test_audience.live(row.data, host)
+    settle(row, lived if isinstance(lived, str) else lived.members(ASKED))
+    if isinstance(lived, Lived):
+        _says_the_same_as_text(lived)
+        _has_an_opposite(lived, row)
+
+
+def _says_the_same_as_text(lived: Lived) -> None:
+    saved = lived.controller.ask("GET", f"/v1/audiences/{ASKED}").body
+    again = lived.save("said", saved["text"])
+    assert again.status < 300, again.body
+    said = lived.controller.ask("GET", "/v1/audiences/said").body
+    assert (said["rule"], said["text"]) == (saved["rule"], saved["text"])
+
+
+def _has_an_opposite(lived: Lived, row: Row) -> None:
+    answer = lived.save(OPPOSITE, {"op": "not", "of": lived.asked})
+    assert answer.status < 300, answer.body
+    members, others = set(lived.members(ASKED)), set(lived.members(OPPOSITE))
+    assert not members & others
+    if "features" not in row.data:
+        assert members | others == set(lived.names.values())
+
+
+def test_every_row_cites_what_it_rests_on() -> None:
+    assert not [row.id for row in SUITE.read(FOLDER) if not (row.data["source"] and row.data["title"])]
