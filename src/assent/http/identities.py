@@ -178,10 +178,11 @@ def _nobodys(
 
 def _documents(
     policy: Policy, values: Mapping[IdentifierId, Identifier], ids: tuple[IdentifierId, ...]
-) -> list[dict[str, str]]:
+) -> list[dict[str, str | None]]:
+    """Return those whose values are kept. What the policy declares no more has no namespace to name."""
     names = {number: namespace.name for number, namespace in policy.namespaces.items()}
     return [
-        {"namespace": names[values[one].namespace], "value": values[one].value}
+        {"namespace": names.get(values[one].namespace), "value": values[one].value}
         for one in ids
         if one in values
     ]

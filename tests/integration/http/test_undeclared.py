@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.http.shop import Shop, refused
+from tests.integration.http.shop import Shop, refused, subject
 from tests.support.policy_documents import changed, shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -40,3 +40,19 @@ async def test_whoever_is_known_by_it_alone_is_not_seen(shop: Shop) -> None:
     refused(await shop.decide(PURPOSE, ALONE), 422, "unknown_namespace")
     decided = await shop.decide(PURPOSE, PERSON, "user_id:u-3")
     assert [one["features"].get("order_count") for one in decided.json()["decisions"]] == [0, 1]
+
+
+async def test_an_officer_is_told_of_what_is_shared_without_a_name_for_what_it_is(shop: Shop) -> None:
+    for who in ("u-1", "u-2"):
+        await shop.given(f"user_id:{who}", PURPOSE)
+        await shop.track("track", event="Order Completed", userId=who, anonymousId="between")
+    whole = {"subject": subject("user_id:u-1"), "scope": "identifier"}
+    await shop.post("/v1/audit/erase", whole, by="dpo", status=200)  # what the sharing rested on is gone
+    documents = changed(shipped(), "identity", "-namespaces.anonymous_id")
+    await shop.post("/v1/policies", {"documents": documents, "activate": True}, status=200)
+    asked = {"subject": subject("user_id:u-2")}
+    found = await shop.post("/v1/identities/resolve", asked, by="dpo", status=200)
+    assert found["identifiers"] == [subject("user_id:u-2")]
+    assert found["shared"] == [{"namespace": None, "value": "between"}]
+    drawn = await shop.ask("POST", "/v1/identities/picture", asked, by="dpo")
+    assert "undeclared between" in drawn.text
