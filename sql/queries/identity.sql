@@ -116,6 +116,17 @@ WHERE
     d.controller_id = $1
     AND d.low_id = any($2::bigint[]);
 
+-- name: denial
+-- When a pair was denied last, and the entry that says so; no row where it is not denied.
+SELECT
+    d.at,
+    d.entry_index
+FROM denied_link AS d
+WHERE
+    d.controller_id = $1
+    AND d.low_id = $2
+    AND d.high_id = $3;
+
 -- name: insert_identifiers
 INSERT INTO identifier (controller_id, identifier_id, namespace_id, lookup, denies, seen_by)
 SELECT

@@ -1,7 +1,7 @@
 """Why two identifiers are, or are not, one person, for the officer who must be able to say; drawn, too."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from litestar import Response, post
@@ -22,6 +22,7 @@ from assent.http.schema import shape
 from assent.http.wiring import AnyRequest
 from assent.identity.explain import Tie, explain, ties
 from assent.identity.picture import Drawn, picture
+from assent.identity.store import denial_of, known_by_ref
 from assent.ingest.component import resolution_of
 from assent.ingest.evidence import Evidence, evidence_of
 from assent.ingest.facts import Identifier
@@ -52,7 +53,10 @@ class PictureBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     opt=shape(by="dpo, admin", body=ExplainBody, answer=dict[str, Any], at_least=True),
 )
 async def explanation(request: AnyRequest) -> Response[bytes]:
-    """Return the chain of links between two identifiers, with evidence, times, basis and entries."""
+    """Return the chain of links between two identifiers, with evidence, times, basis and entries.
+
+    `denied` says when, and by which entry, somebody said that they are not one person.
+    """
     who = await caller(request, Role.DPO, Role.ADMIN)
     body = await body_of(request, ExplainBody)
     async with moment(request, who) as present:
@@ -103,26 +107,31 @@ async def _explained(
     present: Moment, purpose: Purpose | None, ends: tuple[Ref, Ref]
 ) -> tuple[dict[str, Any], set[IdentifierId]]:
     """Return the answer, and whom it is about."""
-    person = await present.person([ends[0]])
-    start, end = person.by_ref.get(ends[0]), person.by_ref.get(ends[1])
+    of = present.connection, present.ring, present.controller_id
+    known = await known_by_ref(present.connection, present.controller_id, ends)
+    ids = {Ref(namespace=one.node.namespace, lookup=one.node.key): one.node.id for one in known}
+    start, end = ids.get(ends[0]), ids.get(ends[1])
     if start is None or end is None:
-        # Never seen, or nothing connects them: of that there is no evidence.
-        known = {one for one in (start, end) if one is not None}
-        return {"together": start is not None and start == end, "chain": None}, known
+        # Never seen: of that there is no evidence.
+        return {"together": False, "chain": None, "denied": None}, {*ids.values()}
+    person = await present.person([ends[0]])
     found = explain(ties_of(person, purpose), start, end)
     chain = found.chain or ()
-    of = present.connection, present.ring, present.controller_id
-    ids = {one for tie in chain for one in (tie.link.low, tie.link.high)}
-    named = _Names(present.policy, await values_of(*of, ids))
-    proofs = await evidence_of(
-        *of, {one for tie in chain for one in (tie.link.first_entry, tie.link.last_entry)}
-    )
+    denial = await denial_of(present.connection, present.controller_id, start, end)
+    steps_of = {one for tie in chain for one in (tie.link.low, tie.link.high)}
+    named = _Names(present.policy, await values_of(*of, steps_of))
+    said_by = {one for tie in chain for one in (tie.link.first_entry, tie.link.last_entry)}
+    proofs = await evidence_of(*of, said_by | ({denial[1]} if denial else set()))
     steps = [
         _step(named, person, purpose, tie, place, proofs)
         for place, tie in zip(_walk(chain, start), chain, strict=True)
     ]
-    document = {"together": found.together, "chain": None if found.chain is None else steps}
-    return document, ids | {start, end}
+    document = {
+        "together": found.together,
+        "chain": None if found.chain is None else steps,
+        "denied": denial and {"at": format_time(denial[0]), "evidence": _evidence(denial[1], proofs)},
+    }
+    return document, steps_of | {start, end}
 
 
 class _Names:
@@ -166,12 +175,16 @@ def _step(
         "first_at": format_time(link.first_at),
         "last_at": format_time(link.last_at),
         "evidence": [
-            {"entry": entry, "source": proofs[entry].role, "said": proofs[entry].said}
+            _evidence(entry, proofs)
             for entry in dict.fromkeys((link.first_entry, link.last_entry))
             if entry in proofs
         ],
         "basis": None if purpose is None else _basis(person, purpose, tie),
     }
+
+
+def _evidence(entry: EntryIndex, proofs: Mapping[EntryIndex, Evidence]) -> dict[str, Any]:
+    return {"entry": entry, "source": proofs[entry].role, "said": proofs[entry].said}
 
 
 def _basis(person: Person, purpose: Purpose, tie: Tie) -> dict[str, Any]:

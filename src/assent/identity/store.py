@@ -110,6 +110,14 @@ async def denied_among(
     return {(low, high): at for low, high, at in rows}
 
 
+async def denial_of(
+    connection: Connection, controller_id: ControllerId, one: IdentifierId, other: IdentifierId
+) -> tuple[Instant, EntryIndex] | None:
+    """Return when it was said last that two identifiers are not one person, and by which entry."""
+    row = await connection.fetchrow(_SQL.denial, controller_id, min(one, other), max(one, other))
+    return None if row is None else (row["at"], row["entry_index"])
+
+
 async def insert_identifiers(
     connection: Connection,
     controller_id: ControllerId,

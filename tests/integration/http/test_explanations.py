@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from assent.core.time import format_time
 from tests.integration.http.shop import Json, Shop, refused, subject
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +27,11 @@ async def drawn(shop: Shop, who: str = ANNA, **more: Json) -> str:
     assert response.headers["content-type"] == "image/svg+xml"
     ET.fromstring(response.text)
     return response.text
+
+
+async def deny(shop: Shop, one: str, other: str) -> None:
+    denial = {"links": [{"from": subject(one), "to": subject(other), "kind": "denied"}]}
+    await shop.post("/v1/identities/links", denial, by="dpo")
 
 
 async def test_a_chain_names_each_link_with_its_evidence_and_entries(shop: Shop) -> None:
@@ -67,11 +73,28 @@ async def test_who_agreed_is_named_by_the_entry(shop: Shop) -> None:
 
 async def test_a_denied_pair_and_a_stranger_are_apart_for_their_own_reasons(shop: Shop) -> None:
     await shop.bought(ANNA, 10, anonymousId="zebra-17")
-    denial = {"links": [{"from": subject(ANNA), "to": subject(COOKIE), "kind": "denied"}]}
-    await shop.post("/v1/identities/links", denial, by="dpo")
-    for end in (COOKIE, "anonymous_id:never-seen"):
-        assert await explained(shop, ANNA, end) == {"together": False, "chain": None}
-    assert await explained(shop, ANNA, ANNA) == {"together": True, "chain": []}
+    assert (await explained(shop, ANNA, COOKIE))["denied"] is None
+    await deny(shop, ANNA, COOKIE)
+    denial = {
+        "at": format_time(shop.clock.now),
+        "evidence": {"entry": await shop.revision() - 1, "source": "dpo", "said": "denied"},
+    }
+    for ends in ((ANNA, COOKIE), (COOKIE, ANNA)):
+        assert await explained(shop, *ends) == {"together": False, "chain": None, "denied": denial}
+    stranger = await explained(shop, ANNA, "anonymous_id:never-seen")
+    assert stranger == {"together": False, "chain": None, "denied": None}
+    assert await explained(shop, ANNA, ANNA) == {"together": True, "chain": [], "denied": None}
+
+
+async def test_a_denied_pair_that_others_hold_together_says_both(shop: Shop) -> None:
+    await deny(shop, ANNA, COOKIE)
+    address = {"email": "anna@example.org"}
+    await shop.track("track", event="Order Completed", userId="anna-0001", properties=address)
+    await shop.track("track", event="Order Completed", anonymousId="zebra-17", properties=address)
+    found = await explained(shop, ANNA, COOKIE)
+    assert found["together"]
+    assert [step["to"]["value"] for step in found["chain"]] == ["anna@example.org", "zebra-17"]
+    assert found["denied"]["evidence"]["said"] == "denied"
 
 
 async def test_a_picture_draws_what_counts_and_what_does_not(shop: Shop) -> None:
