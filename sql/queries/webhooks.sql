@@ -1,5 +1,6 @@
 -- name: put_webhook
--- Make a webhook or change it; its secret stays. Says whether it was made.
+-- Make a webhook, or change one that is the caller's: any ($8), or one of the consumer's for a purpose of $9.
+-- Its secret stays. Says whether it was made; no row when it is another's.
 INSERT INTO ledger.webhook AS w (controller_id, webhook_id, purpose, consumer, audiences, url, secret)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (controller_id, webhook_id) DO UPDATE
@@ -9,6 +10,7 @@ ON CONFLICT (controller_id, webhook_id) DO UPDATE
         audiences = excluded.audiences,
         url = excluded.url,
         gone = FALSE
+    WHERE $8::boolean OR (w.consumer = excluded.consumer AND w.purpose = any($9::text[]))
 RETURNING w.secret = $7 AS made;
 
 -- name: webhook
@@ -28,11 +30,11 @@ WHERE
     AND w.webhook_id = $2;
 
 -- name: rotate_secret
--- Sign with another secret from now on, and with the former one too until $4.
+-- Sign with another secret from now on, and with the former one too until $4; of former ones the newest stay.
 UPDATE ledger.webhook
 SET
-    former = secret,
-    former_until = $4,
+    former = (array_prepend(secret, former))[1:4],
+    former_until = (array_prepend($4::bigint, former_until))[1:4],
     secret = $3
 WHERE
     controller_id = $1
@@ -50,19 +52,28 @@ WHERE
     controller_id = $1
     AND webhook_id = $2;
 
--- name: pings_of
--- What is still to be said to a webhook, and what could not be said, oldest first, at most $3.
+-- name: pings_waiting
+-- How much is still to be said to a webhook.
+SELECT count(*) AS waiting
+FROM ledger.ping AS p
+WHERE
+    p.controller_id = $1
+    AND p.webhook_id = $2
+    AND NOT p.dead;
+
+-- name: dead_letters
+-- What could not be said to a webhook, oldest first, at most $3.
 SELECT
     p.ping_id,
     p.audience_id,
     p.at,
     p.tries,
-    p.status,
-    p.dead
+    p.status
 FROM ledger.ping AS p
 WHERE
     p.controller_id = $1
     AND p.webhook_id = $2
+    AND p.dead
 ORDER BY p.at, p.ping_id
 LIMIT $3;
 

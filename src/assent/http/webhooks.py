@@ -57,8 +57,6 @@ async def save(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
     if not wired.settings.webhooks_inside:
         refuse_inside(url)
     consumer = await _consumer(wired, who, body)
-    if (found := await _row(wired, who, webhook)) is not None and not _owns(who, found):
-        raise UnknownWebhook
     known = await wired.audiences.shelf.of_purpose(who.controller_id, body.purpose)
     for place, name in enumerate(body.audiences):
         if name not in known:
@@ -73,7 +71,11 @@ async def save(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
         body.audiences,
         wired.ring.seal(str(url).encode(), url_aad(who.controller_id, webhook)),
         wired.ring.seal(secret, secret_aad(who.controller_id, webhook)),
+        who.role is Role.ADMIN,
+        list(who.purposes),
     )
+    if made is None:
+        raise UnknownWebhook
     # Changes are told from now on, also to whom nothing was told before.
     for name in body.audiences:
         await wired.following.begin(who.controller_id, body.purpose, name, consumer)
@@ -82,10 +84,11 @@ async def save(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
 
 @reading("/v1/webhooks/{webhook:str}", opt=shape(by=_BY, answer=dict[str, Any]))
 async def one(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
-    """Return a webhook, what is still to be said to it, and what could not be said."""
+    """Return a webhook, how much is still to be said to it, what could not be said, and if there is more."""
     wired, who = service(request), await _caller(request)
     found = await _found(wired, who, webhook)
-    rows = await wired.database.writer.fetch(_SQL.pings_of, who.controller_id, webhook, _SHOWN)
+    waiting = await wired.database.writer.fetchval(_SQL.pings_waiting, who.controller_id, webhook)
+    dead = await wired.database.writer.fetch(_SQL.dead_letters, who.controller_id, webhook, _SHOWN + 1)
     document = {
         "id": webhook,
         "url": wired.ring.open(found["url"], url_aad(who.controller_id, webhook)).decode(),
@@ -93,7 +96,7 @@ async def one(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
         "audiences": found["audiences"],
         "consumer": found["consumer"],
         "gone": found["gone"],
-        "waiting": sum(not row["dead"] for row in rows),
+        "waiting": waiting,
         "dead": [
             {
                 "id": row["ping_id"],
@@ -102,9 +105,9 @@ async def one(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
                 "tries": row["tries"],
                 "status": row["status"],
             }
-            for row in rows
-            if row["dead"]
+            for row in dead[:_SHOWN]
         ],
+        "more": len(dead) > _SHOWN,
     }
     return answer(document)
 
@@ -121,7 +124,7 @@ async def remove(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]
 
 @post("/v1/webhooks/{webhook:str}/secret", status_code=200, opt=shape(by=_BY, answer=dict[str, Any]))
 async def rotate(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
-    """Sign with another secret, shown this once; the former one signs too for a day."""
+    """Sign with another secret, shown this once; former ones sign too, each for a day from its end."""
     wired, who = service(request), await _caller(request)
     await _found(wired, who, webhook)
     secret = wired.random(SECRET_BYTES)
@@ -170,13 +173,9 @@ async def _consumer(wired: Service, who: Caller, body: WebhookRequest) -> str:
     return body.consumer
 
 
-async def _row(wired: Service, who: Caller, webhook: str) -> asyncpg.Record | None:
-    return await wired.database.writer.fetchrow(_SQL.webhook, who.controller_id, webhook)
-
-
 async def _found(wired: Service, who: Caller, webhook: str) -> asyncpg.Record:
     """Return a webhook of the caller's. Another engine's is as unknown as one that never was."""
-    found = await _row(wired, who, webhook)
+    found = await wired.database.writer.fetchrow(_SQL.webhook, who.controller_id, webhook)
     if found is None or not _owns(who, found):
         raise UnknownWebhook
     return found

@@ -124,8 +124,11 @@ class Pinger:
     async def _ping(self, client: httpx.AsyncClient, row: asyncpg.Record) -> None:
         key = (row["controller_id"], row["ping_id"])
         webhook = await self._pool.fetchrow(_SQL.webhook, row["controller_id"], row["webhook_id"])
-        if webhook is None:
+        if webhook is None or row["audience_id"] not in webhook["audiences"]:
             await self._pool.execute(_SQL.delete_ping, *key)
+            return
+        if webhook["gone"]:  # since this one was put off
+            await self._pool.execute(_SQL.put_ping_off, *key, self._clock(), _GONE, True)  # noqa: FBT003 a column
             return
         status, wait = await self._sent(client, row, webhook)
         if status is not None and 200 <= status < 300:
@@ -144,9 +147,8 @@ class Pinger:
         """Return the answer's status, if there was one, and how long it asked to be left alone."""
         controller_id, now = row["controller_id"], self._clock()
         aad = secret_aad(controller_id, row["webhook_id"])
-        sealed = [webhook["secret"]]
-        if webhook["former"] is not None and now < webhook["former_until"]:
-            sealed.append(webhook["former"])
+        former = zip(webhook["former"], webhook["former_until"], strict=True)
+        sealed = [webhook["secret"], *(one for one, until in former if now < until)]
         secrets = [self._ring.open(one, aad) for one in sealed]
         url = httpx.URL(self._ring.open(webhook["url"], url_aad(controller_id, row["webhook_id"])).decode())
         body = msgspec.json.encode(

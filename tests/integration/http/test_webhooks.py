@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import httpx
 import msgspec
@@ -19,7 +19,7 @@ from assent.ingest.webhook_signature import signed
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Json, Shop, refused
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, people
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import Receiver, Sent, receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -122,16 +122,42 @@ async def test_what_is_not_taken_is_said_again_with_the_same_id_and_kept_after_t
 @pytest.mark.usefixtures("inside")
 async def test_a_new_secret_and_the_former_one_both_sign_for_a_day(shop: Shop, hearing: Receiver) -> None:
     await shop.save("buyers", BUYERS, PURPOSE)
-    first = (await put(shop, hearing.url)).json()["secret"]
-    second = (await shop.post("/v1/webhooks/mine/secret", {}, by=ENGINE, status=200))["secret"]
-    assert first != second
+    secrets = [(await put(shop, hearing.url)).json()["secret"]]
+    # The first answer is lost: whoever asks again must not cut off the receiver, who knows the first secret.
+    for _ in range(2):
+        secrets.append((await shop.post("/v1/webhooks/mine/secret", {}, by=ENGINE, status=200))["secret"])
+        shop.clock.step(DAY // 2)
     await people(shop, range(1))
     await ping(shop.service)
     shop.clock.step(DAY)
     await people(shop, range(1, 2))
     await ping(shop.service)
-    both, one = (sent.headers["webhook-signature"].split(" ") for sent in hearing.sent)
-    assert (len(both), len(one)) == (2, 1)
+    before, after = hearing.sent
+    assert signatures(before) == signed_by(before, reversed(secrets[1:]))
+    assert signatures(after) == signed_by(after, secrets[2:])
+
+
+@pytest.mark.usefixtures("inside")
+async def test_who_makes_another_secret_twice_in_a_day_cuts_nobody_off(shop: Shop, hearing: Receiver) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    secrets = [(await put(shop, hearing.url)).json()["secret"]]
+    secrets += [
+        (await shop.post("/v1/webhooks/mine/secret", {}, by=ENGINE, status=200))["secret"] for _ in range(2)
+    ]
+    await people(shop, range(1))
+    await ping(shop.service)
+    (sent,) = hearing.sent
+    assert signatures(sent) == signed_by(sent, reversed(secrets))
+
+
+def signatures(sent: Sent) -> str:
+    return sent.headers["webhook-signature"]
+
+
+def signed_by(sent: Sent, secrets: Iterable[str]) -> str:
+    keys = [base64.b64decode(one.removeprefix("whsec_")) for one in secrets]
+    named = sent.headers["webhook-id"], int(sent.headers["webhook-timestamp"])
+    return signed(keys, *named, sent.body)["webhook-signature"]
 
 
 @pytest.mark.usefixtures("inside")
@@ -144,6 +170,45 @@ async def test_who_says_gone_is_left_alone(shop: Shop, hearing: Receiver) -> Non
     assert (await seen(shop))["gone"] is True
     await people(shop, range(1, 2))
     assert await ping(shop.service) == 0
+
+
+@pytest.mark.usefixtures("inside")
+async def test_what_was_put_off_is_said_neither_to_who_is_gone_nor_of_what_nobody_asks_any_more(
+    shop: Shop, hearing: Receiver
+) -> None:
+    for name in ("buyers", "others", "third"):
+        await shop.save(name, BUYERS, PURPOSE)
+    await put(shop, hearing.url, audiences=["buyers", "others"])
+    await put(shop, hearing.url, name="less", audiences=["third"])
+    await people(shop, range(1))
+    hearing.status = 503
+    assert await ping(shop.service) == 3
+    await put(shop, hearing.url, name="less", audiences=["others"])
+    hearing.status = 410
+    one_is_due = "UPDATE ledger.ping SET due = 0 WHERE controller_id = $1 AND audience_id = 'buyers'"
+    await shop.service.database.writer.execute(one_is_due, shop.controller_id)
+    assert await ping(shop.service) == 1
+    sent = len(hearing.sent)
+    shop.clock.step(DELAYS[-1])
+    await ping(shop.service)
+    assert len(hearing.sent) == sent
+    found = await seen(shop)
+    assert (found["gone"], found["waiting"], len(found["dead"]), found["more"]) == (True, 0, 2, False)
+
+
+async def test_of_two_engines_that_make_one_webhook_one_has_it(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    rival = {"role": "engine", "purposes": [PURPOSE], "members": True, "consumer": "rival"}
+    both = [ENGINE, (await shop.post("/v1/keys", rival))["key"]]
+    await shop.key(ENGINE)
+    for number in range(4):
+        name = f"hook-{number}"
+        made = await asyncio.gather(*(put(shop, "https://93.184.215.14/", by=by, name=name) for by in both))
+        assert sorted(one.status_code for one in made) == [200, 404]
+        for by, one in zip(both, made, strict=True):
+            found = await shop.ask("GET", f"/v1/webhooks/{name}", by=by)
+            assert found.status_code == one.status_code
+            assert ("secret" in one.json()) == (one.status_code == 200)
 
 
 async def test_an_address_inside_is_neither_taken_nor_connected_to(
