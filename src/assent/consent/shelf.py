@@ -1,7 +1,9 @@
 """The policies in force, kept at hand by each process.
 
-A version never changes, so it is kept for good. Which version is in force is read again once a second:
-whoever must know exactly (the gate, the committer) reads it in its own transaction and asks for that version.
+A version never changes, so it is kept for good, with the derived features of the newest catalogue that was
+asked for: they come and go with rules and previews. Which version is in force is read again once a second:
+whoever must know exactly (the gate, the committer) reads it in its own transaction and asks for that
+version.
 """
 
 from collections.abc import Callable
@@ -26,7 +28,7 @@ class PolicyShelf:
     def __init__(self, pool: Pool, clock: Callable[[], Instant]) -> None:
         self._pool = pool
         self._clock = clock
-        self._versions: dict[tuple[ControllerId, int, int], Policy] = {}
+        self._versions: dict[tuple[ControllerId, int], tuple[int, Policy]] = {}
         self._current: dict[ControllerId, tuple[Instant, Policy]] = {}
 
     async def current(self, controller_id: ControllerId) -> Policy:
@@ -47,9 +49,13 @@ class PolicyShelf:
 
     async def version(self, controller_id: ControllerId, version: int, catalogue: int = -1) -> Policy:
         """Return one version of a controller's policy, its derived features as of `catalogue` at least."""
-        policy = self._versions.get((controller_id, version, catalogue))
-        if policy is None:
-            async with self._pool.acquire() as connection:
-                policy, _ = await load_policy(connection, controller_id, version)
-            self._versions[controller_id, version, catalogue] = policy
+        kept = self._versions.get((controller_id, version))
+        if kept is not None and kept[0] >= catalogue:
+            return kept[1]
+        async with self._pool.acquire() as connection:
+            policy, _ = await load_policy(connection, controller_id, version)
+        # Another reader may have kept a newer one meanwhile.
+        kept = self._versions.get((controller_id, version))
+        if kept is None or kept[0] <= catalogue:
+            self._versions[controller_id, version] = (catalogue, policy)
         return policy

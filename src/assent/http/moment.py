@@ -83,6 +83,6 @@ async def moment_of(wired: Service, controller_id: ControllerId, at_least: int) 
             ring=wired.ring,
             controller_id=controller_id,
             revision=head.revision,
-            policy=await wired.policies.version(controller_id, head.policy_version),
+            policy=await wired.policies.version(controller_id, head.policy_version, head.catalogue),
             now=Instant(max(wired.clock(), head.at)),
         )

@@ -114,6 +114,8 @@ async def test_previews_keep_no_more_of_events_than_they_should(
     assert (await tries(shop, "shoes")).status_code == 200  # a rule in force asks it anyway
     monkeypatch.setattr(derivations, "_LATELY_S", 0.0)
     assert (await tries(shop, "coats")).status_code == 200
+    # Of each policy one catalogue is at hand, however often previews changed it.
+    assert sum(key[0] == shop.controller_id for key in shop.service.policies._versions) == 1
 
 
 async def test_a_saved_rule_is_made_whole_again(shop: Shop) -> None:

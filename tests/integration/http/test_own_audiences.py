@@ -8,6 +8,7 @@ from assent.http import me_audiences
 from assent.http.rule_phrases import PHRASES
 from assent.ingest.own_audiences import belongings
 from tests.integration.http.shop import Json, Shop
+from tests.support.policy_documents import shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -53,6 +54,28 @@ async def test_a_person_is_told_what_makes_them_a_member_in_their_language(shop:
     (german,) = await told(shop, token, "de")
     assert german["why"]["says"] == PHRASES["de"]["and"]
     assert german["why"]["of"][1]["says"].endswith("wobei category ist „shoes“, in den letzten 30 d")
+
+
+async def test_a_person_is_told_of_a_rule_that_was_saved_after_others_asked(shop: Shop) -> None:
+    await shop.given(ANNA, PURPOSE)
+    await shop.track("track", userId="anna-0001", event="Product Viewed", properties={"category": "shoes"})
+    token = await shop.token(ANNA)
+    assert await named(shop, token) == set()
+    assert (await shop.save("lookers", LOOKED, PURPOSE)).status_code == 200
+    assert await named(shop, token) == {"lookers"}
+
+
+async def test_a_rule_that_the_policy_forgot_tells_nobody_of_itself(shop: Shop) -> None:
+    await shop.given(ANNA, PURPOSE)
+    await shop.bought(ANNA, 12)
+    for name, rule in (("buyers", "order_count >= 1"), ("coupons", "not coupons is known")):
+        assert (await shop.save(name, rule, PURPOSE)).status_code == 200
+    token = await shop.token(ANNA)
+    assert await named(shop, token) == {"buyers", "coupons"}
+    documents = shipped()
+    del documents["features"]["features"]["coupons"]
+    await shop.post("/v1/policies", {"documents": documents, "activate": True}, status=200)
+    assert await named(shop, token) == {"buyers"}
 
 
 async def test_what_a_person_is_told_is_what_the_engine_answers(shop: Shop) -> None:
