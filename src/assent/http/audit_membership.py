@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Response, post
 from msgspec import Meta, Struct
 
@@ -32,6 +33,7 @@ from assent.http.schema import shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.deleted_since import Ledger
 from assent.ingest.membership import Asked, Frame, Membership, frame_then, looked_at, membership
+from assent.ingest.models import model_of
 
 MOST_PROOFS: Final = 20
 """Entries told of one feature, the newest; their number is told whole."""
@@ -192,6 +194,7 @@ def _look(frame: Frame, found: Membership, one: Look) -> dict[str, object]:
         "feature": None if is_derived(feature.name) else feature.name,
         "category": frame.policy.categories[feature.category].name,
         "value": None if one.value is None else value_to_json(feature, one.value),
+        "model": msgspec.to_builtins(model_of(frame.policy, feature)),
         "decision": None if decision is None else _decision(decision),
         "entries": [number(each) for each in proofs[:MOST_PROOFS]],
         "entries_in_all": len(proofs),

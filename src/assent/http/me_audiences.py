@@ -8,6 +8,7 @@ people's values: of a leaf that names people singly it is told that there is a l
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from litestar import Response
 
 from assent.audiences.evaluate import Truth
@@ -26,6 +27,7 @@ from assent.http.purposes_shown import category_in_words, language_for, purpose_
 from assent.http.rule_words import in_words
 from assent.http.schema import PERSON, shape
 from assent.http.wiring import AnyRequest, service
+from assent.ingest.models import model_of
 from assent.ingest.own_audiences import belongings
 
 _LIST: Final = Ids(values=())
@@ -80,6 +82,7 @@ def _told(part: Part, policy: Policy, language: str, titles: Mapping[str, str]) 
                 "category": category_in_words(policy.categories[one.feature.category], language),
                 "feature": None if is_derived(one.feature.name) else one.feature.name,
                 "yours": None if one.value is None else value_to_json(one.feature, one.value),
+                "model": msgspec.to_builtins(model_of(policy, one.feature)),
             }
             for one in part.looked_at
         ]

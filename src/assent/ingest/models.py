@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from assent.core.policy import Policy
+from assent.core.policy import Feature, Model, Policy
 
 
 class UsedModel(Struct, frozen=True, kw_only=True):
@@ -15,6 +15,13 @@ class UsedModel(Struct, frozen=True, kw_only=True):
     purposes: tuple[str, ...]
     automated_significant: tuple[str, ...]
     """Those of the purposes that decide about people with significant effect."""
+
+
+def model_of(policy: Policy, feature: Feature) -> Model | None:
+    """Return what computed a feature's values elsewhere; of a trait's history, the trait's."""
+    of = feature.trait, feature.account
+    alike = (one.model for one in policy.features.values() if one.trait and (one.trait, one.account) == of)
+    return feature.model or next(filter(None, alike), None)
 
 
 def models(policy: Policy) -> list[UsedModel]:

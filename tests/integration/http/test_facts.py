@@ -8,7 +8,7 @@ from assent.core.ids import ControllerId
 from assent.core.time import DAY, HOUR, MINUTE
 from assent.ingest.facts import open_content
 from tests.integration.http.conftest import OpenShop
-from tests.integration.http.shop import Json, Shop, refused
+from tests.integration.http.shop import Json, Shop, refused, subject
 from tests.support.policy_documents import Documents, changed, shipped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -365,6 +365,17 @@ async def test_a_score_computed_elsewhere(open_shop: OpenShop) -> None:
             "automated_significant": [],
         }
     ]
+    # Whoever is told why they are in it, and the officer, is told what computed it.
+    await shop.save("leaving", "churn >= 0.8 or held(churn = 0.1, at least 1d)", PURPOSE)
+    token = await shop.token(ANNA)
+    told = await shop.ask("GET", "/v1/me/audiences", by=token)
+    assert told.status_code == 200, told.text
+    (mine,) = (one for one in told.json()["audiences"] if one["id"] == "leaving")
+    asked = {"subject": subject(ANNA), "audience": "leaving", "purpose": PURPOSE}
+    officers = await shop.post("/v1/audit/membership", asked, by="dpo", status=200)
+    now, held = mine["why"]["of"]
+    for seen in (now["data"], held["data"], officers["tree"]["of"][0]["looked_at"]):
+        assert seen[0]["model"] == {"name": "churn-forest", "version": "2026-02"}
     documents = predicting()
     documents["purposes"]["purposes"][PURPOSE]["profiling"] = False
     body = {"documents": documents, "activate": False}
