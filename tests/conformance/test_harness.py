@@ -18,6 +18,7 @@ from tests.conformance import (
     test_consent_more,
     test_gpp,
     test_identity,
+    test_identity_more,
     test_normalisation,
     test_tcf,
 )
@@ -150,7 +151,7 @@ def test_every_entry_of_the_tables_speaks_of_a_row_of_the_default_folder(scenari
     if not table.is_default(scenarios) or not scenarios.is_dir():
         pytest.skip(f"the tables are held against {table.DEFAULT_FOLDER} alone")
     rows = [row for suite in SUITES for row in suite.read(scenarios)]
-    for more in (test_consent_more, test_audience_more):
+    for more in (test_consent_more, test_identity_more, test_audience_more):
         rows += more.SUITE.read(more.FOLDER)
     names, needs = {row.name for row in rows}, {need for row in rows for need in row.needs}
     said = deliberate(), pending()

@@ -3,9 +3,12 @@
 A row becomes a controller whose namespaces are the row's and whose conflict rule is that of the system it
 came from. Its events are tracking calls with `context.externalIds`, each at its own time; clusters are read
 by `POST /v1/identities/resolve`, asked about every identifier of the row. One that was never seen is alone.
+
+Beyond the shared format, rows of ours may say of a namespace what identity.toml does (`limit` with a period,
+`lifetime`), when they are asked (`asked_at`), and what somebody states (ops `link`, `deny`, `retract`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -22,14 +25,28 @@ RULES: Final = {
     "mParticle": "last_authenticated",
     "Segment": "first_owner",
     "PostHog": "first_owner",
+    "Apache": "first_owner",
 }
 """The conflict rule of a system by its first word; `ambiguous`, which is the default, for all others."""
+
+BLOCKING: Final = {"AEP": {"blocked": ("anonymous", "invalid", "null")}}
+"""What a system blocks by itself, where it says so; `policies/identity.toml` speaks for all others."""
 
 BEGINNING: Final = parse_time("2026-03-01T00:00:00Z")
 
 ALIAS: Final = "alias"
 DELETIONS: Final = {"delete_identity": "identity", "delete_dataset": "dataset"}
-"""The ops that take something back; all others but `alias` only name the call that showed the identifiers."""
+"""The ops that take something back."""
+
+STATEMENTS: Final = {"link": "asserted", "deny": "denied", "retract": "retracted"}
+"""What somebody states of two identifiers. Any other op but `alias` only names the call that showed them."""
+
+TURNS: Final = frozenset({*DELETIONS, *STATEMENTS})
+"""The ops that are about what came before them."""
+
+CONFIG: Final = frozenset({"namespaces", "blocked", "max_identities_per_graph", "asked_at"})
+SPACE: Final = frozenset({"name", "unique", "limit", "priority", "lifetime"})
+EVENT: Final = frozenset({"t", "ids", "op", "evidence"})
 
 Id = tuple[str, str]
 
@@ -59,26 +76,37 @@ def test_the_clusters_are_those_that_the_evidence_makes(row: Row, host: Host) ->
     settle(row, ask(row.data, host))
 
 
-def ask(row: Data, host: Host) -> list[list[str]]:
-    """Return every cluster of the row's identifiers."""
+def ask(row: Data, host: Host, requests: Iterable[Sequence[Data]] | None = None) -> list[list[str]]:
+    """Return every cluster of the row's identifiers, its events sent in these requests (all in one)."""
+    _check(row)
     spaces = _spaces(row)
     controller = host.controller(BEGINNING)
     taken = activate(controller, policy_of(row, spaces))
     assert taken.refused is None, taken.body
     last = max((event["t"] for event in row["events"]), default=0)
-    controller.step_to(Instant(BEGINNING + (last + 1) * SECOND))
+    controller.step_to(Instant(BEGINNING + row["config"].get("asked_at", last + 1) * SECOND))
     key = _source_keys(row, controller)
-    waiting: list[tuple[str, Data]] = []
-    for event in row["events"]:
-        if event.get("op") in DELETIONS:
-            _send(controller, waiting)
-            _delete(controller, event, spaces)
-            waiting = []
-        else:
-            call = _call(event, spaces, aliased=bool(_alias_paths(row)))
-            waiting.append((key(event.get("evidence")), call))
-    _send(controller, waiting)
+    for sent in [row["events"]] if requests is None else requests:
+        waiting: list[tuple[str, Data]] = []
+        for event in sent:
+            if event.get("op") in TURNS:
+                _send(controller, waiting)
+                _turn(controller, event, spaces)
+                waiting = []
+            else:
+                call = _call(event, spaces, aliased=bool(_alias_paths(row)))
+                waiting.append((key(event.get("evidence")), call))
+        _send(controller, waiting)
     return _written(_cluster(controller, one, spaces) for one in _ids(row))
+
+
+def _check(row: Data) -> None:
+    """Fail a row that says what nobody here reads: nothing is passed over."""
+    config = row["config"]
+    said = [(config, CONFIG), *((space, SPACE) for space in config["namespaces"])]
+    said += [(event, EVENT) for event in row["events"]]
+    unknown = sorted({member for each, known in said for member in each.keys() - known})
+    assert not unknown, f"the row says what we do not read: {unknown}"
 
 
 # ---- ids and clusters --------------------------------------------------------------------------------------
@@ -135,23 +163,23 @@ def _spaces(row: Data) -> dict[str, str]:
 def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
     """Return documents with the row's namespaces, all of them of persons: rows know no other kinds.
 
-    Values that stand for nobody are blocked as `policies/identity.toml` blocks them, and as the row does.
+    Values that stand for nobody are blocked as the system does by itself, and as the row says.
     """
     config = row["config"]
-    unknown = config.keys() - {"namespaces", "blocked", "max_identities_per_graph"}
-    assert not unknown, f"the row's settings say what we do not read: {sorted(unknown)}"
     namespaces: dict[str, Data] = {}
     for number, said in enumerate(sorted(config["namespaces"], key=lambda space: space["priority"]), 1):
         limit = 1 if said["unique"] else said["limit"]
         space: Data = {"kind": "person", "priority": number} | ({} if limit is None else {"limit": limit})
+        space |= {"lifetime": said["lifetime"]} if "lifetime" in said else {}
         _block(space, [value for name, value in config["blocked"] if name == said["name"]])
         namespaces[spaces[said["name"]]] = space
     for path, name in _alias_paths(row).items():
         namespaces[spaces[name]].setdefault("from", []).append(path)
-    shipped: Data = read_folder(policies_folder())["identity"]
-    identity: Data = {key: [*shipped.get(key, ())] for key in ("blocked", "blocked_patterns")}
+    system = row["system"].split()[0]
+    blocking: Data = BLOCKING.get(system) or read_folder(policies_folder())["identity"]
+    identity: Data = {key: [*blocking.get(key, ())] for key in ("blocked", "blocked_patterns")}
     _block(identity, [value for name, value in config["blocked"] if name == "*"])
-    identity["conflict"] = RULES.get(row["system"].split()[0], "ambiguous")
+    identity["conflict"] = RULES.get(system, "ambiguous")
     if config.get("max_identities_per_graph"):
         identity["identifiers_per_profile"] = config["max_identities_per_graph"]
     return documents(
@@ -212,7 +240,12 @@ def _send(controller: Controller, calls: list[tuple[str, Data]]) -> None:
         controller.post("/v1/batch", {"batch": [call for _, call in sent]}, role=key)
 
 
-def _delete(controller: Controller, event: Data, spaces: dict[str, str]) -> None:
+def _turn(controller: Controller, event: Data, spaces: dict[str, str]) -> None:
+    if event["op"] in STATEMENTS:
+        start, end = ({"namespace": spaces[name], "value": value} for name, value in map(_id, event["ids"]))
+        link = {"from": start, "to": end, "kind": STATEMENTS[event["op"]]}
+        controller.post("/v1/identities/links", {"links": [link]}, role="dpo")
+        return
     if event["op"] == "delete_dataset":
         taken = controller.post("/v1/identities/sources/retract", {"source": event["evidence"]}, role="dpo")
         assert taken["complete"]

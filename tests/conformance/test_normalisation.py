@@ -8,11 +8,12 @@ returns the form that is kept, whose hash is that of the row.
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from assent.core.time import parse_time
 from tests.conformance.documents import documents, purpose
-from tests.conformance.host import Host, activate
+from tests.conformance.host import Controller, Host, activate
 from tests.conformance.rows import Data, Row, Suite, settle
 
 REFUSED: Final = "malformed_identifier"
@@ -51,12 +52,7 @@ def test_a_value_is_kept_in_its_one_form_or_refused(row: Row, host: Host) -> Non
 
 def ask(row: Data, host: Host) -> list[str] | str:
     """Return the value that is kept and its hash, or the code with which it was refused."""
-    controller = host.controller(BEGINNING)
-    taken = activate(
-        controller,
-        documents({"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=NAMESPACES),
-    )
-    assert taken.refused is None, taken.body
+    controller = _controller(host)
     call = {"event": "seen", "context": {"externalIds": [{"type": row["namespace"], "id": row["raw"]}]}}
     tracked = controller.post("/v1/track", call, role="collector")
     if tracked["refused"]:
@@ -65,6 +61,18 @@ def ask(row: Data, host: Host) -> list[str] | str:
     resolved = controller.post("/v1/identities/resolve", {"subject": subject, "purpose": None}, role="dpo")
     (kept,) = resolved["identifiers"]
     return [kept["value"], _hash(kept["value"])]
+
+
+@lru_cache(maxsize=1)
+def _controller(host: Host) -> Controller:
+    """Return a controller that all rows share: each shows one identifier, and nothing links any two."""
+    controller = host.controller(BEGINNING)
+    taken = activate(
+        controller,
+        documents({"service": purpose()}, categories={"all": {"events": ["*"]}}, namespaces=NAMESPACES),
+    )
+    assert taken.refused is None, taken.body
+    return controller
 
 
 def _hash(value: str) -> str:
