@@ -126,11 +126,15 @@ def is_default(folder: Path) -> bool:
 
 
 def marks(row: Row) -> list[pytest.MarkDecorator]:
-    """Return how a pending row must fail: strictly, where the tables were written in knowledge of it."""
+    """Return how a pending row must fail: strictly, where the tables were written in knowledge of it.
+
+    A row of ours may say that it is `full`, one more of what others ask already.
+    """
+    slow = [pytest.mark.full] if row.data.get("full") else []
     reason = None if deliberate().about(row) else pending().about(row)
     if reason is None:
-        return []
-    return [pytest.mark.xfail(reason=reason, strict=row.foreseen, raises=AssertionError)]
+        return slow
+    return [*slow, pytest.mark.xfail(reason=reason, strict=row.foreseen, raises=AssertionError)]
 
 
 def settle(row: Row, answer: object) -> None:
