@@ -138,13 +138,15 @@ def _properties(leaf: Did | Agg | Seq) -> Iterable[str]:
 
 def _conditions(where: Rule) -> Iterable[str]:
     """Yield the paths that a condition compares with something."""
-    waiting = [where]
+    waiting = [(where, "")]
     while waiting:
-        node = waiting.pop()
-        waiting += [child for _, child in children(node)]
+        node, within = waiting.pop()
         path = getattr(node, "feature", None)
+        inside = f"{within}{path}." if isinstance(node, AnyItem) else within
+        waiting += [(child, inside) for _, child in children(node)]
         if isinstance(path, str) and not isinstance(node, Known | Absent):
-            yield path
+            # An identifier is one wherever it stands, also in a list.
+            yield from {within + path, path}
 
 
 def _relative(path: str) -> str:

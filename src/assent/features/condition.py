@@ -2,8 +2,8 @@
 
 Two-valued, since an event that is seen at all is seen whole: what is absent equals nothing, and `ne`,
 `not_in` and `absent` are true of it. Numbers compare exactly, texts that are both times as times; values of
-different kinds are unequal and in no order. Dots in a name lead into objects. The operators are those of
-rules.
+different kinds are unequal and in no order. Dots in a name lead into objects, `any_item` into a list of them.
+The operators are those of rules.
 
 Pure. `predicate` raises WrongType or EmptyGroup, with the place of the fault, on a tree that is no condition.
 """
@@ -180,6 +180,18 @@ def _absent(_: Mapping[str, Any], __: str) -> Callable[[object], bool]:
     return lambda value: value is _MISSING
 
 
+def _any_item(tree: Mapping[str, Any], pointer: str) -> Callable[[object], bool]:
+    if tree.get("for") is not None:
+        raise WrongType("expected none: only of a cart it is known how long", pointer=pointer + "/for")
+    fulfils = predicate(tree.get("where"), pointer + "/where")
+
+    def one_of(value: object) -> bool:
+        items = value if isinstance(value, list | tuple) else ()
+        return any(isinstance(item, dict) and fulfils(item) for item in items)
+
+    return one_of
+
+
 def _single(value: object, pointer: str) -> object:
     if not isinstance(value, bool | int | float | Decimal | str):
         raise WrongType("expected a text, a number or a boolean", pointer=pointer)
@@ -206,4 +218,5 @@ _LEAVES: Final[Mapping[str, _Make]] = {
     "absent": _absent,
     "has": _has,
     "icontains": _contains,
+    "any_item": _any_item,
 }

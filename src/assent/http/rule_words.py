@@ -128,7 +128,9 @@ class _Telling:
 
     def _condition(self, where: Rule) -> str:
         """Return a condition on properties: its parts stand in parentheses behind what groups them."""
-        inside = [self._condition(part) for _, part in children(where)]
+        # What one item must be is told with the item.
+        parts = [] if isinstance(where, AnyItem) else children(where)
+        inside = [self._condition(part) for _, part in parts]
         told = self.told(where)
         return f"{told[:1].lower()}{told[1:]}" + (f" ({'; '.join(inside)})" if inside else "")
 

@@ -22,7 +22,7 @@ DOCUMENTS["features"]["features"] |= {
     },
 }
 DOCUMENTS["features"]["categories"]["contact"]["traits"].append("children")
-DOCUMENTS["identity"]["singling"].append("traits.children.name")
+DOCUMENTS["identity"]["singling"] += ["traits.children.name", "properties.products.serial"]
 POLICY, _ = parse_policy(DOCUMENTS)
 AUDIENCES = {"listed": 'country = "IT" and ids("k1")', "around": 'audience("listed")', "open": "everyone"}
 
@@ -56,6 +56,8 @@ def found(text: str) -> str | None:
         ('agg("Order Completed", count, where order_id = "A-1", at least 1)', ""),
         ('any_item(children, where email = "eve@example.org")', ""),
         ('any_item(children, where name = "Eve")', ""),
+        ('did("Order Completed", where any_item(products, where email = "eve@example.org"))', ""),
+        ('did("Order Completed", where not any_item(products, where serial = "S-1"))', ""),
         ('seq(did("Product Viewed"), did("Product Added", where cart_id = "c1"))', ""),
     ],
 )
@@ -73,6 +75,7 @@ def test_what_names_people_is_found_where_it_stands(text: str, place: str) -> No
         "different_orders >= 3",
         'did("Order Completed", where order_id is known, at least 2)',
         'did("Product Viewed", where name = "Lantern" and category != "shoes")',
+        'did("Order Completed", where serial = "S-1" or any_item(products, where sku = "x"))',
         'agg("Order Completed", distinct of order_id, at least 2)',
         'bucket("salt", from 0 to 0.001)',
         'bucket("a", from 0 to 0.1) and bucket("b", from 0.5 to 0.6)',

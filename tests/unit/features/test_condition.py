@@ -16,6 +16,16 @@ DATA: dict[str, object] = {
     "tags": ["a", "b"],
     "deep": {"er": {"est": "x"}},
     "nothing": None,
+    "lines": [{"sku": "x", "of": {"qty": 2}}, {"sku": "y", "of": {"qty": 9}}, "z"],
+}
+
+X_TWICE = {
+    "op": "and",
+    "of": [{"op": "eq", "feature": "sku", "value": "x"}, {"op": "ge", "feature": "of.qty", "value": 2}],
+}
+Y_ONCE = {
+    "op": "and",
+    "of": [{"op": "eq", "feature": "sku", "value": "y"}, {"op": "le", "feature": "of.qty", "value": 2}],
 }
 
 
@@ -43,6 +53,11 @@ def leaf(op: str, feature: str, value: object = None, **more: object) -> dict[st
         (leaf("has", "tags", "a"), True),
         (leaf("icontains", "category", "hoe"), True),
         (leaf("eq", "deep.er.est", "x"), True),
+        (leaf("any_item", "lines", where=X_TWICE), True),
+        (leaf("any_item", "lines", where=Y_ONCE), False),  # what one item is and another has is neither
+        (leaf("any_item", "lines", where=leaf("absent", "of")), False),
+        (leaf("any_item", "category", where=leaf("absent", "x")), False),
+        (leaf("any_item", "missing", where=leaf("absent", "x")), False),
         (leaf("known", "nothing"), False),
         (leaf("absent", "missing"), True),
         ({"op": "not", "of": leaf("eq", "count", 3)}, False),
@@ -67,6 +82,9 @@ def test_a_condition_asks_what_it_says(tree: dict[str, object], holds: bool) -> 
         (leaf("in", "a", values=[]), EmptyGroup, "/values"),
         ({"op": "at_least", "count": 3, "of": [leaf("known", "a")]}, WrongType, "/count"),
         (leaf("icontains", "a", ""), WrongType, "/value"),
+        (leaf("any_item", "a"), WrongType, "/where"),
+        (leaf("any_item", "a", where={"op": "or", "of": []}), EmptyGroup, "/where/of"),
+        ({**leaf("any_item", "a", where=leaf("known", "b")), "for": "PT1H"}, WrongType, "/for"),
     ],
 )
 def test_what_is_no_condition_is_refused_with_its_place(

@@ -27,6 +27,7 @@ TEXTS = (
     'held(stage = "trial", at least 7d)',
     'any_item(cart, where sku = "x" and amount > 2)',
     "any_item(cart, where amount > 2, for 1h)",
+    'did("Order Completed", where any_item(products, where sku = "x" and price > 2))',
     'audience("regulars") and ids("k1") and bucket("spring", from 0 to 0.1)',
     'agg("Order Completed", sum of revenue, at least 10)',
 )
@@ -66,3 +67,8 @@ def test_an_unknown_language_is_told_in_english() -> None:
 def test_how_long_something_lay_in_a_cart_is_told() -> None:
     told = in_words(read("any_item(cart, where amount >= 50, for 1h)"), "en", {})
     assert told.endswith(", at least 1 h")
+
+
+def test_what_one_item_of_an_event_must_be_is_told_once() -> None:
+    told = in_words(read('did("A", where any_item(products, where sku = "x"))'), "en", {})
+    assert told.count("is “x”") == 1
