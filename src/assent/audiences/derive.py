@@ -78,7 +78,7 @@ def lowered(leaf: EventLeaf, policy: Policy, pointer: str = "") -> Lowered:
             feature = _of_events(leaf, policy, Aggregate(leaf.aggregate), kind, leaf.path, pointer)
             return _compared(leaf.compare, feature, leaf.value)
         case Seq():
-            return _compared(">=", _sequence(leaf, policy, pointer), 1)
+            return _sequence(leaf, policy, pointer)
         case Held():
             return _held(leaf, policy, pointer)
         case AnyItem():
@@ -160,8 +160,9 @@ def _of_events(
     )
 
 
-def _sequence(leaf: Seq, policy: Policy, pointer: str) -> Feature:
-    steps, categories = [], set()
+def _sequence(leaf: Seq, policy: Policy, pointer: str) -> Lowered:
+    """Ask each category that has a step: each reads those of all, and where one is hidden it is unknown."""
+    steps, categories = [], set[CategoryId]()
     for place, step in enumerate(leaf.steps):
         at = f"{pointer}/steps/{place}"
         if (step.compare, step.count) != (">=", 1) or _window(step, at) != (None, None, None):
@@ -170,16 +171,28 @@ def _sequence(leaf: Seq, policy: Policy, pointer: str) -> Feature:
         steps.append(Step(event=step.event, where=_condition(step.where, at + "/where")))
     if not 2 <= len(steps) <= _MOST_STEPS:
         raise WrongType(f"expected 2 to {_MOST_STEPS} steps", pointer=pointer + "/steps")
-    if len(categories) > 1:
-        raise WrongType("expected steps of one category of data", pointer=pointer + "/steps")
-    return _feature(
-        category=categories.pop(),
-        type=ValueType.NUMBER,
-        aggregate=Aggregate.SEQUENCE,
-        window=None if leaf.last is None else _duration(leaf.last, pointer + "/last"),
-        leaf=Leaf(
-            steps=tuple(steps), gap=None if leaf.gap is None else _duration(leaf.gap, pointer + "/gap")
-        ),
+    window = None if leaf.last is None else _duration(leaf.last, pointer + "/last")
+    gap = None if leaf.gap is None else _duration(leaf.gap, pointer + "/gap")
+    among = tuple(sorted(categories))
+    parts = [
+        _compared(
+            ">=",
+            _feature(
+                category=category,
+                type=ValueType.NUMBER,
+                aggregate=Aggregate.SEQUENCE,
+                window=window,
+                leaf=Leaf(steps=tuple(steps), gap=gap, among=among if len(among) > 1 else ()),
+            ),
+            1,
+        )
+        for category in among
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Lowered(
+        rule=Or(of=tuple(part.rule for part in parts)),
+        features=tuple(feature for part in parts for feature in part.features),
     )
 
 

@@ -4,7 +4,7 @@ Pure; says what `features.read` says of each. Counts and sums over exact windows
 once, everything else group by group.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from assent.core.ids import EntryIndex, FeatureId
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import MILLIONTHS, Value
-from assent.features.read import read, valid_until, window
+from assent.features.read import made_of, read, valid_until, window
 from assent.features.state import EMPTY, Item, Partial, State
 from assent.gate.page import Page
 
@@ -79,7 +79,7 @@ class Items:
         self, policy: Policy, feature: Feature, partials: Mapping[FeatureId, Mapping[int, Partial]]
     ) -> dict[int, Value | None]:
         """Return the feature's value of each who has items of it; all others have what nothing comes to."""
-        group = self._groups.get(feature.id)
+        group = self._group(made_of(policy, feature))
         if group is None:
             return {}
         if feature.aggregate is Aggregate.DISTINCT and feature.type in {ValueType.SET, ValueType.NUMBER}:
@@ -91,6 +91,17 @@ class Items:
         return {
             who: read(policy, feature, said(who), items, self._now) for who, items in group.items(feature.id)
         }
+
+    def _group(self, of: Sequence[FeatureId]) -> _Group | None:
+        groups = [self._groups[one] for one in of if one in self._groups]
+        if len(groups) < 2:
+            return groups[0] if groups else None
+        return _Group(
+            np.concatenate([one.person for one in groups]),
+            np.concatenate([one.at for one in groups]),
+            np.concatenate([one.entries for one in groups]),
+            [value for one in groups for value in one.values],
+        )
 
     def shorten(self, until: Ints, feature: Feature, shows: npt.NDArray[np.bool_]) -> None:
         """Let `until` be no later, for those who show the feature, than when time alone changes its value."""

@@ -308,6 +308,8 @@ class Leaf(Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...] = ()
     gap: Duration | None = None
     """How far two steps of a sequence may lie apart."""
+    among: tuple[CategoryId, ...] = ()
+    """The categories of a sequence's events, where they are several: each has a feature like this one."""
     value: str = ""
     """The value that a trait must have, packed, in hex."""
     of: ValueType = ValueType.TEXT

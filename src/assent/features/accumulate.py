@@ -28,7 +28,7 @@ from assent.features.catalogue import (
     unpack_value,
 )
 from assent.features.condition import compiled
-from assent.features.read import read, valid_until
+from assent.features.read import made_of, read, valid_until
 from assent.features.state import (
     EMPTY,
     Item,
@@ -52,6 +52,7 @@ __all__ = [
     "Value",
     "absorb",
     "items",
+    "made_of",
     "membership",
     "merge",
     "pack",

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Final
 
-from assent.core.ids import EntryIndex
+from msgspec import structs
+
+from assent.core import derived
+from assent.core.ids import EntryIndex, FeatureId
 from assent.core.policy import Aggregate, Feature, Policy, ValueType
 from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, shifted
 from assent.features import cart
@@ -51,7 +54,8 @@ def read(
     if not feature.itemised:
         return _typed(feature, _value(feature, state.partials.get(feature.id)))
     begin, end = window(feature, now)
-    within = [item for item in items if item.feature == feature.id and begin < item.at <= end]
+    mine = made_of(policy, feature)
+    within = [item for item in items if item.feature in mine and begin < item.at <= end]
     match feature.aggregate:
         case Aggregate.CART:
             # Of the window's end too: it says since when something must have been there, not what is there.
@@ -68,6 +72,14 @@ def read(
             return MILLIONTHS if newest is not None and newest.value is True else 0
         case _:
             return _typed(feature, _gathered(feature, within))
+
+
+def made_of(policy: Policy, feature: Feature) -> tuple[FeatureId, ...]:
+    """Return the features of whose items one is read: its own, and those of a sequence's other categories."""
+    if feature.leaf is None or not feature.leaf.among:
+        return (feature.id,)
+    alike = (derived.named(structs.replace(feature, category=one)).name for one in feature.leaf.among)
+    return tuple(policy.feature_ids[name] for name in alike if name in policy.feature_ids)
 
 
 def window(feature: Feature, now: Instant) -> tuple[Instant, Instant]:

@@ -26,7 +26,7 @@ from assent.core.ids import (
 )
 from assent.core.policy import Feature, IdentifierKind, Policy, Purpose
 from assent.core.time import FOREVER, Instant
-from assent.features.accumulate import Item, State, merge, read, unpack, unpack_value
+from assent.features.accumulate import Item, State, made_of, merge, read, unpack, unpack_value
 from assent.features.accumulate import valid_until as until_of
 from assent.features.catalogue import Value
 
@@ -100,7 +100,9 @@ def _profile(
     values: dict[FeatureId, Value] = {}
     for feature in readable(policy, visible):
         own = items.get(feature.id, ())
-        value = read(policy, feature, state, own, now)
+        of = made_of(policy, feature)
+        every = own if len(of) == 1 else [item for one in of for item in items.get(one, ())]
+        value = read(policy, feature, state, every, now)
         if value is not None:
             values[feature.id] = value
         if own:

@@ -17,11 +17,22 @@ from assent.audiences.loading import batch_of
 from assent.audiences.seen import Opening, Shown
 from assent.audiences.shelf import shown
 from assent.audiences.windows import Items
+from assent.core import derived
 from assent.core.ids import CategoryId, EntryIndex, FeatureId, NamespaceId, ProfileId
-from assent.core.policy import Aggregate, Cart, Feature, IdentifierKind, Leaf, Namespace, ValueType
+from assent.core.policy import (
+    Aggregate,
+    Cart,
+    Feature,
+    IdentifierKind,
+    Leaf,
+    Namespace,
+    Step,
+    ValueType,
+)
 from assent.core.time import DAY, FOREVER, Duration, Instant
 from assent.features.catalogue import Value, at_rest, pack_value
 from assent.features.state import Partial, State, begun, merged, pack
+from assent.gate import profile as profile_module
 from assent.gate.page import Page, page_of
 from assent.gate.profile import profiles
 from tests.property.audiences.worlds import _VALUES as VALUES
@@ -74,7 +85,25 @@ _TOP = Feature(
     aggregate=Aggregate.TOP,
     size=2,
 )
-_BESIDES = [_CLEARED, _CART, _TOP] + [
+_STEPS = Leaf(steps=(Step(event="a"), Step(event="b")), among=(CategoryId(1), CategoryId(2)))
+_SEQUENCE = [
+    msgspec.structs.replace(
+        derived.named(
+            Feature(
+                id=FeatureId(0),
+                name="",
+                category=CategoryId(category),
+                type=ValueType.NUMBER,
+                aggregate=Aggregate.SEQUENCE,
+                window=WEEK,
+                leaf=_STEPS,
+            )
+        ),
+        id=FeatureId(42 + category),
+    )
+    for category in (1, 2)
+]
+_BESIDES = [_CLEARED, _CART, _TOP, *_SEQUENCE] + [
     Feature(
         id=FeatureId(number),
         name=f"more_{number}",
@@ -133,6 +162,8 @@ def item_value(feature: Feature) -> st.SearchStrategy[Value]:
         return st.one_of(texts, VALUES[ValueType.SET])
     if feature.aggregate is Aggregate.HELD:
         return st.booleans()
+    if feature.aggregate is Aggregate.SEQUENCE:
+        return st.sampled_from([1, 2])
     if feature.aggregate is Aggregate.DISTINCT:
         return st.one_of(VALUES[ValueType.TEXT], VALUES[ValueType.NUMBER], st.booleans())
     return VALUES[feature.type]
@@ -232,6 +263,30 @@ def loading_equals_folding(groups: Sequence[list[Row]]) -> None:
 @given(people)
 def test_loading_by_column_equals_folding_one_by_one(groups: Sequence[list[Row]]) -> None:
     loading_equals_folding(groups)
+
+
+def a_sequence_is_read_from_every_category() -> None:
+    who = (64, 64, 1, b"x" * 32, 6, Instant(0), FOREVER)
+    rows: list[Row] = [(*who, None, 0, None, None, None, None, None, None)]
+    for one in _SEQUENCE:
+        at, step = Instant(NOW - 9 + one.category), pack_value(int(one.category))
+        rows.append((*who, one.category, one.id, at, 0, step, None, None, None))
+    loading_equals_folding([rows])
+    (seen,) = profiles(WIDE, WIDE.purposes[ASKING], rows, NOW)
+    assert [seen.values[one.id] for one in _SEQUENCE] == [1_000_000, 1_000_000]
+
+
+def test_a_sequence_is_read_from_every_category() -> None:
+    a_sequence_is_read_from_every_category()
+
+
+@pytest.mark.parametrize("reader", [windows_module, profile_module])
+def test_a_reader_that_passes_over_other_categories_is_found(
+    reader: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "made_of", lambda _, feature: (feature.id,))
+    with pytest.raises(AssertionError):
+        a_sequence_is_read_from_every_category()
 
 
 def test_bytes_of_another_shape_are_refused() -> None:

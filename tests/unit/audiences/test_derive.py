@@ -1,14 +1,27 @@
 """What leaves over events come to: exactly what was asked, or a refusal that points."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
+from msgspec import structs
 
 from assent.audiences import derive
-from assent.audiences.derive import EventLeaf, lowered
-from assent.audiences.rule import from_json, parse
+from assent.audiences.derive import EventLeaf, Lowered, lowered
+from assent.audiences.evaluate import Truth, teller
+from assent.audiences.holding import TRUE, UNKNOWN
+from assent.audiences.rule import Ge, Or, Seq, from_json, parse
+from assent.audiences.seen import Seen
+from assent.core.derived import widened
 from assent.core.documents import parse_policy
 from assent.core.errors import WrongType
+from assent.core.ids import CategoryMask, EntryIndex
+from assent.core.policy import Policy
+from assent.core.time import Instant
+from assent.features import read as reading
+from assent.features.accumulate import EMPTY, Content, Item, items
 from assent.features.condition import compiled
+from assent.features.read import read
 from tests.support.policy_documents import shipped
 
 POLICY = parse_policy(shipped())[0]
@@ -66,3 +79,74 @@ def test_what_no_answer_could_hold_is_refused_when_the_rule_is_saved(leaf: objec
     with pytest.raises(WrongType) as refused:
         lowered(asked, POLICY, "/rule")
     assert refused.value.pointer == pointer
+
+
+FUNNEL = msgspec.json.encode(
+    {"op": "seq", "steps": [{**BOUGHT, "event": "Product Viewed"}, BOUGHT], "gap": "P1D"}
+).decode()
+
+
+def test_a_sequence_over_several_categories_is_asked_of_each() -> None:
+    asked = lowered(of(FUNNEL), POLICY)
+    names = [POLICY.categories[feature.category].name for feature in asked.features]
+    assert sorted(names) == ["browsing", "orders"]
+    assert asked.rule == Or(of=tuple(Ge(feature=feature.name, value=1) for feature in asked.features))
+
+
+def in_a_funnel(*seen: str) -> Truth:
+    """Say what is told of somebody who looked and then bought, of whom some categories are seen."""
+    asked = lowered(of(FUNNEL), POLICY)
+    policy = widened(POLICY, [feature.name for feature in asked.features])
+    features = [policy.features[policy.feature_ids[feature.name]] for feature in asked.features]
+    kept: list[Item] = []
+    for name, category, at in (("Product Viewed", "browsing", 5), ("Order Completed", "orders", 9)):
+        content = Content(
+            category=policy.category_ids[category],
+            kind="event",
+            name=name,
+            at=Instant(at),
+            entry=EntryIndex(at),
+            data={},
+        )
+        kept += items(policy, content) if category in seen else ()
+    visible = [policy.category_ids[category] for category in seen]
+    values = {one.id: read(policy, one, EMPTY, kept, Instant(10)) or 0 for one in features}
+    sight = Seen(
+        values={one.id: values[one.id] for one in features if one.category in visible},
+        visible=CategoryMask(sum(1 << category for category in visible)),
+        since=dict.fromkeys(visible, Instant(0)),
+    )
+    return teller(policy, sight, Instant(10), {})(asked.rule)
+
+
+def a_sequence_needs_all_that_it_is_made_of() -> None:
+    assert in_a_funnel("browsing", "orders") is TRUE
+    assert in_a_funnel("browsing") is UNKNOWN
+    assert in_a_funnel("orders") is UNKNOWN
+
+
+def test_a_sequence_over_several_categories_is_unknown_while_one_is_hidden() -> None:
+    a_sequence_needs_all_that_it_is_made_of()
+
+
+def one_is_enough(patch: pytest.MonkeyPatch) -> None:
+    sound = derive._sequence
+
+    def first(leaf: Seq, policy: Policy, pointer: str) -> Lowered:
+        made = sound(leaf, policy, pointer)
+        return structs.replace(made, rule=made.rule.of[0]) if isinstance(made.rule, Or) else made
+
+    patch.setattr(derive, "_sequence", first)
+
+
+def each_reads_its_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reading, "made_of", lambda _, feature: (feature.id,))
+
+
+@pytest.mark.parametrize("plant", [one_is_enough, each_reads_its_own])
+def test_a_sequence_of_which_a_part_is_passed_over_would_be_noticed(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        a_sequence_needs_all_that_it_is_made_of()
