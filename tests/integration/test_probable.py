@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from assent.cli.probable import judged
+from assent.cli.probable import example, judged
 from assent.cli.probable.people import customers, forms
 from tests.support.database import TestDatabase
 
@@ -16,6 +17,13 @@ def test_people_are_made_up_alike_every_time() -> None:
     assert known == customers(50, 1)
     assert forms(known, 30, 1) == forms(known, 30, 1)
     assert known != customers(50, 2)
+
+
+@pytest.mark.parametrize("option", ["--threshold=0", "--threshold=1.1", "--people=0", "--people=99"])
+def test_what_no_model_or_policy_could_take_is_refused_before_anything_is_made(option: str) -> None:
+    told = CliRunner().invoke(example, [option])
+    assert told.exit_code == 2
+    assert "not in the range" in told.output
 
 
 @pytest.mark.filterwarnings("ignore")  # of the model's own libraries

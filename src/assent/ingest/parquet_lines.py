@@ -28,7 +28,7 @@ def open_parquet(path: Path, mapping: FileMapping) -> "Iterator[ParquetLines]":
         import polars as pl  # noqa: PLC0415 an extra: most imports do without
     except ImportError as error:
         raise UnreadableBody(
-            "a Parquet file needs the extra `parquet`: pip install 'assent[parquet]'"
+            "a Parquet file needs the extra `parquet`: pip install '.[parquet]' in the checkout"
         ) from error
     try:
         # Never as a pattern of names: the file is the one that was named.

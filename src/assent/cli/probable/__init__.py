@@ -36,6 +36,8 @@ _MAPPING = policies_folder() / "imports" / "probable-pairs.toml"
 
 _SEED = 20_260_301
 
+_FEWEST = 100
+
 
 class Judged(Struct, frozen=True, kw_only=True):
     """What became of a model's guesses."""
@@ -52,16 +54,28 @@ class Judged(Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.option("--people", default=1_000, show_default=True, help="Customers to make up.")
-@click.option("--threshold", default=0.9, show_default=True, help="How sure a guess must be to join.")
+@click.option(
+    "--people",
+    type=click.IntRange(min=_FEWEST),
+    default=1_000,
+    show_default=True,
+    help="Customers to make up: a model learns nothing from fewer.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.9,
+    show_default=True,
+    help="How sure a guess must be to join.",
+)
 @click.option(
     "--file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the guesses in this NDJSON file."
 )
 def example(people: int, threshold: float, file: Path | None) -> None:
     """Show probable links: people made up, guessed at by Splink, imported, and held against the truth.
 
-    Needs the extra: pip install 'assent[probable]'. Works in a folder of its own, with a database of its own,
-    and leaves neither behind.
+    Needs the extra `probable`: pip install '.[probable]' in the checkout. Works in a folder of its own, with
+    a database of its own, and leaves neither behind.
     """
 
     async def shown() -> Judged:

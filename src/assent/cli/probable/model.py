@@ -24,7 +24,7 @@ def guesses(known: Sequence[Entry], filled_in: Sequence[Entry], seed: int) -> It
         import splink.comparison_library as compare  # noqa: PLC0415
         from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # noqa: PLC0415
     except ImportError as error:
-        message = "the example needs the extra `probable`: pip install 'assent[probable]'"
+        message = "the example needs the extra `probable`: pip install '.[probable]' in the checkout"
         raise PolicyInvalid(message) from error
     logging.getLogger("splink").setLevel(logging.ERROR)
     backend = DuckDBAPI(connection=duckdb.connect(config={"threads": 1}))
