@@ -5,14 +5,18 @@ Numbers stay exact. Raises UnreadableBody or RuleTooDeep.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 
 from assent.audiences.rule import Rule, from_json, parse
 from assent.audiences.text import column_of, read
-from assent.core.errors import Refused
+from assent.core.errors import Refused, RuleTooDeep
 
 POINTER = "/rule"
+
+LONGEST_TEXT: Final = 1 << 16
+"""Characters of a rule in words: it is read where everybody waits. A tree holds longer lists."""
 
 
 @contextmanager
@@ -32,6 +36,8 @@ def said_rule(raw: msgspec.Raw) -> Iterator[Rule]:
     if not isinstance(said, str):
         yield parse(said)
         return
+    if len(said) > LONGEST_TEXT:
+        raise RuleTooDeep(f"expected at most {LONGEST_TEXT} characters, or a tree", pointer=POINTER)
     rule = read(said)
     try:
         yield rule
