@@ -20,6 +20,18 @@ from tests.conformance.rows import Data
 _EVER: Final = "-P19Y"
 """Before everything that happens in a row, and after what its profiles agreed to."""
 
+_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("fn", "function", "agg"), "aggregate"),
+    **dict.fromkeys(("prop", "property", "field", "feature"), "path"),
+}
+_AGGREGATES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("avg", "average"), "mean"),
+    **dict.fromkeys(("unique", "count_distinct"), "distinct"),
+    "min": "low",
+    "max": "high",
+}
+"""Other words for what an aggregate asks."""
+
 _SINGLE: Final = frozenset({"eq", "ne", "held"})
 _TIMES: Final = frozenset({"first_time", "last_time"})
 
@@ -29,6 +41,41 @@ def nodes(rule: Data) -> Iterator[Data]:
     yield rule
     for each in _inside(rule):
         yield from nodes(each)
+
+
+def in_full(rule: Data) -> Data:
+    """Return a rule whose leaves over events are those of the language: `did`, `agg`, `seq` and the like.
+
+    `first` and `last` ask that the first, or the last, event of all lies in a window or has a property.
+    """
+    inside = rule.get("of")
+    match rule["op"]:
+        case "and" | "or" | "not" | "at_least" if isinstance(inside, dict):
+            return {**rule, "of": in_full(inside)}
+        case "and" | "or" | "at_least" if isinstance(inside, list):
+            return {**rule, "of": [in_full(each) for each in inside]}
+        case "score":
+            return {**rule, "parts": [{**part, "rule": in_full(part["rule"])} for part in rule["parts"]]}
+        case "agg":
+            named = {_WORDS.get(key, key): value for key, value in rule.items()}
+            return {**named, "aggregate": _AGGREGATES.get(named["aggregate"], named["aggregate"])}
+        case "first" | "last" if "value" in rule:
+            named = {_WORDS.get(key, key): value for key, value in rule.items()}
+            return {"compare": "==", **named, "op": "agg", "aggregate": rule["op"]}
+        case "first" | "last":
+            return _outermost(rule)
+        case _:
+            return rule
+
+
+def _outermost(rule: Data) -> Data:
+    """Return that such an event lies in the window, and none before it, or none after."""
+    which: Data = {key: rule[key] for key in ("event", "where") if key in rule}
+    begin = rule.get("from") or "-" + rule.get("last", _EVER[1:])
+    beyond: Data = {"from": _EVER, "to": begin} if rule["op"] == "first" else {"from": rule.get("to", "P0D")}
+    within: Data = {"op": "did", **which, "from": begin, "to": rule.get("to", "P0D")}
+    outside: Data = {"op": "did", **which, **beyond}
+    return {"op": "and", "of": [within, {"op": "not", "of": outside}]}
 
 
 def _inside(rule: Data) -> list[Data]:
@@ -83,6 +130,8 @@ class Wire(Struct, frozen=True, kw_only=True):
     def rule(self, rule: Data) -> Data:
         """Return a rule as it stands on the wire."""
         match rule["op"]:
+            case "at_least" if not 0 < rule["count"] <= len(rule["of"]) and rule["of"]:
+                return _NOBODY if rule["count"] > 0 else {"op": "all"}
             case "and" | "or" | "not" | "at_least":
                 inside = rule["of"]
                 one = isinstance(inside, dict)

@@ -35,9 +35,9 @@ def types_of(profiles: Iterable[Data], nodes: Iterable[Data]) -> Types:
     had: dict[str, set[str]] = {}
     for profile in profiles:
         for name, said in profile["traits"].items():
-            had.setdefault(name, set()).update(
-                type_of(value) for value, _ in history(said) if value is not None
-            )
+            for value, _ in history(said):
+                for path, inner in _paths(name, value):
+                    had.setdefault(path, set()).add(type_of(inner))
     return {name: _choose(asking, had.get(name, set())) for name, asking in used.items()}
 
 
@@ -48,6 +48,22 @@ def history(said: object) -> list[tuple[object, float | None]]:
     if isinstance(said, list) and said and all(isinstance(one, dict) and "$v" in one for one in said):
         return [each for one in said for each in history(one)]
     return [(said, None)]
+
+
+def _paths(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """Yield what stands in a trait by the dotted path that leads to it; nothing where there is none."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _paths(f"{name}.{key}", inner)
+    elif value is not None:
+        yield name, value
+
+
+def worded_trait(name: str, value: object, types: Types, instant: Callable[[float], Instant]) -> object:
+    """Return a trait's value, with all that stands in it, as values of the features of its paths."""
+    if isinstance(value, dict) and name not in types:
+        return {key: worded_trait(f"{name}.{key}", inner, types, instant) for key, inner in value.items()}
+    return worded(value, types.get(name, ""), instant)
 
 
 def type_of(value: object) -> str:

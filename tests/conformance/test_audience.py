@@ -14,9 +14,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from assent.core.policy import FINEST
-from assent.core.time import DAY, SECOND, Instant, parse_time
-from tests.conformance.audience_rules import Wire, nodes, operators, referenced, spelled
-from tests.conformance.audience_types import Types, history, types_of, worded
+from assent.core.time import DAY, SECOND, Instant, format_time, parse_time
+from tests.conformance.audience_rules import Wire, in_full, nodes, operators, referenced, spelled
+from tests.conformance.audience_types import Types, history, types_of, worded_trait
 from tests.conformance.documents import documents, purpose
 from tests.conformance.host import Answer, Controller, Documents, Host, activate
 from tests.conformance.rows import Data, Row, Suite, settle
@@ -39,9 +39,14 @@ CHOICES: Final = {
     "refused": "refused",
     "withdrawn": "withdrawn",
     "objected": "objected",
+    "deferred": "deferred",
+    "expired": "given",
 }
 
 STATED: Final = {"mechanism": "click", "channel": "web"}
+
+LAPSES_AFTER: Final = DAY
+"""How long a consent holds that a row calls expired: it has lapsed before anything happens."""
 
 
 def rows(document: Data) -> Iterator[Row]:
@@ -65,8 +70,9 @@ def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -
 
 
 def rules_of(row: Data) -> dict[str, Data]:
-    """Return the row's rules by the id of the audience that holds each."""
-    return {**row.get("audiences", {}), ASKED: row["rule"]}
+    """Return the row's rules by the name of the audience that holds each."""
+    rules = {**row.get("audiences", {}), ASKED: row["rule"]}
+    return {name: in_full(rule) for name, rule in rules.items()}
 
 
 def ask(row: Data, host: Host) -> list[str] | str:
@@ -104,8 +110,9 @@ def live(row: Data, host: Host) -> Lived | str:
     every_node = [node for rule in rules_of(row).values() for node in nodes(rule)]
     types = types_of(row["profiles"], every_node)
     story = _story(row, types)
-    controller = host.controller(Instant(max(min(story) - LONG_BEFORE, 0)))
-    _prepare(controller, row, types)
+    begin = Instant(max(min(story) - LONG_BEFORE, 0))
+    controller = host.controller(begin)
+    _prepare(controller, row, types, begin)
     subjects = _subjects(controller, row)
     rules = _wired(row, types, subjects)
     for audience, rule in rules.items():
@@ -124,8 +131,13 @@ def live(row: Data, host: Host) -> Lived | str:
 
 
 def instant(row: Data, t: float) -> Instant:
-    """Return a row's time. One whose now is decades from 0 counts from 1970, as its own instants do."""
-    origin = 0 if row["now"] > 10**9 else ORIGIN
+    """Return a row's time. One whose now is decades from 0 counts from 1970, as its own instants do.
+
+    What would lie before 1970 there is said from `now`.
+    """
+    origin: int = ORIGIN
+    if row["now"] > 10**9:
+        origin = 0 if t > 0 else round(row["now"] * SECOND)
     return Instant(origin + round(t * SECOND))
 
 
@@ -142,7 +154,7 @@ def _story(row: Data, types: Types) -> dict[Instant, list[Data]]:
         for name, said in profile["traits"].items():
             for value, since in history(said):
                 at = earliest if since is None else instant(row, since)
-                traits = {name: worded(value, types.get(name, ""), lambda t: instant(row, t))}
+                traits = {name: worded_trait(name, value, types, lambda t: instant(row, t))}
                 story[at].append({"type": "identify", "userId": profile["id"], "traits": traits})
     # What lies after now has not happened yet.
     return {at: calls for at, calls in story.items() if at <= now}
@@ -181,13 +193,14 @@ def _purposes(row: Data) -> list[str]:
     return sorted(needed.union(*(profile.get("consent", {}) for profile in row["profiles"])))
 
 
-def _prepare(controller: Controller, row: Data, types: Types) -> None:
+def _prepare(controller: Controller, row: Data, types: Types, begin: Instant) -> None:
     """Put the policy in force, take every profile's choices, and let it be seen once."""
     taken = activate(controller, policy_of(row, types))
     assert taken.refused is None, taken.body
     controller.add_key("engine", purposes=[ASKING], members=True)
     for profile in row["profiles"]:
-        statements = [_choice(name, said) for name, said in sorted(profile.get("consent", {}).items())]
+        consent = sorted(profile.get("consent", {}).items())
+        statements = [_choice(name, said, begin) for name, said in consent]
         if statements:
             body = {"subject": _reference(profile["id"]), "statements": statements}
             controller.post("/v1/consents", body, role="collector")
@@ -196,8 +209,9 @@ def _prepare(controller: Controller, row: Data, types: Types) -> None:
         controller.post("/v1/batch", {"batch": batch}, role="collector")
 
 
-def _choice(name: str, said: str) -> Data:
-    return {"purpose": name, "state": CHOICES[said], "notice": {"id": name, "version": 1}, **STATED}
+def _choice(name: str, said: str, at: Instant) -> Data:
+    until = {"expires_at": format_time(Instant(at + LAPSES_AFTER))} if said == "expired" else {}
+    return {"purpose": name, "state": CHOICES[said], "notice": {"id": name, "version": 1}, **STATED, **until}
 
 
 # ---- rules and answers -----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Rows of our own in the format of audience.json: every operator, at its edges, asked three ways.
+"""Rows of our own in the format of audience.json: every operator, at its edges, asked in every way.
 
 The members are those whom the row expects; the rule's opposite, saved when everything has happened, has none
-of them, and everybody else where nothing is hidden; and the rule said as text is the same rule.
+of them, and everybody else where nothing is hidden; decisions and counts say the same; and the rule said as
+text is the same rule.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.conformance import test_audience
 from tests.conformance.host import Host
 from tests.conformance.rows import Row, settle
-from tests.conformance.test_audience import ASKED, Lived
+from tests.conformance.test_audience import ASKED, ASKING, Lived
 
 FOLDER: Final = Path(__file__).parent / "more"
 
@@ -26,8 +27,19 @@ def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -
     lived = test_audience.live(row.data, host)
     settle(row, lived if isinstance(lived, str) else lived.members(ASKED))
     if isinstance(lived, Lived):
+        _is_decided_and_counted_alike(lived)
         _says_the_same_as_text(lived)
         _has_an_opposite(lived, row)
+
+
+def _is_decided_and_counted_alike(lived: Lived) -> None:
+    subjects = [{"namespace": "user_id", "value": name} for name in lived.names.values()]
+    asked = {"purpose": ASKING, "subjects": subjects, "audiences": [ASKED]}
+    decided = lived.controller.post("/v1/decisions", asked, role="engine")["decisions"]
+    members = lived.members(ASKED)
+    assert sorted(lived.names[one["subject"]] for one in decided if one["audiences"]) == members
+    counted = lived.controller.post(f"/v1/audiences/{ASKED}/count", {"purpose": ASKING}, role="engine")
+    assert counted["count"] == len(members)
 
 
 def _says_the_same_as_text(lived: Lived) -> None:
