@@ -4,8 +4,8 @@ A row becomes a controller whose namespaces are the row's and whose conflict rul
 came from. Its events are tracking calls with `context.externalIds`, each at its own time; clusters are read
 by `POST /v1/identities/resolve`, asked about every identifier of the row. One that was never seen is alone.
 
-Beyond the shared format, rows of ours may say of a namespace what identity.toml does (`limit` with a period,
-`lifetime`), when they are asked (`asked_at`), and what somebody states (ops `link`, `deny`, `retract`).
+Beyond the shared format, rows of ours may say of a namespace its `lifetime` and the `period` of its limit,
+when they are asked (`asked_at`), and what somebody states of two identifiers (`link`, `deny`, `retract`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +29,9 @@ RULES: Final = {
 }
 """The conflict rule of a system by its first word; `ambiguous`, which is the default, for all others."""
 
+PERIODS: Final = {"daily": "P1D", "weekly": "P7D", "monthly": "P1M", "annually": "P1Y"}
+"""The words for what a limit may hold for; any other is a duration."""
+
 BLOCKING: Final = {"AEP": {"blocked": ("anonymous", "invalid", "null")}}
 """What a system blocks by itself, where it says so; `policies/identity.toml` speaks for all others."""
 
@@ -45,7 +48,7 @@ TURNS: Final = frozenset({*DELETIONS, *STATEMENTS})
 """The ops that are about what came before them."""
 
 CONFIG: Final = frozenset({"namespaces", "blocked", "max_identities_per_graph", "asked_at"})
-SPACE: Final = frozenset({"name", "unique", "limit", "priority", "lifetime"})
+SPACE: Final = frozenset({"name", "unique", "limit", "period", "priority", "lifetime"})
 EVENT: Final = frozenset({"t", "ids", "op", "evidence"})
 
 Id = tuple[str, str]
@@ -168,8 +171,7 @@ def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
     config = row["config"]
     namespaces: dict[str, Data] = {}
     for number, said in enumerate(sorted(config["namespaces"], key=lambda space: space["priority"]), 1):
-        limit = 1 if said["unique"] else said["limit"]
-        space: Data = {"kind": "person", "priority": number} | ({} if limit is None else {"limit": limit})
+        space: Data = {"kind": "person", "priority": number} | _limit(said)
         space |= {"lifetime": said["lifetime"]} if "lifetime" in said else {}
         _block(space, [value for name, value in config["blocked"] if name == said["name"]])
         namespaces[spaces[said["name"]]] = space
@@ -188,6 +190,16 @@ def policy_of(row: Data, spaces: dict[str, str]) -> Documents:
         namespaces=namespaces,
         identity=identity,
     )
+
+
+def _limit(said: Data) -> Data:
+    """Return how many values of a namespace a profile may hold, as identity.toml says it."""
+    if said["unique"]:
+        return {"limit": 1}
+    if said.get("period"):
+        period = PERIODS.get(said["period"], said["period"])
+        return {"limit": {"count": said["limit"], "period": period}}
+    return {} if said["limit"] is None else {"limit": said["limit"]}
 
 
 def _block(table: Data, values: list[str]) -> None:
