@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import combinations
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -16,7 +17,7 @@ from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Namespace
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import Limits, ambiguous
 from assent.identity.proposals import refused
-from assent.identity.resolve import DropReason, Link, Node, Resolution, resolve
+from assent.identity.resolve import DropReason, Link, Node, Resolution, passes_cap, resolve
 from tests.property.identity.worlds import (
     LAWS,
     NOW,
@@ -334,6 +335,45 @@ def test_a_proposal_refused_without_reason_is_caught(
 ) -> None:
     monkeypatch.setattr(resolve_module, part, broken)
     assert is_caught(GUESSED, lambda world: says_which_proposals_join(sound, world))
+
+
+# Who is generic by links may be asked of one identifier alone, and is the same.
+
+ROOMY = worlds().filter(lambda world: world.policy.identifiers_per_profile == 100)
+
+
+def asked_alone_is_the_same(world: World, asked: Callable[..., bool] = passes_cap) -> bool:
+    resolution, evidence = run(sound, world)
+    spaces = {node.id: node.namespace for node in evidence.nodes}
+    denied = frozenset(evidence.pair(*names) for names in world.denied)
+    by_links = {
+        one
+        for one in spaces
+        if asked(
+            world.policy,
+            one,
+            [link for link in evidence.links if one in (link.low, link.high)],
+            spaces.get,
+            denied,
+            NOW,
+        )
+    }
+    return by_links == resolution.generic
+
+
+@LAWS
+@given(ROOMY)
+def test_who_is_generic_by_links_is_so_asked_alone(world: World) -> None:
+    assert asked_alone_is_the_same(world)
+
+
+def test_counting_guesses_among_the_links_is_caught() -> None:
+    def counted(policy: Policy, one: IdentifierId, links: Iterable[Link], *asked: Any) -> bool:  # noqa: ANN401
+        return passes_cap(
+            policy, one, [structs.replace(link, kind=LinkKind.OBSERVED) for link in links], *asked
+        )
+
+    assert is_caught(ROOMY, lambda world: asked_alone_is_the_same(world, counted))
 
 
 # Total: everybody is in one cluster, every link is kept or dropped, the kept ones make the clusters.
