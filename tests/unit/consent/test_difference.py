@@ -66,3 +66,9 @@ def test_conditions_of_a_category_close_and_namespaces_open() -> None:
         "identity", '[namespaces.card]\nkind = "cookie"\npriority = 9\nfrom = ["properties.card"]'
     )
     assert (came.part, came.name, came.meaning) == ("namespace", "card", Meaning.OPENS)
+
+
+def test_what_no_longer_counts_as_naming_people_opens() -> None:
+    for paths, meaning in (("[]", Meaning.OPENS), ('["traits.name"]', Meaning.OPENS)):
+        (found,) = between("identity", f"singling = {paths}")
+        assert (found.part, found.key, found.meaning) == ("identity", "singling", meaning)
