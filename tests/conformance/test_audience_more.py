@@ -22,8 +22,22 @@ SUITE: Final = test_audience.SUITE
 OPPOSITE: Final = "opposite"
 
 
-@pytest.mark.full  # 40 s: a policy and a life for each of some 180 rows
+EVERY_TIME: Final = ("dittofeed-less1-edge", "own-all-leaves-not", "own-seq-funnel-not", "segment-items")
+"""Rows that `make test` runs too: an edge of a window, what is hidden, several categories, a list."""
+
+
+@pytest.mark.full  # a minute: a policy and a life for each of some 200 rows
 def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -> None:
+    holds(row, host)
+
+
+@pytest.mark.parametrize("name", EVERY_TIME)
+def test_some_rows_hold_every_time(name: str, host: Host) -> None:
+    holds(next(row for row in SUITE.read(FOLDER) if row.id == name), host)
+
+
+def holds(row: Row, host: Host) -> None:
+    """Ask a row in every way."""
     lived = test_audience.live(row.data, host)
     settle(row, lived if isinstance(lived, str) else lived.members(ASKED))
     if isinstance(lived, Lived):
