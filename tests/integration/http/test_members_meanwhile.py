@@ -45,6 +45,11 @@ async def restricted(shop: Shop, who: str) -> object:
     )
 
 
+async def exported_no_more(shop: Shop, _: str) -> object:
+    said = {"documents": documents(validity="P30D", exports=[]), "activate": True}
+    return await shop.post("/v1/policies", said, status=200)
+
+
 async def lapsed(shop: Shop, _: str) -> object:
     shop.clock.step(31 * DAY)
     return None
@@ -79,7 +84,7 @@ async def listed(
 
 
 @pytest.mark.parametrize("before", ["narrowed", "exported"])
-@pytest.mark.parametrize("says", [erased, withdrawn, address_withdrawn, restricted])
+@pytest.mark.parametrize("says", [erased, withdrawn, address_withdrawn, restricted, exported_no_more])
 async def test_nothing_of_them_leaves_and_the_list_is_to_be_read_anew(
     open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch, says: Says, before: str
 ) -> None:
