@@ -7,6 +7,13 @@ SELECT
     p.seq
 FROM gate.position() AS p;
 
+-- name: derived
+-- The derived features that are wholly read, by number.
+SELECT
+    d.feature_id,
+    d.definition
+FROM gate.derived() AS d;
+
 -- name: opened
 -- Where the purpose stands, as `position` says it, with each profile that identifiers open for the purpose,
 -- by their place among those asked for; place is null when they open none.

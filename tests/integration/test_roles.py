@@ -177,6 +177,7 @@ READERS_OWN = {
     "function gate.record",
     "function gate.setting",
     "function gate.catalogue",
+    "function gate.derived",
     "function gate.subjects",
     "function gate.usable",
     "table gate.released",

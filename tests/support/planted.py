@@ -12,7 +12,7 @@ from assent.audiences.moving import Moving
 from assent.core.errors import AssentError
 from assent.core.ids import EntryIndex, Revision
 from assent.database.types import Connection
-from assent.gate.door import Door, Position, _Asked
+from assent.gate.door import Door, _Asked
 from assent.ingest import batch
 from assent.ingest.committer import Committer, _Item
 from assent.ingest.memory import Memory
@@ -22,7 +22,7 @@ from assent.ledger.append import Outcome
 def stale_population() -> None:
     """Count and list from what was loaded once: changes are not followed."""
 
-    async def caught_up(_: Live, __: Connection, held: _Held, ___: Position) -> Moving | None:
+    async def caught_up(_: Live, __: Connection, held: _Held, *___: object) -> Moving | None:
         return held.moving
 
     Live._caught_up = caught_up  # type: ignore[method-assign, assignment]

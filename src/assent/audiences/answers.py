@@ -18,6 +18,7 @@ from assent.audiences.floors import floored
 from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
 from assent.audiences.question import Question
+from assent.audiences.reach import reached
 from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
@@ -71,6 +72,8 @@ class Members(Struct, frozen=True, kw_only=True):
     subjects: Chunk
     sequence: int
     release: int
+    rules: Sequence[Rule]
+    """What that takes."""
     asked: Callable[[Standing], Question]
     """Asks who they are once more."""
     turn: int
@@ -134,8 +137,9 @@ class Audiences:
         """Return how many members reached each goal, all of one moment; every number is recorded."""
         saved, known = await self._saved(asking, name)
         wanted = goals.cells(saved.rule, saved.holdout, saved.goals)
-        async with self._standing(asking) as standing:
-            ids = await self._ids(asking, standing, And(of=tuple(wanted.values())), known)
+        every = And(of=tuple(wanted.values()))
+        async with self._standing(asking, reached(every, known)) as standing:
+            ids = await self._ids(asking, standing, every, known)
             now = standing.position.now
             questions = {
                 cell: standing.population.ask(rule, now, known, ids) for cell, rule in wanted.items()
@@ -156,7 +160,7 @@ class Audiences:
     async def distinctive(self, asking: Asking, name: str, limit: int) -> Standout:
         """Return what is more frequent among members than in the population, floored for every key."""
         saved, known = await self._saved(asking, name)
-        async with self._standing(asking) as standing:
+        async with self._standing(asking, reached(saved.rule, known)) as standing:
             purpose, k = standing.position.purpose, standing.position.purpose.k
             ids = await self._ids(asking, standing, saved.rule, known)
             features = described(standing.position.policy, purpose.categories)
@@ -188,7 +192,8 @@ class Audiences:
         Of `buckets` alone; whoever is in an audience that holds nobody out counts as treated.
         """
         saved, known = await self._saved(asking, name)
-        async with self._standing(asking) as standing:
+        rules = reached(saved.rule, known)
+        async with self._standing(asking, rules) as standing:
             ids = await self._ids(asking, standing, saved.rule, known)
 
             def asked(stands: Standing) -> Question:
@@ -215,7 +220,9 @@ class Audiences:
                 ],
             )
             sequence, turn = standing.position.sequence, standing.journal.turn
-        return Members(subjects=subjects, sequence=sequence, release=release, asked=asked, turn=turn)
+        return Members(
+            subjects=subjects, sequence=sequence, release=release, rules=rules, asked=asked, turn=turn
+        )
 
     async def chunks(self, asking: Asking, members: Members) -> AsyncIterator[Chunk | None]:
         """Yield the members in order, in chunks; None, and nothing more, once any of them became narrower.
@@ -233,7 +240,7 @@ class Audiences:
             yield await self._still(asking, members, members.subjects[start : start + CHUNK])
 
     async def _still(self, asking: Asking, members: Members, chunk: Chunk) -> Chunk:
-        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+        async with self._live.current(asking.controller_id, asking.purpose, members.rules) as standing:
             moved = standing.journal.since(members.turn)
             if moved is not None and moved.isdisjoint(member.profile for member in chunk):
                 return chunk
@@ -251,7 +258,7 @@ class Audiences:
     async def _count(
         self, asking: Asking, rule: Rule, known: Mapping[str, Rule], kind: str, rules: str
     ) -> Count:
-        async with self._standing(asking) as standing:
+        async with self._standing(asking, reached(rule, known)) as standing:
             ids = await self._ids(asking, standing, rule, known)
             question = standing.population.ask(rule, standing.position.now, known, ids)
             number = await asyncio.to_thread(question.count)
@@ -268,8 +275,8 @@ class Audiences:
         return await self._door.record(standing.connection, asking.controller_id, purpose, records)
 
     @asynccontextmanager
-    async def _standing(self, asking: Asking) -> AsyncIterator[Standing]:
-        async with self._live.current(asking.controller_id, asking.purpose) as standing:
+    async def _standing(self, asking: Asking, rules: Sequence[Rule]) -> AsyncIterator[Standing]:
+        async with self._live.current(asking.controller_id, asking.purpose, rules) as standing:
             if asking.at_least > standing.position.sequence:
                 raise RevisionAhead
             yield standing

@@ -31,6 +31,7 @@ from assent.audiences.holdout import Holdout, arm_of
 from assent.audiences.lease import Feed, Feeds, LeaseLost
 from assent.audiences.live import Live, Standing
 from assent.audiences.moving import watching
+from assent.audiences.reach import reached
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
 from assent.audiences.shelf import Audience, AudienceShelf
@@ -212,9 +213,15 @@ class Following:
         followed = self._followed[feed.controller_id, feed.id]
         async with followed.lock:
             await self._held(feed, followed)
-            current = self._live.current(feed.controller_id, feed.purpose, patient=patient, counting=False)
+            known = await self._shelf.of_purpose(feed.controller_id, feed.purpose)
+            rules = {one.id: one.rule for one in known.values()}
+            saved = known.get(feed.audience)
+            asked = [] if saved is None else reached(saved.rule, rules)
+            current = self._live.current(
+                feed.controller_id, feed.purpose, asked, patient=patient, counting=False
+            )
             async with current as standing:
-                news = await self._news(feed, followed, standing)
+                news = await self._news(feed, followed, standing, rules, saved)
                 turn = standing.journal.turn
                 steps, concerned = await self._steps(feed, standing, news)
                 sequence, now = standing.position.sequence, standing.position.now
@@ -232,13 +239,17 @@ class Following:
             followed.spoken = await self._feeds.spoken(feed)
             followed.commits, followed.turn = commits, -1
 
-    async def _news(self, feed: Feed, followed: _Followed, standing: Standing) -> _News:
+    async def _news(
+        self,
+        feed: Feed,
+        followed: _Followed,
+        standing: Standing,
+        rules: Mapping[str, Rule],
+        saved: Audience | None,
+    ) -> _News:
         """Return what the feed has to be told: by what moved since, or by asking everybody."""
-        known = await self._shelf.of_purpose(feed.controller_id, feed.purpose)
-        rules = {one.id: one.rule for one in known.values()}
         watch = await self._watch(feed, rules, standing.position.policy)
         await asyncio.to_thread(standing.moving.follow, watch, standing.position.now)
-        saved = known.get(feed.audience)
         holdout = None if saved is None else saved.holdout
         # Under another holdout anybody's bucket may be another.
         turn = followed.turn if holdout == followed.holdout else -1

@@ -4,38 +4,40 @@ Before a question is asked, everything up to the purpose's sequence on the prima
 snapshot with the record of the answer. So a withdrawal that was acknowledged before a question began is in
 it, on every worker. Another policy, or a change that says so, loads the population anew: beside everything
 else, page by page, one population at a time. Who asks meanwhile waits a little, and is told to come again.
+Where rules merely ask other things of events than before, what asks nothing new goes on being answered from
+the people who are held, until those that are loaded beside them take their place.
 
 Raises UnknownPurpose, Unavailable.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from assent.audiences.derive import needed_by_all
 from assent.audiences.engine import Population
 from assent.audiences.journal import Journal
 from assent.audiences.loading import apart, batch_of
 from assent.audiences.moving import Moving
+from assent.audiences.rule import Rule
+from assent.audiences.seen import Shown
 from assent.audiences.shelf import shown
 from assent.core.errors import Unavailable
-from assent.core.ids import ControllerId, NamespaceId, ProfileId
-from assent.core.time import BEGINNING, MINUTE, Instant
+from assent.core.ids import ControllerId, FeatureId, NamespaceId, ProfileId
+from assent.core.policy import Policy
+from assent.core.time import BEGINNING, MINUTE
 from assent.database.pool import Database
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.gate.door import Door, Exported, Position
 from assent.gate.page import Page, pages
-from assent.gate.profile import Profile
-
-if TYPE_CHECKING:
-    from assent.core.policy import Policy
 
 _SQL = load("gate")
 
@@ -63,6 +65,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     connection: Connection
     position: Position
+    """Its policy is the population's."""
     population: Population
     journal: Journal
     """Who was looked at again, of this population."""
@@ -73,9 +76,20 @@ class Standing(Struct, frozen=True, kw_only=True):
 class _Held:
     """What this process holds of one purpose."""
 
-    __slots__ = ("journal", "loading", "lock", "moving", "policy", "sequence", "tidied")
+    __slots__ = (
+        *("catalogue", "derived", "gone", "journal", "lacks", "loading", "lock", "moving", "policy"),
+        *("sequence", "tidied"),
+    )
 
     def __init__(self) -> None:
+        self.catalogue = -1
+        """As of which the next three were looked at."""
+        self.derived: dict[str, FeatureId] = {}
+        """The derived features of which values are held, as long as they are kept under the same number."""
+        self.lacks: frozenset[str] = frozenset()
+        """Those that are kept, and not held."""
+        self.gone: frozenset[str] = frozenset()
+        """Those that were held, and are not kept as they were."""
         self.lock = asyncio.Lock()
         self.journal = Journal()
         self.moving: Moving | None = None
@@ -83,6 +97,22 @@ class _Held:
         self.sequence = -1
         self.tidied = BEGINNING
         self.loading: asyncio.Task[None] | None = None
+
+    def look(self, kept: dict[str, FeatureId], catalogue: int) -> None:
+        """Take note of the derived features that are kept now."""
+        was = {} if self.policy is None else self.policy.features
+        if any(number in was and was[number].name != name for name, number in kept.items()):
+            self.moving = None  # a number that was given again: what is told under it cannot be held
+        held = {name: number for name, number in self.derived.items() if kept.get(name) == number}
+        self.gone |= self.derived.keys() - held.keys()
+        self.lacks = frozenset(kept.keys() - held.keys())
+        self.derived, self.catalogue = held, catalogue
+
+    def answers(self, rules: Iterable[Rule], policy: Policy) -> bool:
+        """Return whether what these rules ask is held; what nobody could hold now, a rule says itself."""
+        if not self.lacks and not self.gone:
+            return True
+        return needed_by_all(rules, policy).keys() <= self.derived.keys()
 
 
 class Live:
@@ -105,13 +135,19 @@ class Live:
 
     @asynccontextmanager
     async def current(
-        self, controller_id: ControllerId, purpose: str, *, patient: bool = True, counting: bool = True
+        self,
+        controller_id: ControllerId,
+        purpose: str,
+        rules: Sequence[Rule],
+        *,
+        patient: bool = True,
+        counting: bool = True,
     ) -> AsyncIterator[Standing]:
         """Yield the population as of now, inside the snapshot it was brought up to; ready to count, or not.
 
-        What is recorded on the connection is durable when the context ends without an error. Raises
-        UnknownPurpose, and Unavailable when the population is still being loaded: at once, or after a while
-        for the patient.
+        `rules` are those that will be asked, with all that they lead to (`reached`). What is recorded on the
+        connection is durable when the context ends without an error. Raises UnknownPurpose, and Unavailable
+        when what these rules ask is still being loaded: at once, or after a while for the patient.
         """
         held = self._held[controller_id, purpose]
         until = asyncio.get_running_loop().time() + (PATIENCE_S if patient else 0.0)
@@ -122,14 +158,16 @@ class Live:
                 connection.transaction(isolation="repeatable_read"),
             ):
                 position = await self._door.stand(connection, controller_id, purpose)
-                moving = await self._caught_up(connection, held, position)
-                if moving is not None:
+                moving = await self._caught_up(connection, held, position, rules)
+                if moving is not None and held.policy is not None:
+                    if held.lacks:
+                        self._begin(controller_id, purpose, held)
                     population = moving.population
                     if counting and not population.settled:
                         await asyncio.to_thread(population.settle)
                     yield Standing(
                         connection=connection,
-                        position=position,
+                        position=structs.replace(position, policy=held.policy),
                         population=population,
                         journal=held.journal,
                         moving=moving,
@@ -142,9 +180,7 @@ class Live:
 
         What a load raised is told to everybody who waits for it; if nobody does, to whoever asks next.
         """
-        if held.loading is None:
-            held.loading = asyncio.create_task(self._load(controller_id, purpose, held), name="population")
-        loading = held.loading
+        loading = held.loading or self._begin(controller_id, purpose, held)
         await asyncio.wait([loading], timeout=max(0.0, until - asyncio.get_running_loop().time()))
         if not loading.done():
             raise Unavailable(_LOADING)
@@ -153,6 +189,16 @@ class Live:
         if loading.cancelled():
             raise Unavailable(_LOADING)
         loading.result()
+
+    def _begin(self, controller_id: ControllerId, purpose: str, held: _Held) -> asyncio.Task[None]:
+        """Load people, unless that is under way."""
+        loading = held.loading
+        if loading is None or loading.done():
+            if loading is not None and not loading.cancelled() and (error := loading.exception()):
+                _log.warning("a population could not be loaded", error=type(error).__name__)
+            loading = asyncio.create_task(self._load(controller_id, purpose, held), name="population")
+            held.loading = loading
+        return loading
 
     async def narrowed(
         self, controller_id: ControllerId, purpose: str, after: int
@@ -181,11 +227,16 @@ class Live:
             await self._door.stand(connection, controller_id, purpose)
             return await self._door.exported(connection, profiles, namespaces)
 
-    async def _caught_up(self, connection: Connection, held: _Held, position: Position) -> Moving | None:
+    async def _caught_up(
+        self, connection: Connection, held: _Held, position: Position, rules: Sequence[Rule]
+    ) -> Moving | None:
         """Apply everything to the population, and return what moves it; None when it must be loaded."""
-        moving = held.moving
-        if moving is None or held.policy is not position.policy:
+        if held.policy is None or held.policy.version != position.policy.version:
             held.moving = None
+        elif held.catalogue != position.catalogue:
+            held.look(await self._door.derived(connection), position.catalogue)
+        moving = held.moving
+        if moving is None or not held.answers(rules, position.policy):
             return None
         touched: set[ProfileId] = set()
         if position.sequence != held.sequence:
@@ -197,25 +248,23 @@ class Live:
         touched.update(map(ProfileId, map(int, moving.population.stale(position.now))))
         # Until this is done the population is neither of one moment nor of the other.
         held.moving = None
-        await self._refetch(connection, moving, position, sorted(touched))
+        async for page, found in self._looked(connection, position, sorted(touched)):
+            # Once in a while this makes a large segment anew: not while others wait for the event loop.
+            await asyncio.to_thread(moving.look, frozenset(page), found, position.now)
         if not 0 <= position.now - held.tidied < _TIDY:
             await asyncio.to_thread(moving.population.tidy)
             held.tidied = position.now
         held.moving, held.sequence = moving, position.sequence
         return moving
 
-    async def _refetch(
-        self,
-        connection: Connection,
-        moving: Moving,
-        position: Position,
-        touched: Sequence[ProfileId],
-    ) -> None:
-        for start in range(0, len(touched), _PAGE):
-            page = touched[start : start + _PAGE]
+    async def _looked(
+        self, connection: Connection, position: Position, profiles: Sequence[ProfileId]
+    ) -> AsyncIterator[tuple[Sequence[ProfileId], list[Shown]]]:
+        """Yield some of the profiles at a time, and how the gate shows them now."""
+        for start in range(0, len(profiles), _PAGE):
+            page = profiles[start : start + _PAGE]
             found = await self._door.look(connection, position, page)
-            # Once in a while this makes a large segment anew: not while others wait for the event loop.
-            await asyncio.to_thread(_apply, moving, page, found, position.now)
+            yield page, await asyncio.to_thread(list, map(shown, found))
 
     async def _load(self, controller_id: ControllerId, purpose: str, held: _Held) -> None:
         """Load everybody as of one snapshot, and hold them."""
@@ -226,8 +275,8 @@ class Live:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             position = await self._door.stand(connection, controller_id, purpose)
+            derived = await self._door.derived(connection)
             population = Population(position.policy, position.purpose.id)
-            moving = Moving(population, held.journal, position.now)
             identifiers, highest = await connection.fetchrow(_SQL.extent) or (0, 0)
             progress = self.progress[key] = Progress(of=identifiers)
             began = perf_counter()
@@ -238,11 +287,15 @@ class Live:
                     besides += apart(page)
                     progress.loaded += len(np.unique(page.identifiers))
                 # Only now: until the last page is here the connection is busy reading ahead.
-                await self._refetch(connection, moving, position, besides)
+                async for _, found in self._looked(connection, position, besides):
+                    await asyncio.to_thread(population.put_all, found)
             finally:
                 del self.progress[key]
         async with held.lock:
-            held.moving, held.policy, held.sequence = moving, position.policy, position.sequence
+            held.moving = Moving(population, held.journal, position.now)
+            held.policy, held.sequence = position.policy, position.sequence
+            held.derived, held.gone = derived, frozenset()
+            held.look(derived, position.catalogue)
             held.journal.everybody()
         seconds = round(perf_counter() - began, 1)
         if seconds >= 1:  # whoever waited so long is told
@@ -259,10 +312,6 @@ class Progress:
     def __init__(self, of: int) -> None:
         self.loaded = 0
         self.of = of
-
-
-def _apply(moving: Moving, asked: Sequence[ProfileId], found: Sequence[Profile], now: Instant) -> None:
-    moving.look(frozenset(asked), [shown(profile) for profile in found], now)
 
 
 def _fill(population: Population, position: Position, page: Page) -> None:

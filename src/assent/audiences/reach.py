@@ -1,4 +1,4 @@
-"""Who refers to an audience, and how deep references go above and below one that is saved anew.
+"""Who refers to an audience, where a rule leads, and how deep references go around one that is saved anew.
 
 A rule is checked with whatever it refers to; but a chain may be saved from its end, and then every rule of it
 passes while what leads to it grows. So one that is saved must fit below all that refer to it, too. Pure.
@@ -28,6 +28,17 @@ def referring(name: str, audiences: Mapping[str, Iterable[Rule]]) -> list[str]:
         for other, rules in audiences.items()
         if other != name and any(name in _referred(rule) for rule in rules)
     )
+
+
+def reached(rule: Rule, audiences: Mapping[str, Rule]) -> list[Rule]:
+    """Return a rule and those of every audience it leads to, each once."""
+    found, passed = [rule], set[str]()
+    for one in found:
+        for name in _referred(one):
+            if name in audiences and name not in passed:
+                passed.add(name)
+                found.append(audiences[name])
+    return found
 
 
 def _above(name: str, audiences: Mapping[str, Rule]) -> int:

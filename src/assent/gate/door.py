@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from assent.consent.shelf import PolicyShelf
 from assent.core.errors import AssentError, OverCapacity, RevisionAhead, Unavailable, UnknownPurpose
-from assent.core.ids import ControllerId, IdentifierId, NamespaceId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, FeatureId, IdentifierId, NamespaceId, ProfileId, PurposeId
 from assent.core.policy import IdentifierKind, Policy, Purpose
 from assent.core.time import Instant
 from assent.database.pool import Database
@@ -79,6 +79,8 @@ class Position(Struct, frozen=True, kw_only=True):
     purpose: Purpose
     now: Instant
     sequence: int
+    catalogue: int
+    """How often the derived features changed."""
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -280,7 +282,12 @@ class Door:
             purpose=policy.purposes[purpose_id],
             now=row["now"],
             sequence=row["seq"],
+            catalogue=row["catalogue"],
         )
+
+    async def derived(self, connection: Connection) -> dict[str, FeatureId]:
+        """Return the numbers of the derived features of which all is kept that came before, by name."""
+        return {name: number for number, name in await connection.fetch(_SQL.derived)}
 
     async def look(
         self, connection: Connection, position: Position, ids: Sequence[ProfileId]

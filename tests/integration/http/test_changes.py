@@ -232,12 +232,12 @@ async def test_a_load_that_failed_is_told_to_whoever_asks_next(
 
     monkeypatch.setattr(live, "_load", load)
     with pytest.raises(Unavailable):
-        async with live.current(ControllerId(shop.controller_id), PURPOSE, patient=False):
+        async with live.current(ControllerId(shop.controller_id), PURPOSE, [], patient=False):
             pass
     lost.set()
     await asyncio.sleep(0.01)
     with pytest.raises(ConnectionResetError):
-        async with live.current(ControllerId(shop.controller_id), PURPOSE, patient=False):
+        async with live.current(ControllerId(shop.controller_id), PURPOSE, [], patient=False):
             pass
 
 

@@ -1,7 +1,7 @@
 """A population that is not loaded yet: who asks is told to come again, and everything else goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PURPOSE = "personalisation"
 ALL = {"purpose": PURPOSE, "rule": {"op": "all"}}
+VIEWED = {"op": "did", "event": "Product Viewed", "compare": ">=", "count": 1}
+SHOES = {**VIEWED, "where": {"op": "eq", "feature": "category", "value": "shoes"}}
 
 
 async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
@@ -48,6 +50,72 @@ async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
     # What changed since the snapshot that was loaded is in the answer.
     assert counted.json()["count"] == 4
     assert loads("assent_identifiers_loading", {"state": "all"}) == 0
+
+
+async def asks_while_others_are_loaded(shop: Shop, patch: pytest.MonkeyPatch) -> None:
+    for who, category in (("anna", "shoes"), ("bert", "hats"), ("carl", "shoes")):
+        await shop.given(f"user_id:{who}", PURPOSE)
+        await shop.track("track", userId=who, event="Product Viewed", properties={"category": category})
+    asking = f"engine:{PURPOSE}"
+
+    async def counted(rule: object) -> int | None:
+        answer = await shop.ask(
+            "POST", "/v1/audiences/preview", {"purpose": PURPOSE, "rule": rule}, by=asking
+        )
+        if answer.status_code == 503:
+            return None
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["count"])
+
+    assert await counted(ALL["rule"]) == 3
+    assert await counted(VIEWED) == 3
+    held, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*given: Any) -> AsyncIterator[Page]:  # noqa: ANN401
+        async for page in pages(*given):
+            yield page
+            held.set()
+            await let_go.wait()
+
+    with patch.context() as meanwhile:
+        meanwhile.setattr(live, "pages", slowly)
+        meanwhile.setattr(live, "PATIENCE_S", 0.0)
+        try:
+            assert await counted(SHOES) is None
+            await held.wait()
+            # What asks nothing new is answered, and of this moment.
+            assert (await counted(ALL["rule"]), await counted(VIEWED)) == (3, 3)
+            assert (await shop.state("user_id:carl", PURPOSE, "withdrawn")).status_code == 201
+            await shop.given("user_id:dora", PURPOSE)
+            assert (await counted(ALL["rule"]), await counted(VIEWED)) == (3, 2)
+            refers = {"op": "and", "of": [SHOES, {"op": "all"}]}
+            assert await counted(refers) is None
+        finally:
+            let_go.set()
+    assert (await counted(SHOES), await counted(VIEWED), await counted(ALL["rule"])) == (1, 2, 3)
+
+
+async def test_what_asks_nothing_new_of_events_is_answered_while_others_are_loaded(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asks_while_others_are_loaded(shop, monkeypatch)
+
+
+def whoever_is_held_answers_anything(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(live._Held, "answers", lambda *_: True)
+
+
+def nobody_answers_meanwhile(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(live._Held, "answers", lambda self, *_: not self.lacks)
+
+
+@pytest.mark.parametrize("plant", [whoever_is_held_answers_anything, nobody_answers_meanwhile])
+async def test_a_planted_fault_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        await asks_while_others_are_loaded(shop, monkeypatch)
 
 
 async def test_a_load_that_fails_is_begun_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
