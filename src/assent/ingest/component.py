@@ -6,6 +6,7 @@ a purpose can see, `nearby` folds no more of it than a fact can reach. Pure: not
 caller brings policy and time.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
@@ -13,16 +14,17 @@ from msgspec import Struct, structs
 
 from assent.consent.permit import Permit, permits, stances, standing
 from assent.consent.question import Bond, Cluster
-from assent.consent.statement import NARROWING, Statement
+from assent.consent.statement import NARROWING, WIDENING, Statement
 from assent.core.ids import (
     COMPONENTS,
     RESOLUTION,
     IdentifierId,
     ProfileId,
+    PurposeId,
     ViewId,
 )
 from assent.core.policy import IdentifierKind, LinkKind, Policy
-from assent.core.time import FOREVER, Instant
+from assent.core.time import BEGINNING, FOREVER, Instant
 from assent.identity.resolve import Link, Node, Resolution, resolve
 from assent.identity.views import cut
 
@@ -141,11 +143,12 @@ def heard(
     members: Sequence[IdentifierId],
     deniers: Deniers | None = None,
 ) -> tuple[Statement, ...]:
-    """Return what speaks about one person: their words, and denials of a device that was another's then.
+    """Return what speaks about one person: their words, and denials of who was one with them.
 
-    A person who denied, authenticated, denied for every device that was linked to them by then. What parts
-    the device from them later, a second user for one, re-opens nothing; only undoing the link itself does. A
-    public key's claim gives nobody a say. `deniers` are the component's, where the caller has them.
+    A person who denied, authenticated, denied for every device that was linked to them by then; and by one of
+    their addresses they denied for all that name them. What parts these from them, a second user for one,
+    re-opens nothing; only undoing the link itself does, or their own word. A public key's claim gives nobody
+    a say. `deniers` are the component's, where the caller has them.
     """
     said = [one for member in members for one in component.statements.get(member, ())]
     deniers = deniers_of(component, policy) if deniers is None else deniers
@@ -163,29 +166,53 @@ def heard(
 
 
 def deniers_of(component: Component, policy: Policy) -> Deniers:
-    """Return, for every device and cookie, who denied for all of theirs and is linked to it firmly."""
+    """Return, for every identifier, who denied for all of theirs and is linked to it firmly.
+
+    Between two that name persons it does not matter when: whoever goes by one and said no by the other has
+    said no, though somebody else goes by it too. Nobody's word is that of a number that a crowd goes by.
+    """
     denials = {
         one: spoken
         for one, said in component.statements.items()
         if (
-            spoken := tuple(
+            spoken := [
                 each
                 for each in said
-                if each.state in NARROWING
-                and each.authenticated
-                and each.person_scope
-                and each.purpose != policy.linking
-            )
+                if each.state in NARROWING and each.address is None and each.purpose != policy.linking
+            ]
         )
     }
     found: dict[IdentifierId, list[tuple[IdentifierId, Instant, tuple[Statement, ...]]]] = {}
     # Once over all links: a component may hold ten thousand profiles.
-    for (low, high, kind), link in component.links.items() if denials else ():
+    firm = [key for key in component.links if key[2] in _FIRM] if denials else []
+    partners = Counter(one for key in firm for one in key[:2])
+    for key in firm:
+        low, high, _ = key
         for one, other in ((low, high), (high, low)):
-            firm = kind in _FIRM and other in denials
-            if firm and kind_of(component, policy, one) is not IdentifierKind.PERSON:
-                found.setdefault(one, []).append((other, link.first_at, denials[other]))
+            if other not in denials:
+                continue
+            if kind_of(component, policy, one) is not IdentifierKind.PERSON:
+                since = component.links[key].first_at
+                spoken = [each for each in denials[other] if each.authenticated and each.person_scope]
+            elif (
+                kind_of(component, policy, other) is IdentifierKind.PERSON
+                and partners[other] <= policy.links_per_identifier
+                and (low, high) not in component.denied
+            ):
+                since, spoken = BEGINNING, _in_force(denials[other], component.statements[other])
+            else:
+                continue
+            found.setdefault(one, []).append((other, since, tuple(spoken)))
     return found
+
+
+def _in_force(denials: Iterable[Statement], said: Iterable[Statement]) -> list[Statement]:
+    """Return the denials that the same identifier did not take back later."""
+    given: dict[PurposeId | None, Instant] = {}
+    for one in said:
+        if one.state in WIDENING:
+            given[one.purpose] = max(one.acted_at, given.get(one.purpose, BEGINNING))
+    return [one for one in denials if one.acted_at >= given.get(one.purpose, BEGINNING)]
 
 
 def kind_of(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:

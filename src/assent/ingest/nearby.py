@@ -16,12 +16,12 @@ from typing import NamedTuple
 from msgspec import structs
 
 from assent.core.ids import COMPONENTS, IdentifierId, NamespaceId, ProfileId, ViewId
-from assent.core.policy import IdentifierKind, Policy
+from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.identity.components import components
 from assent.identity.lifetime import lifetimes
 from assent.identity.resolve import passes_cap, resolve
-from assent.ingest.component import Component, Derived, LinkKey, Profiles, deniers_of, follow, kind_of
+from assent.ingest.component import Component, Derived, LinkKey, Profiles, deniers_of, follow
 
 
 class Web:
@@ -128,10 +128,9 @@ def derive_near(
         generic=reach.generic,
         now=now,
     )
-    # A device on which many hang hears what each of them denied for all of theirs.
+    # One on which many hang hears what each of them denied for all of theirs.
     for one in reach.generic:
-        if kind_of(component, policy, one) is not IdentifierKind.PERSON:
-            keys.update(reach.links_at(one))
+        keys.update(reach.links_at(one))
     heard = structs.replace(component, links={key: component.links[key] for key in keys})
     inside, permits = follow(component, resolution, deniers_of(heard, policy), policy, now)
     profiles: dict[ViewId, Profiles] = {}

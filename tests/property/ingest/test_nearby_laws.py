@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assent.core.documents import parse_policy
 from assent.core.ids import COMPONENTS, IdentifierId
 from assent.core.names import NameBook
-from assent.core.policy import IdentifierKind, Policy
+from assent.core.policy import Policy
 from assent.ingest import joining, nearby
 from assent.ingest.component import Component, Derived, LinkKey, Profiles, derive
 from assent.ingest.nearby import near
@@ -197,7 +197,7 @@ def test_a_denial_reaches_whom_it_reaches_when_all_is_derived(case: Case) -> Non
 
 
 def test_a_kiosk_that_hears_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearby, "kind_of", lambda *_: IdentifierKind.PERSON)
+    monkeypatch.setattr(nearby, "deniers_of", lambda *_: {})
     assert not is_derived(HEARD["kiosk"])
 
 
