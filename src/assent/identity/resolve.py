@@ -7,7 +7,8 @@ before. Ties are broken by the keyed hash of the values, never by ids, which tel
 A component within every limit, as almost all are, costs one pass of union-find.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final, assert_never
@@ -17,7 +18,9 @@ from msgspec import Struct
 from assent.core.ids import EntryIndex, IdentifierId, NamespaceId
 from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Policy
 from assent.core.time import BEGINNING, Instant
-from assent.identity.caps import Rank, beyond, hubs
+from assent.identity import ranking
+from assent.identity.caps import beyond, hubs
+from assent.identity.claims import Outcome, is_tied, parting, spared
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import Limits, Spaces, ambiguous, fold, within
 from assent.identity.lifetime import ends_at, lifetimes
@@ -70,6 +73,8 @@ class DropReason(StrEnum):
     """A model proposed it, and with other proposals it would join two named people, or too many."""
     UNDECLARED = "undeclared"
     """The policy declares no such namespace, or one end is gone."""
+    CLAIMED = "claimed"
+    """A public key's word alone, and it would part what other evidence joins."""
     CONFLICT = "conflict"
     """It would give a profile more values of a namespace than the policy admits."""
     SHARED = "shared"
@@ -115,16 +120,18 @@ def resolve(
 
     Steps: (1) evidence that cannot join is dropped: denied, proposed less surely than the policy asks for,
     of an undeclared namespace, not renewed in time, or between two values of a unique one; (2) an identifier
-    with more links than the cap is generic, and out; (3) what is connected is a component; (4) one within
-    every limit is a cluster as it stands, (5) elsewhere the conflict rule cuts; (6) in a cluster past the cap
-    on identifiers those ranking past it are generic and out: higher priority ranks first, then the longer
-    known (a newcomer moves nobody), then the keyed hash; (7) last, proposals join what they may: they cut
-    nothing, and never join two named people.
+    with more links than the cap is generic, and out, unless it is so by claims and other evidence ties it to
+    somebody: then its claims are dropped; (3) what is connected is a component; (4) one within every limit
+    is a cluster as it stands; elsewhere claims that would part a person whom other evidence joins are
+    dropped, and (5) the conflict rule cuts; (6) in a cluster past the cap on identifiers those ranking past
+    it are generic and out: higher priority ranks first, then the longer known (a newcomer moves nobody), then
+    the keyed hash; (7) last, proposals join what they may: they cut nothing, and never join two named people.
     """
     found = _Findings(policy, nodes, frozenset(low for low, high in denied if low == high), generic)
     found.admit(links, denied, now)  # (1)
     found.part_hubs()  # (2)
-    found.part_conflicts()  # (3), (4), (5)
+    found.drop_parting()  # (3), (4)
+    found.part_conflicts()  # (5)
     found.part_crammed()  # (6)
     found.join_proposals()  # (7)
     return Resolution(
@@ -146,13 +153,17 @@ def passes_cap(
 ) -> bool:
     """Whether `resolve` would find an identifier generic by its links: its steps (1) and (2), for one."""
     verdict = _admission(policy, space_of, denied, now)
-    others: set[IdentifierId] = set()
+    firm: set[IdentifierId] = set()
+    claimed: set[IdentifierId] = set()
     for link in links:
         if link.kind != LinkKind.PROBABLE and verdict(link) is None:
+            others = claimed if link.kind == LinkKind.CLAIMED else firm
             others.add(link.high if link.low == one else link.low)
-            if len(others) > policy.links_per_identifier:
+            if len(firm) > policy.links_per_identifier:
                 return True
-    return False
+    space = space_of(one)
+    named = space is not None and policy.namespaces[space].kind is IdentifierKind.PERSON
+    return len(firm | claimed) > policy.links_per_identifier and not is_tied(len(firm), named=named)
 
 
 class _Findings:
@@ -185,15 +196,55 @@ class _Findings:
 
     def part_hubs(self) -> None:
         """Let go of who has more links than the cap."""
-        self.generic |= hubs(self._policy.links_per_identifier, [*_pairs(self.kept)])
+        cap = self._policy.links_per_identifier
+        found = hubs(cap, [*_pairs(self.kept)])
+        if found:
+            firm = (link for link in self.kept if link.kind != LinkKind.CLAIMED)
+            stay = spared(cap, found, _pairs(firm), _named(self._policy, self._spaces)) - self.generic
+            self.generic |= found - stay
+            self.kept = self._sifted(self.kept, _claims(lambda link: link.low in stay or link.high in stay))
         if self.generic or self.shared:
             self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
         self._standing = self.kept
         self._connect()
 
+    def drop_parting(self) -> None:
+        """Let go of the claims that would part a person whom other evidence joins."""
+        if not any(link.kind == LinkKind.CLAIMED for link in self.kept):
+            return
+        limits, cap = ranking.limits(self._policy, self._standing), self._policy.identifiers_per_profile
+        unruly = [one for one in self.clusters if len(one) > cap or not within(limits, self._spaces, one)]
+        bad: set[Pair] = set()
+        for part in _parts(unruly, self.kept) if unruly else ():
+            bad |= self._parting(part)
+        if bad:
+            self.kept = self._sifted(self.kept, _claims(lambda link: (link.low, link.high) in bad))
+            self._standing = self.kept
+            self._connect()
+
+    def _parting(self, part: Sequence[Link]) -> AbstractSet[Pair]:
+        claims = {(link.low, link.high) for link in part if link.kind == LinkKind.CLAIMED}
+        if not claims:
+            return claims
+        inside = {one for link in part for one in (link.low, link.high)}
+        nodes = [node for node in self._nodes if node.id in inside]
+
+        def outcome(left: AbstractSet[Pair]) -> Outcome:
+            found = _Findings(self._policy, nodes, frozenset(), frozenset())
+            found.kept = [
+                link for link in part if link.kind != LinkKind.CLAIMED or (link.low, link.high) in left
+            ]
+            found._standing = found.kept
+            found._connect()
+            found.part_conflicts()
+            found.part_crammed()
+            return Outcome(clusters=found.clusters, out=found.shared | found.generic)
+
+        return parting(claims, _named(self._policy, self._spaces), outcome)
+
     def part_conflicts(self) -> None:
         """Cut where a namespace is past its limit."""
-        limits = _limits(self._policy, self._standing)
+        limits = ranking.limits(self._policy, self._standing)
         crowded = [one for one in self.clusters if len(one) > 1 and not within(limits, self._spaces, one)]
         if crowded:
             parts = _parts(crowded, self.kept)
@@ -207,7 +258,7 @@ class _Findings:
         cap = self._policy.identifiers_per_profile
         crammed = [group for group in self.clusters if len(group) > cap]
         if crammed:
-            self.generic |= beyond(cap, crammed, _rank(self._policy, self._nodes, self._standing))
+            self.generic |= beyond(cap, crammed, ranking.rank(self._policy, self._nodes, self._standing))
             self.kept = self._sifted(self.kept, _exclusion(self.shared, self.generic))
             self._connect()
 
@@ -218,7 +269,7 @@ class _Findings:
         proposals = self._sifted(self._proposals, _exclusion(self.shared, self.generic))
         busy = hubs(self._policy.links_per_identifier, [*_pairs(self.kept), *_pairs(proposals)])
         proposals = self._sifted(proposals, _exclusion(frozenset(), busy))
-        limits = _limits(self._policy, self._standing, proposals)
+        limits = ranking.limits(self._policy, self._standing, proposals)
         fitting = _proposal(self._policy, self._spaces, limits, self.clusters, proposals)
         self.kept = sorted([*self.kept, *self._sifted(proposals, fitting)], key=_PLACE)
         self._connect()
@@ -274,11 +325,19 @@ def _proposal(
     def fits(group: Group) -> bool:
         return len(group) <= policy.identifiers_per_profile and within(limits, spaces, group)
 
-    named = {one for one, space in spaces.items() if policy.namespaces[space].kind is IdentifierKind.PERSON}
-    bad = refused(clusters, [*_pairs(proposals)], named, fits)
+    bad = refused(clusters, [*_pairs(proposals)], _named(policy, spaces), fits)
 
     def verdict(link: Link) -> DropReason | None:
         return DropReason.UNSURE if (link.low, link.high) in bad else None
+
+    return verdict
+
+
+def _claims(must_go: Callable[[Link], bool]) -> _Verdict:
+    """Judge claims alone."""
+
+    def verdict(link: Link) -> DropReason | None:
+        return DropReason.CLAIMED if link.kind == LinkKind.CLAIMED and must_go(link) else None
 
     return verdict
 
@@ -296,6 +355,10 @@ def _exclusion(
         return DropReason.CONFLICT if (link.low, link.high) in refused else None
 
     return verdict
+
+
+def _named(policy: Policy, spaces: Spaces) -> set[IdentifierId]:
+    return {one for one, space in spaces.items() if policy.namespaces[space].kind is IdentifierKind.PERSON}
 
 
 def _pairs(links: Iterable[Link]) -> Iterator[Pair]:
@@ -324,69 +387,7 @@ def _cut(
         case ConflictRule.LAST_AUTHENTICATED | ConflictRule.FIRST_OWNER as rule:
             keys = {node.id: node.key for node in nodes}
             ranks = {one: priorities[space] for one, space in spaces.items()}
-            ordered = (_ordered(rule, ranks, keys, part) for part in parts)
+            ordered = (ranking.ordered(rule, ranks, keys, part) for part in parts)
             return frozenset(), frozenset(pair for one in ordered for pair in fold(limits, spaces, one))
         case _:
             assert_never(policy.conflict)
-
-
-def _ordered(
-    rule: ConflictRule,
-    ranks: Mapping[IdentifierId, int],
-    keys: Mapping[IdentifierId, bytes],
-    part: Sequence[Link],
-) -> list[Pair]:
-    """Return the pairs of one component in the order in which the rule adds them.
-
-    `last_authenticated`: those of the component's newest time first, then the lower sum of priorities, then
-    the newer. `first_owner`: the older first, then the lower sum of priorities, then what was renewed longer
-    ago. Then the keyed hashes.
-    """
-    spans: dict[Pair, tuple[Instant, Instant]] = {}
-    for link in part:
-        pair = link.low, link.high
-        first, last = spans.get(pair, (link.first_at, link.last_at))
-        spans[pair] = min(first, link.first_at), max(last, link.last_at)
-    newest = max(last for _, last in spans.values())
-
-    def place(pair: Pair) -> tuple[int, int, int, list[bytes]]:
-        first, last = spans[pair]
-        ranked = ranks[pair[0]] + ranks[pair[1]]
-        hashes = sorted((keys[pair[0]], keys[pair[1]]))
-        if rule is ConflictRule.FIRST_OWNER:
-            return first, ranked, last, hashes
-        return last != newest, ranked, -last, hashes
-
-    return sorted(spans, key=place)
-
-
-def _rank(policy: Policy, nodes: Sequence[Node], links: Iterable[Link]) -> Callable[[IdentifierId], Rank]:
-    """Return what ranks identifiers, their first evidence taken from these links."""
-    known_since = _since(links)
-    by_id = {node.id: node for node in nodes}
-
-    def rank(one: IdentifierId) -> Rank:
-        node = by_id[one]
-        return policy.namespaces[node.namespace].priority, known_since[one], node.key
-
-    return rank
-
-
-def _since(links: Iterable[Link]) -> dict[IdentifierId, Instant]:
-    """Return when each identifier was first seen with another."""
-    known_since: dict[IdentifierId, Instant] = {}
-    for link in links:
-        for one in (link.low, link.high):
-            known_since[one] = min(known_since.get(one, link.first_at), link.first_at)
-    return known_since
-
-
-def _limits(policy: Policy, standing: Iterable[Link], proposals: Iterable[Link] = ()) -> Limits:
-    """Return the policy's limits. A proposal says when somebody was seen only of whom nothing else does."""
-    spaces = [space for space in policy.namespaces.values() if space.limit is not None]
-    periods = {space.id: space.limit_period for space in spaces if space.limit_period is not None}
-    return Limits(
-        counts={space.id: space.limit for space in spaces if space.limit is not None},
-        periods=periods,
-        since=_since(proposals) | _since(standing) if periods else {},
-    )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from assent.core.ids import COMPONENTS, IdentifierId, NamespaceId, ProfileId, ViewId
-from assent.core.policy import Policy
+from assent.core.policy import LinkKind, Policy
 from assent.core.time import Instant
 from assent.identity.components import components
 from assent.identity.lifetime import lifetimes
@@ -95,7 +95,9 @@ def near(
 
     if not generic.isdisjoint(speaking):
         return None
-    if any(_is_generic(component, one, links_at(one), policy, now) for one in fresh if one not in generic):
+    # Whom claims alone made generic is so no longer once other evidence ties them to somebody.
+    looked_at = {one for one, keys in fresh.items() if one not in generic or _holds_firm(keys)}
+    if any(_is_generic(component, one, links_at(one), policy, now) != (one in generic) for one in looked_at):
         return None
     members, reached = set[IdentifierId](), set[IdentifierId]()
     waiting = list(named)
@@ -159,6 +161,10 @@ def _is_generic(
     return len(keys) > policy.links_per_identifier and passes_cap(
         policy, one, links, space_of, component.denied, now
     )
+
+
+def _holds_firm(keys: Iterable[LinkKey]) -> bool:
+    return any(kind != LinkKind.CLAIMED for _, _, kind in keys)
 
 
 def _connected(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import combinations
+from types import ModuleType
 from typing import Any
 
 import networkx as nx
@@ -14,6 +15,8 @@ from msgspec import structs
 import assent.identity.resolve as resolve_module
 from assent.core.ids import IdentifierId
 from assent.core.policy import ConflictRule, IdentifierKind, LinkKind, Namespace, Policy
+from assent.identity import ranking
+from assent.identity.claims import Outcome, parting
 from assent.identity.components import Group, Pair, components
 from assent.identity.conflict import Limits, ambiguous
 from assent.identity.proposals import refused
@@ -36,7 +39,7 @@ Nodes = tuple[Node, ...]
 Links = tuple[Link, ...]
 Denied = frozenset[Pair]
 
-LIMITS = resolve_module._limits
+LIMITS = ranking.limits
 
 
 # Any order of arrival gives the same clusters, and the same reasons.
@@ -118,10 +121,23 @@ def test_a_resolver_that_remembers_a_denied_link_is_caught() -> None:
 
 
 def standing(world: World) -> list[Link]:
-    """Return the firm evidence that nothing speaks against by itself, and none of who has too many links."""
-    firm = [link for link in admitted(world) if link.kind is not LinkKind.PROBABLE]
-    hubs = beyond(world.policy.links_per_identifier, firm)
-    return [link for link in firm if hubs.isdisjoint((link.low, link.high))]
+    """Return the evidence, but guesses, that nothing speaks against by itself, and none of who is in the way.
+
+    In the way: who has too many links, and claims that would part somebody.
+    """
+    resolution, evidence = run(sound, world)
+    gone = {one.link for one in resolution.dropped if one.reason is DropReason.CLAIMED}
+    space_of = {node.id: world.policy.namespaces[node.namespace] for node in evidence.nodes}
+    cap = world.policy.links_per_identifier
+    evident = [link for link in admitted(world) if link.kind is not LinkKind.PROBABLE]
+    firm = nx.Graph((link.low, link.high) for link in evident if link.kind is not LinkKind.CLAIMED)
+
+    def is_spared(one: IdentifierId) -> bool:
+        tied = firm.degree(one) if one in firm else 0
+        return 1 + (space_of[one].kind is not IdentifierKind.PERSON) <= tied <= cap
+
+    hubs = {one for one in beyond(cap, evident) if not is_spared(one)}
+    return [link for link in evident if hubs.isdisjoint((link.low, link.high)) and link not in gone]
 
 
 def beyond(cap: int, links: Iterable[Link]) -> set[IdentifierId]:
@@ -244,7 +260,72 @@ def test_a_resolver_that_takes_a_guess_for_a_fact_is_caught() -> None:
     assert is_caught(worlds(), lambda world: proposals_only_add(trusting, world))
 
 
-# And it is followed wherever it may be: none is refused but what would join two people, or too many.
+# What a public key claims parts no person whom other evidence joins: adding claims only joins people.
+
+
+def claims_part_nobody(resolver: Resolver, world: World) -> bool:
+    resolution, evidence = run(resolver, world)
+    firm = tuple(link for link in evidence.links if link.kind is not LinkKind.CLAIMED)
+    denied = frozenset(evidence.pair(*names) for names in world.denied)
+    firm = tuple(link for link in firm if link.kind is not LinkKind.PROBABLE)
+    before = resolver(world.policy, evidence.nodes, firm, denied).clusters
+    home = {one: group for group in resolution.clusters for one in group}
+    kind_of = {node.id: world.policy.namespaces[node.namespace].kind for node in evidence.nodes}
+    for group in before:
+        people = {one for one in group if kind_of[one] is IdentifierKind.PERSON}
+        if len({home[one] for one in people}) > 1:
+            return False
+        if len(group) > 1 and people & (resolution.shared | resolution.generic):
+            return False
+    return True
+
+
+CLAIMED = worlds().map(
+    lambda world: world._replace(
+        sightings=tuple(
+            one._replace(kind=LinkKind.CLAIMED if place % 2 else LinkKind.OBSERVED)
+            for place, one in enumerate(world.sightings)
+        )
+    )
+)
+CLAIMS = st.one_of(CLAIMED, worlds())
+
+
+@LAWS
+@given(CLAIMS)
+def test_claims_part_no_person_whom_other_evidence_joins(world: World) -> None:
+    assert claims_part_nobody(sound, world)
+
+
+@LAWS
+@given(CLAIMED.flatmap(lambda one: st.tuples(st.just(one), st.permutations(one.sightings))))
+def test_which_claims_go_does_not_depend_on_the_order_of_arrival(case: tuple[World, list[Sighting]]) -> None:
+    assert order_is_immaterial(sound, case)
+
+
+def ungrateful(
+    claims: AbstractSet[Pair], named: AbstractSet[IdentifierId], outcome: Callable[..., Outcome]
+) -> AbstractSet[Pair]:
+    first = parting(claims, named, outcome)
+    return frozenset(sorted(first)[:1])
+
+
+@pytest.mark.parametrize(
+    ("part", "broken"),
+    [
+        ("parting", lambda *_: frozenset()),
+        ("parting", ungrateful),
+        ("spared", lambda *_: frozenset()),
+    ],
+)
+def test_a_claim_that_parts_somebody_is_caught(
+    part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve_module, part, broken)
+    assert is_caught(CLAIMS, lambda world: claims_part_nobody(sound, world))
+
+
+# And a proposal is followed wherever it may be: none is refused but what would join two people, or too many.
 
 GUESSED = st.builds(
     World,
@@ -329,11 +410,13 @@ def timid(
     return refused(clusters, proposed, named, lambda group: len(group) < 4)
 
 
-@pytest.mark.parametrize(("part", "broken"), [("_limits", dated_by_guesses), ("refused", timid)])
+@pytest.mark.parametrize(
+    ("module", "part", "broken"), [(ranking, "limits", dated_by_guesses), (resolve_module, "refused", timid)]
+)
 def test_a_proposal_refused_without_reason_is_caught(
-    part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve_module, part, broken)
+    monkeypatch.setattr(module, part, broken)
     assert is_caught(GUESSED, lambda world: says_which_proposals_join(sound, world))
 
 
@@ -580,11 +663,11 @@ def hashes_alone(
     )
 
 
-@pytest.mark.parametrize(("part", "broken"), [("_since", by_the_last_word), ("_ordered", hashes_alone)])
+@pytest.mark.parametrize(("part", "broken"), [("since", by_the_last_word), ("ordered", hashes_alone)])
 def test_another_order_or_another_beginning_is_caught(
     part: str, broken: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolve_module, part, broken)
+    monkeypatch.setattr(ranking, part, broken)
     assert is_caught(CHOOSING, lambda world: says_what_is_refused(sound, world))
 
 

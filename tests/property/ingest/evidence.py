@@ -44,6 +44,8 @@ class Seen(NamedTuple):
     event: str
     value: str | int
     source: str = ""
+    claimed: bool = False
+    """Through a public key."""
 
 
 class Tied(NamedTuple):
@@ -129,7 +131,7 @@ def _fact(evidence: Evidence, policy: Policy) -> Fact:
             at = instant(evidence.hour)
             body = EventBody(
                 identifiers=identifiers,
-                link=LinkKind.OBSERVED,
+                link=LinkKind.CLAIMED if evidence.claimed else LinkKind.OBSERVED,
                 at=at,
                 call="track",
                 source=evidence.source,

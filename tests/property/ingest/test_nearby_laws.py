@@ -55,7 +55,14 @@ def pairs() -> st.SearchStrategy[tuple[str, ...]]:
 HOURS = st.integers(0, 40).map(lambda day: 24 * day + 7)
 
 ANY = st.one_of(
-    st.builds(Seen, HOURS, pairs(), st.just("Order Completed"), st.integers(1, 9)),
+    st.builds(
+        Seen,
+        HOURS,
+        pairs(),
+        st.just("Order Completed"),
+        st.integers(1, 9),
+        claimed=st.sampled_from((False, False, True)),
+    ),
     st.tuples(HOURS, pairs()).map(lambda drawn: Tied(drawn[0], drawn[1][:2])),
     st.builds(
         Said,
@@ -84,8 +91,15 @@ def cases(draw: st.DrawFn) -> Case:
     """Return evidence about people who came through one identifier, and then anything."""
     many = draw(st.sampled_from(("user_id:u0", "phone:+442071838750", "device_id:d0", "anonymous_id:a0")))
     others = draw(st.permutations([one for one in EVERYBODY if one != many]))
+    claimed = draw(st.sampled_from((0, 0, 3, 4)))  # of four
     spokes: list[Evidence] = [
-        Seen(draw(HOURS), tuple(sorted((one, many), key=EVERYBODY.index)), "Order Completed", 1)
+        Seen(
+            draw(HOURS),
+            tuple(sorted((one, many), key=EVERYBODY.index)),
+            "Order Completed",
+            1,
+            claimed=draw(st.integers(0, 3)) < claimed,
+        )
         for one in others[: draw(st.integers(1, 7))]
     ]
     said = st.builds(
@@ -208,3 +222,25 @@ def test_a_generic_one_that_speaks_to_nobody_is_found(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(joining, "near", deaf)
     assert not is_derived(HEARD["phone"])
+
+
+# Whom claims alone make generic is so no longer once a server's word ties them to somebody.
+
+
+def claimed(*who: str) -> Seen:
+    return came(*who)._replace(claimed=True)
+
+
+BY_CLAIMS = [claimed(PHONE, f"device_id:d{number}") for number in range(3)]
+TIED_LATER = Case(
+    ("ambiguous", 2), [*BY_CLAIMS, came("user_id:u0", PHONE), came("user_id:u0", "device_id:d0")]
+)
+
+
+def test_claims_cut_nobody_off_who_is_tied_otherwise_later() -> None:
+    assert is_derived(TIED_LATER)
+
+
+def test_whoever_was_generic_once_being_so_for_good_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearby, "_holds_firm", lambda _: False)
+    assert not is_derived(TIED_LATER)

@@ -55,9 +55,12 @@ def _any(hour: int) -> st.SearchStrategy[Evidence]:
             st.booleans(),
         ),
         st.builds(
-            lambda who, value: Seen(hour, tuple(sorted(who, key=EVERYBODY.index)), "Order Completed", value),
+            lambda who, value, claimed: Seen(
+                hour, tuple(sorted(who, key=EVERYBODY.index)), "Order Completed", value, claimed=claimed
+            ),
             together,
             st.integers(1, 99),
+            st.sampled_from((False, False, True)),
         ),
         st.builds(lambda who: Tied(hour, tuple(who[:2])), together),
     )

@@ -183,9 +183,13 @@ def _takes(fact: Evidence) -> bool:
 
 
 @quick
-@given(merges())
-def test_taking_evidence_or_a_permission_away_joins_nobody(merged: Merged) -> None:
-    assert taking_only_splits(merged)
+@given(merges(), st.integers(0, 1 << 12))
+def test_taking_evidence_or_a_permission_away_joins_nobody(merged: Merged, claims: int) -> None:
+    before = [
+        one._replace(claimed=bool(claims >> place & 1)) if isinstance(one, Seen) else one
+        for place, one in enumerate(merged.before)
+    ]
+    assert taking_only_splits(merged._replace(before=before))
 
 
 def test_a_denial_that_is_taken_for_an_agreement_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
