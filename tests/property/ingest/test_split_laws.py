@@ -140,8 +140,14 @@ def test_a_link_that_closes_for_good_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_permission_that_opens_what_another_gave_before_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    gave = Said(7, "user_id:ada", "advertising", "given", by_person=True)
+    order = Seen(7, ("anonymous_id:a1",), "Order Completed", 1)
+    later = Said(7, "anonymous_id:a1", "advertising", "given")
+    first = [Seen(7, who, "Order Completed", 1) for who in (ADA, BOB)]
+    merged = Merged([*first, gave], (ADA[0], BOB[0]), [order], False, [later])
+    assert splitting_restores(merged)
     monkeypatch.setattr(saying, "reopened", lambda *_: ())
-    is_found(splitting_restores)
+    assert not splitting_restores(merged)
 
 
 # Whatever somebody takes from a purpose, no profile of any purpose gains anybody.
