@@ -1,8 +1,10 @@
 """Merging and then splitting restores what each of two people is seen as; taking a permission only splits.
 
 What was said or collected while two were one stands. So the two are compared with two who never were: where
-nobody had denied anything, whatever happens between link and unlink; where somebody had, with nothing
-between, because a denial closes for the whole person what comes in meanwhile, and a withdrawal deletes.
+everybody spoke for themselves and nobody had denied anything, whatever happens between link and unlink; where
+somebody had, with nothing between, because a denial closes for the whole person what comes in meanwhile, and
+a withdrawal deletes; and where somebody agreed for the whole person, with nothing between either, because
+what comes in meanwhile is permitted by that, of whichever of the two it is.
 """
 
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from assent.consent.statement import Statement
 from assent.core.ids import IdentifierId
 from assent.core.policy import Policy
 from assent.core.time import Instant
+from assent.features.catalogue import MILLIONTHS
 from assent.ingest import closing, component, joining, saying
 from assent.ingest.board import Board
 from tests.property.identity.worlds import refines
@@ -72,7 +75,7 @@ def seen(who: tuple[str, ...]) -> st.SearchStrategy[Evidence]:
 def merges(draw: st.DrawFn) -> Merged:
     facts = seen(ADA) | seen(BOB)
     anything = facts | words(("given", "given", "withdrawn", "refused"))
-    calm = facts | words(("given",))
+    calm = facts | words(("given",), by_person=False)
     is_calm = draw(st.booleans())
     first = [Seen(7, who, "Order Completed", 1) for who in (ADA, BOB)]
     return Merged(
@@ -109,6 +112,17 @@ def splitting_restores(merged: Merged) -> bool:
 @given(merges())
 def test_merging_and_then_splitting_restores_every_released_value(merged: Merged) -> None:
     assert splitting_restores(merged)
+
+
+def test_what_came_in_by_the_word_of_the_whole_person_stands_for_who_agrees_themselves() -> None:
+    everybody = Said(7, "user_id:ada", "advertising", "given", by_person=True)
+    order: Evidence = Seen(31, ("email:bob@example.com",), "Order Completed", 5)
+    own: Evidence = Said(55, "email:bob@example.com", "advertising", "given")
+    first = [Seen(7, who, "Order Completed", 1) for who in (ADA, BOB)]
+    for between, after, value in (([order], [], None), ([order, own], [], 5), ([order], [own], 0)):
+        merged = Merged([*first, everybody], (ADA[0], BOB[0]), between, False, after)
+        shown = told(merged, linked=True).released.get(("advertising", frozenset(BOB[:1])))
+        assert (None if shown is None else shown["order_value"]) == (value and value * MILLIONTHS)
 
 
 def is_found(law: Callable[[Merged], bool]) -> None:
