@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from assent.consent.permit import Permit, permits, stances, standing
 from assent.consent.question import Bond, Cluster
-from assent.consent.statement import NARROWING, WIDENING, Statement
+from assent.consent.statement import MARKS, NARROWING, WIDENING, State, Statement
 from assent.core.ids import (
     COMPONENTS,
     RESOLUTION,
@@ -34,6 +34,8 @@ Profiles = Mapping[IdentifierId, ProfileId]
 
 
 _FIRM = frozenset({LinkKind.OBSERVED, LinkKind.ASSERTED})
+_CLOSING = NARROWING | {State.RESTRICTED}
+_OPENING = WIDENING | {State.UNRESTRICTED}
 
 Deniers = Mapping[IdentifierId, Sequence[tuple[IdentifierId, Instant, tuple[Statement, ...]]]]
 """By identifier: others linked to it, since when, and what they denied."""
@@ -168,8 +170,9 @@ def heard(
 def deniers_of(component: Component, policy: Policy) -> Deniers:
     """Return, for every identifier, who denied for all of theirs and is linked to it firmly.
 
-    Between two that name persons it does not matter when: whoever goes by one and said no by the other has
-    said no, though somebody else goes by it too. Nobody's word is that of a number that a crowd goes by.
+    Between two that name persons it does not matter when: whoever goes by one and said no by the other, or is
+    restricted by it, has said no, though somebody else goes by it too. Nobody's word is that of a number that
+    a crowd goes by.
     """
     denials = {
         one: spoken
@@ -178,7 +181,7 @@ def deniers_of(component: Component, policy: Policy) -> Deniers:
             spoken := [
                 each
                 for each in said
-                if each.state in NARROWING and each.address is None and each.purpose != policy.linking
+                if each.state in _CLOSING and each.address is None and each.purpose != policy.linking
             ]
         )
     }
@@ -193,7 +196,11 @@ def deniers_of(component: Component, policy: Policy) -> Deniers:
                 continue
             if kind_of(component, policy, one) is not IdentifierKind.PERSON:
                 since = component.links[key].first_at
-                spoken = [each for each in denials[other] if each.authenticated and each.person_scope]
+                spoken = [
+                    each
+                    for each in denials[other]
+                    if each.state in NARROWING and each.authenticated and each.person_scope
+                ]
             elif (
                 kind_of(component, policy, other) is IdentifierKind.PERSON
                 and partners[other] <= policy.links_per_identifier
@@ -207,12 +214,15 @@ def deniers_of(component: Component, policy: Policy) -> Deniers:
 
 
 def _in_force(denials: Iterable[Statement], said: Iterable[Statement]) -> list[Statement]:
-    """Return the denials that the same identifier did not take back later."""
-    given: dict[PurposeId | None, Instant] = {}
+    """Return the denials that the same identifier did not take back later, and restrictions not lifted."""
+    taken_back: dict[tuple[PurposeId | None, bool], Instant] = {}
     for one in said:
-        if one.state in WIDENING:
-            given[one.purpose] = max(one.acted_at, given.get(one.purpose, BEGINNING))
-    return [one for one in denials if one.acted_at >= given.get(one.purpose, BEGINNING)]
+        if one.state in _OPENING:
+            key = one.purpose, one.state in MARKS
+            taken_back[key] = max(one.acted_at, taken_back.get(key, BEGINNING))
+    return [
+        one for one in denials if one.acted_at >= taken_back.get((one.purpose, one.state in MARKS), BEGINNING)
+    ]
 
 
 def kind_of(component: Component, policy: Policy, one: IdentifierId) -> IdentifierKind | None:

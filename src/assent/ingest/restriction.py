@@ -16,7 +16,7 @@ from assent.core.ids import RESOLUTION, EntryIndex, IdentifierId
 from assent.core.policy import Policy
 from assent.core.time import Instant
 from assent.ingest.closing import Closing, closings
-from assent.ingest.component import Component, Derived, derive, heard
+from assent.ingest.component import Component, Derived, deniers_of, derive, heard
 from assent.ingest.facts import FindingBody, MarkBody
 
 
@@ -72,7 +72,7 @@ def lifted(
     before: Component, component: Component, after: Derived, policy: Policy, said: Statement
 ) -> Iterator[Closing]:
     """Yield what ended while the restriction stood that `said` lifts: what was lapsed or denied meanwhile."""
-    members = after.members(RESOLUTION, said.identifier)
+    members = {each for one in _held_by(said, before, policy) for each in after.members(RESOLUTION, one)}
     marks = standing_marks(one for each in members for one in before.statements.get(each, ()))
     if not marks:
         return
@@ -93,6 +93,14 @@ def lifted(
     for closing in closings(derive(calm, policy, since), after, said.known_at, negative=denied):
         if closing.identifier in members:
             yield closing
+
+
+def _held_by(said: Statement, component: Component, policy: Policy) -> Iterator[IdentifierId]:
+    """Yield whose mark it was, and who heard of it though parted from them."""
+    yield said.identifier
+    for one, others in deniers_of(component, policy).items():
+        if any(other == said.identifier for other, *_ in others):
+            yield one
 
 
 def _rank(said: Statement) -> tuple[int, bool, int]:
