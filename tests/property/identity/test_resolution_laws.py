@@ -677,13 +677,16 @@ UPPER = {"user", "email", "phone"}
 
 
 def lower_evidence_parts_nobody(resolver: Resolver, world: World) -> bool:
+    # What a claim alone joined goes with the claim, once more is known of either end.
     upper = [
         one._replace(names=frozenset(n for n in one.names if n.split(":")[0] in UPPER))
         for one in world.sightings
+        if one.kind != LinkKind.CLAIMED
     ]
+    left = {name for one in upper for name in one.names}
     without = world._replace(
         sightings=tuple(one for one in upper if one.names),
-        denied=tuple(pair for pair in world.denied if {one.split(":")[0] for one in pair} <= UPPER),
+        denied=tuple(pair for pair in world.denied if left.issuperset(pair)),
     )
     if not without.sightings:
         return True
