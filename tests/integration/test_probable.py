@@ -9,7 +9,7 @@ from assent.cli.probable import example, judged
 from assent.cli.probable.people import customers, forms
 from tests.support.database import TestDatabase
 
-pytest.importorskip("splink", reason="needs the extra `probable`: pip install 'assent[probable]'")
+pytest.importorskip("splink", reason="needs the extra `probable`: pip install '.[probable]' in the checkout")
 
 
 def test_people_are_made_up_alike_every_time() -> None:

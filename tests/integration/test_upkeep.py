@@ -8,6 +8,7 @@ import pytest
 
 from assent.core.time import DAY, Instant
 from assent.ingest.controllers import create_controller
+from assent.ingest.facts import Identifier
 from assent.ingest.rebuild import rebuild
 from assent.ingest.upkeep import Upkeep
 from tests.integration.test_rebuild import documents
@@ -175,13 +176,19 @@ async def test_one_worker_at_a_time(fresh_database: TestDatabase, folder: Path) 
         assert (await tend(bench))["messages"] == 1
 
 
+async def parted(bench: Bench) -> tuple[Identifier, Identifier]:
+    """Return two who ordered together, and are then said not to be one."""
+    one, other = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "a1")
+    await bench.commit(bench.event("Order Completed", [one, other], revenue=1))
+    await bench.commit(bench.link(one, other, denied=True))
+    return one, other
+
+
 async def test_who_is_named_while_restricted_is_known_by_it(
     fresh_database: TestDatabase, folder: Path
 ) -> None:
     async with open_bench(fresh_database, folder, short()) as bench:
-        one, other = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "a1")
-        await bench.commit(bench.event("Order Completed", [one, other], revenue=1))
-        await bench.commit(bench.link(one, other, denied=True))
+        one, other = await parted(bench)
         await bench.commit(bench.mark(other, "restricted"))
         bench.now = Instant(bench.now + 150 * DAY)
         await bench.commit(bench.event("Order Completed", [one, other], revenue=2))
@@ -197,9 +204,7 @@ async def test_who_was_parted_is_known_no_longer_by_what_is_gone(
     fresh_database: TestDatabase, folder: Path
 ) -> None:
     async with open_bench(fresh_database, folder, short()) as bench:
-        one, other = bench.identifier("user_id", "ada"), bench.identifier("anonymous_id", "a1")
-        await bench.commit(bench.event("Order Completed", [one, other], revenue=1))
-        await bench.commit(bench.link(one, other, denied=True))
+        await parted(bench)
         bench.now = Instant(bench.now + 250 * DAY)
         assert (await tend(bench))["outlived"] == 1
         await equal(bench)

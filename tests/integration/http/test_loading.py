@@ -1,13 +1,15 @@
 """A population that is not loaded yet: who asks is told to come again, and everything else goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from assent.audiences import live
 from assent.gate.page import Page, page_of, pages
+from assent.ingest import derivations
+from assent.ingest.derivations import Derivations
 from tests.integration.http.conftest import Installation
 from tests.integration.http.shop import Shop, refused
 
@@ -19,11 +21,8 @@ VIEWED = {"op": "did", "event": "Product Viewed", "compare": ">=", "count": 1}
 SHOES = {**VIEWED, "where": {"op": "eq", "feature": "category", "value": "shoes"}}
 
 
-async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
-    installation: Installation, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(3):
-        await shop.given(f"user_id:slowly-{number}", PURPOSE)
+def loading_stops(patch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold up every load behind its first page; nobody waits. Return what says so, and what lets it go on."""
     held, let_go = asyncio.Event(), asyncio.Event()
 
     async def slowly(*given: Any) -> AsyncIterator[Page]:  # noqa: ANN401
@@ -32,8 +31,17 @@ async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
             held.set()
             await let_go.wait()
 
-    monkeypatch.setattr(live, "pages", slowly)
-    monkeypatch.setattr(live, "PATIENCE_S", 0.0)
+    patch.setattr(live, "pages", slowly)
+    patch.setattr(live, "PATIENCE_S", 0.0)
+    return held, let_go
+
+
+async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
+    installation: Installation, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await shop.given(f"user_id:slowly-{number}", PURPOSE)
+    held, let_go = loading_stops(monkeypatch)
     asking = f"engine:{PURPOSE}"
     first = await shop.ask("POST", "/v1/audiences/preview", ALL, by=asking)
     refused(first, 503, "unavailable")
@@ -52,34 +60,29 @@ async def test_who_asks_while_people_are_loaded_is_told_to_come_again(
     assert loads("assent_identifiers_loading", {"state": "all"}) == 0
 
 
-async def asks_while_others_are_loaded(shop: Shop, patch: pytest.MonkeyPatch) -> None:
+async def three_look_at_products(shop: Shop) -> Callable[[object], Awaitable[int | None]]:
+    """Return what counts for whom a rule is true; None while that is being loaded."""
     for who, category in (("anna", "shoes"), ("bert", "hats"), ("carl", "shoes")):
         await shop.given(f"user_id:{who}", PURPOSE)
         await shop.track("track", userId=who, event="Product Viewed", properties={"category": category})
-    asking = f"engine:{PURPOSE}"
 
     async def counted(rule: object) -> int | None:
-        answer = await shop.ask(
-            "POST", "/v1/audiences/preview", {"purpose": PURPOSE, "rule": rule}, by=asking
-        )
+        body = {"purpose": PURPOSE, "rule": rule}
+        answer = await shop.ask("POST", "/v1/audiences/preview", body, by=f"engine:{PURPOSE}")
         if answer.status_code == 503:
             return None
         assert answer.status_code == 200, answer.text
         return int(answer.json()["count"])
 
+    return counted
+
+
+async def asks_while_others_are_loaded(shop: Shop, patch: pytest.MonkeyPatch) -> None:
+    counted = await three_look_at_products(shop)
     assert await counted(ALL["rule"]) == 3
     assert await counted(VIEWED) == 3
-    held, let_go = asyncio.Event(), asyncio.Event()
-
-    async def slowly(*given: Any) -> AsyncIterator[Page]:  # noqa: ANN401
-        async for page in pages(*given):
-            yield page
-            held.set()
-            await let_go.wait()
-
     with patch.context() as meanwhile:
-        meanwhile.setattr(live, "pages", slowly)
-        meanwhile.setattr(live, "PATIENCE_S", 0.0)
+        held, let_go = loading_stops(meanwhile)
         try:
             assert await counted(SHOES) is None
             await held.wait()
@@ -116,6 +119,25 @@ async def test_a_planted_fault_is_found(
     plant(monkeypatch)
     with pytest.raises(AssertionError):
         await asks_while_others_are_loaded(shop, monkeypatch)
+
+
+async def test_who_was_loaded_while_events_were_read_again_is_not_asked_of_them(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, go_on = await three_look_at_products(shop), asyncio.Event()
+    read_again = Derivations._backfill
+
+    async def waiting(*given: Any) -> None:  # noqa: ANN401
+        await go_on.wait()
+        await read_again(*given)
+
+    monkeypatch.setattr(Derivations, "_backfill", waiting)
+    monkeypatch.setattr(derivations, "PATIENCE_S", 0.0)
+    assert await counted(SHOES) is None
+    assert await counted(ALL["rule"]) == 3  # loads everybody
+    monkeypatch.undo()
+    go_on.set()
+    assert await counted(SHOES) == 2
 
 
 async def test_a_load_that_fails_is_begun_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

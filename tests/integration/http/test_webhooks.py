@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from assent.audiences.following import Following
 from assent.core.time import DAY, SECOND
+from assent.http import webhooks
 from assent.http.wiring import Service
 from assent.ingest import pings
 from assent.ingest.pings import DELAYS, Pinger
@@ -174,7 +175,7 @@ async def test_who_says_gone_is_left_alone(shop: Shop, hearing: Receiver) -> Non
 
 @pytest.mark.usefixtures("inside")
 async def test_what_was_put_off_is_said_neither_to_who_is_gone_nor_of_what_nobody_asks_any_more(
-    shop: Shop, hearing: Receiver
+    shop: Shop, hearing: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("buyers", "others", "third"):
         await shop.save(name, BUYERS, PURPOSE)
@@ -194,6 +195,9 @@ async def test_what_was_put_off_is_said_neither_to_who_is_gone_nor_of_what_nobod
     assert len(hearing.sent) == sent
     found = await seen(shop)
     assert (found["gone"], found["waiting"], len(found["dead"]), found["more"]) == (True, 0, 2, False)
+    monkeypatch.setattr(webhooks, "_SHOWN", 1)
+    found = await seen(shop)
+    assert (len(found["dead"]), found["more"]) == (1, True)
 
 
 async def test_of_two_engines_that_make_one_webhook_one_has_it(shop: Shop) -> None:
