@@ -3,8 +3,8 @@
 Pure. A subject is somebody as one consumer knows them; its *anchor* is the identifier that stands for it.
 Replayed from its beginning, a feed gives exactly the members: `entered` adds, all else takes away. A member
 whose bucket is another one, since the holdout changed, is said to have entered again. `stop` is for who may
-no longer be used, and says so only to whom they were given. `merged` says which subject somebody is from now
-on; whether that one is a member, its own changes say.
+no longer be used, and says so only to whom they were given; who was erased and is back enters after it.
+`merged` says which subject somebody is from now on; whether that one is a member, its own changes say.
 """
 
 from collections.abc import Iterable, Mapping
@@ -58,6 +58,8 @@ class Step(Struct, frozen=True, kw_only=True):
     told: bool = True
     returns: bool = False
     """Whether it had become another and is itself again."""
+    stopped: Said | None = None
+    """What was last said of it, when that one may no longer be used: erased, and back as somebody new."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -93,34 +95,41 @@ def follow(
     `opened` are the anchors of `said` that may be used now, with their profiles; `present` has at least those
     profiles. Whoever of `present` was never spoken of and is no member is not spoken of.
     """
-    steps = []
-    known = {}
-    for one in said:
-        known[one.subject] = one
-        profile = opened.get(one.anchor)
-        now = None if profile is None else present.get(profile)
-        if profile is None or now is None:
-            steps.append(Step(now=_became(one, Kind.STOP, one.profile)))
-        elif now.subject != one.subject:
-            if one.kind is not Kind.MERGED or one.into != now.subject:
-                steps.append(Step(now=_became(one, Kind.MERGED, profile, now.subject)))
+    known = {one.subject: one for one in said}
+    ended = {name for name, one in known.items() if opened.get(one.anchor) not in present}
+    steps = {name: Step(now=_became(known[name], Kind.STOP, known[name].profile)) for name in ended}
+    for name in known.keys() - ended:
+        one = known[name]
+        profile = opened[one.anchor]
+        now = present[profile]
+        if now.subject != name:
+            # Whoever is stopped takes along what was said of others who became them.
+            if one.kind is not Kind.MERGED or one.into != now.subject or now.subject in ended:
+                steps[name] = Step(now=_became(one, Kind.MERGED, profile, now.subject))
             elif one.profile != profile:
-                steps.append(Step(now=_became(one, one.kind, profile, one.into), told=False))
+                steps[name] = Step(now=_became(one, one.kind, profile, one.into), told=False)
     for profile, now in present.items():
-        steps += _standing(known.get(now.subject), profile, now)
-    return in_order(steps)
+        stopped = steps[now.subject].now if now.subject in ended else None
+        before = None if stopped else known.get(now.subject)
+        for step in _standing(before, profile, now):
+            steps[now.subject] = structs.replace(step, stopped=stopped)
+    return in_order(steps.values())
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:
     """Return steps in the order to say them."""
-    return sorted(steps, key=lambda step: (_ORDER[step.now.kind], step.now.subject))
+    return sorted(steps, key=lambda step: (_ORDER[_first(step).kind], step.now.subject))
+
+
+def _first(step: Step) -> Said:
+    return step.now if step.stopped is None else step.stopped
 
 
 def written(steps: Iterable[Step], delivered: int, seq: int) -> Written:
     """Return what to store after change `seq`, of which the consumer was given those up to `delivered`."""
     changes: list[Change] = []
     kept, forgotten, returned = [], [], []
-    for step in steps:
+    for step in _stops_apart(steps):
         now = step.now
         given = 0 < now.first_seq <= delivered
         ends = now.kind in {Kind.STOP, Kind.MERGED}
@@ -161,6 +170,13 @@ def replayed(changes: Iterable[tuple[str, str]]) -> set[str]:
         else:
             members.discard(subject)
     return members
+
+
+def _stops_apart(steps: Iterable[Step]) -> Iterable[Step]:
+    for step in steps:
+        if step.stopped is not None:
+            yield Step(now=step.stopped)
+        yield step
 
 
 def _standing(before: Said | None, profile: ProfileId, now: Present) -> Iterable[Step]:

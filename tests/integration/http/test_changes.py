@@ -12,7 +12,7 @@ from assent.audiences.lease import LEASE, Feed, Feeds, LeaseLost
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId
 from assent.core.time import DAY
-from tests.integration.http.shop import Json, Shop, refused
+from tests.integration.http.shop import Json, Shop, refused, subject
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -102,6 +102,18 @@ async def test_who_left_and_then_withdraws_is_stopped_too(shop: Shop) -> None:
     await shop.state("user_id:buyer-0", PURPOSE, "withdrawn")
     assert told(await read(shop, 2, audience="new")) == [(3, "stop")]
     assert told(await read(shop, audience="new")) == [(3, "stop")]
+
+
+async def test_who_is_erased_and_back_between_two_reads_is_stopped_and_holds_up_nobody(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(3))
+    first = await read(shop)
+    await shop.post("/v1/audit/erase", {"subject": subject("user_id:buyer-0")}, by="dpo", status=200)
+    await people(shop, range(1))
+    page = await read(shop, first["next"])
+    assert told(page) == [(4, "stop"), (5, "entered")]
+    assert len({one["subject"] for one in page["changes"]}) == 1
+    assert members_of(await read(shop)) == members_of(first) == await members(shop)
 
 
 async def test_two_who_become_one_are_told_as_merged(shop: Shop) -> None:

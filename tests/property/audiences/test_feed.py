@@ -1,6 +1,8 @@
 """A feed replayed gives the members, whatever happened and however often anybody looked."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import pytest
 from hypothesis import given, settings
@@ -24,22 +26,32 @@ Happening = tuple[Moment, int, int]
 
 happenings = st.lists(st.tuples(moments, st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=8)
 
+Erased = Sequence[AbstractSet[int]]
+"""Who was erased before each look; who is there all the same came back, as another identifier."""
 
-def shown(moment: Moment, held: int = 0) -> tuple[dict[ProfileId, Present], dict[IdentifierId, ProfileId]]:
+erasures = st.lists(st.frozensets(st.sampled_from(list(PEOPLE)), max_size=2), max_size=8)
+
+
+def shown(
+    moment: Moment, held: int = 0, lives: Mapping[int, int] | None = None
+) -> tuple[dict[ProfileId, Present], dict[IdentifierId, ProfileId]]:
     """Return profiles and whom they hold: the lowest identifier stands for each, and names the subject."""
     groups: dict[int, list[int]] = {}
     for one, (group, _) in sorted(moment.items()):
         groups.setdefault(group, []).append(one)
+    number = {one: one + 10 * (lives or {}).get(one, 0) for one in moment}
     present = {
-        ProfileId(ones[0]): Present(
+        ProfileId(number[ones[0]]): Present(
             subject=f"k{ones[0]}",
-            anchor=IdentifierId(ones[0]),
+            anchor=IdentifierId(number[ones[0]]),
             member=any(moment[one][1] for one in ones),
             bucket=(Arm.TREATMENT if ones[0] % held else Arm.CONTROL) if held else None,
         )
         for ones in groups.values()
     }
-    opened = {IdentifierId(one): ProfileId(ones[0]) for ones in groups.values() for one in ones}
+    opened = {
+        IdentifierId(number[one]): ProfileId(number[ones[0]]) for ones in groups.values() for one in ones
+    }
     return present, opened
 
 
@@ -52,9 +64,10 @@ class Stored:
         self.seq = 0
         self.delivered = 0
         self.got: list[Change] = []
+        self.lives: Counter[int] = Counter()
 
     def look(self, moment: Moment, held: int = 0) -> None:
-        present, opened = shown(moment, held)
+        present, opened = shown(moment, held, self.lives)
         result = written(follow(list(self.said.values()), present, opened), self.delivered, self.seq)
         gone = dict(result.forgotten)
         self.lines = [
@@ -68,6 +81,10 @@ class Stored:
         self.said = {name: one for name, one in self.said.items() if name not in gone}
         self.said |= {one.subject: one for one in result.said}
         self.seq = result.seq
+
+    def given(self) -> set[str]:
+        """Return whom the consumer was given and not yet told to forget."""
+        return {name for name, one in self.said.items() if 0 < one.first_seq <= self.delivered}
 
     def read(self, most: int) -> None:
         page = [one for one in self.lines if one.seq > self.delivered][:most]
@@ -89,20 +106,25 @@ def buckets(lines: Iterable[Change]) -> dict[str, Arm | None]:
     return found
 
 
-def faults(happened: Sequence[Happening]) -> list[str]:
+def faults(happened: Sequence[Happening], erased: Erased = ()) -> list[str]:
     """Return what is wrong with the feed of what happened."""
     stored = Stored()
     wrong = []
-    for moment, held, most in happened:
+    erasures_then = [*erased, *(frozenset[int]() for _ in happened)]
+    for (moment, held, most), gone in zip(happened, erasures_then, strict=False):
         before = stored.seq
+        stored.lives.update(gone)
+        to_stop = {f"k{one}" for one in gone} & stored.given()
         stored.look(moment, held)
-        present, _ = shown(moment, held)
+        present, opened = shown(moment, held, stored.lives)
+        said_now = [one for one in stored.lines if one.seq > before]
+        wrong += unread(stored.lines, opened, to_stop, before)
         members = {one.subject for one in present.values() if one.member}
         if replayed(pairs(stored.lines)) != members:
             wrong.append("replayed from the beginning it is not the members")
         if buckets(stored.lines) != {one.subject: one.bucket for one in present.values() if one.member}:
             wrong.append("a member's bucket is another one")
-        if [one.seq for one in stored.lines if one.seq > before] != list(range(before + 1, stored.seq + 1)):
+        if [one.seq for one in said_now] != list(range(before + 1, stored.seq + 1)):
             wrong.append("a number is left out")
         usable = {one.subject for one in present.values()}
         usable |= {f"k{one}" for one in moment}
@@ -116,19 +138,39 @@ def faults(happened: Sequence[Happening]) -> list[str]:
     if buckets(stored.got) != buckets(stored.lines):
         wrong.append("who followed it has other members than who reads it now")
     active = {one.subject for one in stored.got if one.kind is Kind.ENTERED}
-    present, opened = shown(happened[-1][0])
     last = {one.subject: one.kind for one in stored.got}
-    if any(last[one] is not Kind.STOP for one in active if IdentifierId(int(one[1:])) not in opened):
+    if any(last[one] is not Kind.STOP for one in active if int(one[1:]) not in happened[-1][0]):
         wrong.append("nobody said that somebody may no longer be used")
     return wrong
 
 
-@given(happenings)
+def unread(
+    lines: Sequence[Change], opened: Mapping[IdentifierId, ProfileId], to_stop: AbstractSet[str], before: int
+) -> list[str]:
+    """Return what is wrong for who reads on: of whom they should hear, and how far they come."""
+    wrong = []
+    if to_stop - {one.subject for one in lines if one.kind is Kind.STOP and one.seq > before}:
+        wrong.append("nobody said that somebody was erased who is there again")
+    if {one.anchor for one in lines if one.kind is not Kind.STOP} - opened.keys():
+        wrong.append("a change is kept that nobody may read, nor any after it")
+    return wrong
+
+
+@given(happenings, erasures)
 @settings(max_examples=300, deadline=None)
 def test_a_feed_replayed_is_the_members_after_whatever_happened(
-    happened: list[Happening],
+    happened: list[Happening], erased: Erased
 ) -> None:
-    assert faults(happened) == []
+    assert faults(happened, erased) == []
+
+
+def test_who_is_erased_and_back_before_anybody_looked_is_stopped_and_enters_again() -> None:
+    assert faults([({1: (1, True)}, 0, 9)] * 2, [set(), {1}]) == []
+    merged: list[Happening] = [
+        ({1: (1, True), 2: (2, True)}, 0, 9),
+        *[({1: (1, True), 2: (1, True)}, 0, 9)] * 2,
+    ]
+    assert faults(merged, [set(), set(), {1}]) == []
 
 
 @given(happenings)
