@@ -287,7 +287,7 @@ class _Checking:
 
     def _audience(self, name: str, place: str, within: tuple[str, ...]) -> int:
         # (6) the limits are each rule's own; one that passed is not walked again
-        if name in within:
+        if name and name in within:  # a rule that is not saved has no name yet
             raise CyclicAudience(pointer=place)
         rule = self._audiences.get(name)
         if rule is None:

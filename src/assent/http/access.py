@@ -46,12 +46,12 @@ async def caller(request: AnyRequest, *roles: Role) -> Caller:
     return found
 
 
-def may_use(who: Caller, policy: Policy, purpose: str) -> None:
+def may_use(who: Caller, policy: Policy, purpose: str, pointer: str = "/purpose") -> None:
     """Raise UnknownPurpose when the policy declares none of that name, PurposeNotBound when another key's."""
     if purpose not in policy.purpose_ids:
-        raise UnknownPurpose(pointer="/purpose")
+        raise UnknownPurpose(pointer=pointer)
     if purpose not in who.purposes:
-        raise PurposeNotBound(pointer="/purpose")
+        raise PurposeNotBound(pointer=pointer)
 
 
 async def collector(request: AnyRequest, write_key: str | None) -> Caller:

@@ -34,20 +34,28 @@ from assent.core.policy import Policy
 from assent.http.access import caller, may_use
 from assent.http.asking import PurposeRequest, asking_for
 from assent.http.at_least import refuse_ahead, revision_asked
-from assent.http.bodies import answer, at_revision, at_sequence, body_of, reading, revision_of
+from assent.http.bodies import (
+    answer,
+    at_revision,
+    at_sequence,
+    body_of,
+    parameter,
+    reading,
+    revision_of,
+)
 from assent.http.idempotency import once
 from assent.http.keys import ONE_LINE, Caller, Role
 from assent.http.rules import pointing_into, said_rule
-from assent.http.schema import shape
+from assent.http.schema import FROM_ONE, Parameter, shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.facts import AudienceBody, Draft, make_facts
 from assent.ledger.append import Appended
 
 _KEEPERS: Final = "admin, dpo, engine"
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_VERSIONS: Final = (Parameter(name="version", kind=FROM_ONE),)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _GOAL_NAME: Final = "A goal's id is its own, up to 63 lower-case letters, digits, - and _."
-
 
 Title = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
 Salt = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
@@ -155,10 +163,14 @@ async def _wanted(
 ) -> tuple[Audience, Needs]:
     """Return what a body asks to be saved, checked for each of its purposes, and what it looks at."""
     for place, purpose in enumerate(body.purposes):
+        pointer = f"/purposes/{place}"
         if purpose not in policy.purpose_ids:
-            raise UnknownPurpose(pointer=f"/purposes/{place}")
+            raise UnknownPurpose(pointer=pointer)
+        # Each costs a check of every rule, and there are only so many different ones.
+        if purpose in body.purposes[:place]:
+            raise UnreadableBody("A purpose is named twice.", pointer=pointer)
         if who.role is Role.ENGINE:
-            may_use(who, policy, purpose)
+            may_use(who, policy, purpose, pointer)
     with said_rule(body.rule) as rule:
         needs = [await _checked(wired, who, policy, each, rule, audience, rule) for each in body.purposes]
     goals: list[Goal] = []
@@ -195,11 +207,14 @@ async def every(request: AnyRequest) -> Response[bytes]:
     return answer({"audiences": seen}, headers=headers)
 
 
-@reading("/v1/audiences/{audience:str}", opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True))
+@reading(
+    "/v1/audiences/{audience:str}",
+    opt=shape(by=_KEEPERS, answer=dict[str, Any], at_least=True, query=_VERSIONS),
+)
 async def one(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Return one audience, or one version of it. Another purpose's is as unknown as one that never was."""
     who = await caller(request, Role.ADMIN, Role.DPO, Role.ENGINE)
-    version = _version(request.query_params)
+    version = _version(request)
     saved, headers = await _saved(request, who)
     found = (
         saved.get(audience)
@@ -349,13 +364,14 @@ async def _append(wired: Service, who: Caller, body: AudienceBody) -> Appended:
     return appended
 
 
-def _version(asked: Mapping[str, str]) -> int | None:
+def _version(request: AnyRequest) -> int | None:
     """Return the version asked for, None for the one in force."""
-    if not asked:
+    asked = parameter(request, "version")
+    if asked is None and not request.query_params:
         return None
-    if asked.keys() != {"version"} or not _NUMBER.fullmatch(asked["version"]):
+    if asked is None or len(request.query_params) > 1 or not _NUMBER.fullmatch(asked):
         raise UnreadableBody("Expected no parameter, or version and a number.")
-    return int(asked["version"])
+    return int(asked)
 
 
 def _written(who: Caller, revision: int) -> dict[str, str] | None:

@@ -17,7 +17,7 @@ from assent.core.time import BEGINNING, FOREVER, format_time, to_instant
 from assent.http.access import caller
 from assent.http.bodies import answer, at_revision, body_of, number
 from assent.http.consents import SubjectReference
-from assent.http.keys import Role
+from assent.http.keys import ONE_LINE, Role
 from assent.http.moment import Moment, moment
 from assent.http.officer import PAGE, Limit, accessed
 from assent.http.schema import shape
@@ -39,7 +39,7 @@ class AccessBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """
 
     subject: SubjectReference | None = None
-    consumer: str | None = None
+    consumer: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)] | None = None
     since: Time | None = None
     to: Time | None = None
     after: Place | Walk = 0

@@ -79,9 +79,17 @@ def answer(
     return Response(_encode(document), status_code=status, media_type=media_type, headers=headers)
 
 
+def parameter(request: AnyRequest, name: str) -> str | None:
+    """Return a parameter of the query, None for none. Raises UnreadableBody for one given twice."""
+    said = request.query_params.getall(name, [])
+    if len(said) > 1:
+        raise UnreadableBody("A parameter is given twice.")
+    return said[0] if said else None
+
+
 def number_asked(request: AnyRequest, name: str) -> int | None:
     """Return a whole number from 1 on that stands in the query, None for none. Raises UnreadableBody."""
-    text = request.query_params.get(name)
+    text = parameter(request, name)
     if text is None:
         return None
     if _NUMBER.fullmatch(text) is None:

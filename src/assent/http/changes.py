@@ -14,9 +14,9 @@ from assent.core.time import format_time
 from assent.gate.feeds import Line
 from assent.http.access import caller, may_use
 from assent.http.at_least import sequence_asked
-from assent.http.bodies import answer, at_sequence, reading
+from assent.http.bodies import answer, at_sequence, parameter, reading
 from assent.http.keys import Role
-from assent.http.schema import shape
+from assent.http.schema import NUMBER, TEXT, Parameter, shape
 from assent.http.wiring import AnyRequest, service
 
 MOST: Final = 10_000
@@ -47,14 +47,24 @@ class Changes(Struct, frozen=True, kw_only=True):
 
 @reading(
     "/v1/audiences/{audience:str}/changes",
-    opt=shape(by="engine with the members right", answer=Changes, at_least=True),
+    opt=shape(
+        by="engine with the members right",
+        answer=Changes,
+        at_least=True,
+        query=(
+            Parameter(name="purpose", kind=TEXT, required=True),
+            Parameter(name="after", kind=NUMBER),
+            Parameter(name="limit", kind=NUMBER | {"maximum": MOST}),
+            Parameter(name="wait", kind=NUMBER | {"maximum": LONGEST_WAIT_S}),
+        ),
+    ),
 )
 async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
     """Return who entered and left an audience after a change; `wait` for one up to 30 seconds."""
     wired = service(request)
     who = await caller(request, Role.ENGINE)
     who.require_members()
-    purpose = request.query_params.get("purpose", "")
+    purpose = parameter(request, "purpose") or ""
     may_use(who, await wired.policies.current(who.controller_id), purpose)
     asking = Asking(
         controller_id=who.controller_id,
@@ -87,7 +97,7 @@ def _line(one: Line) -> ChangeLine:
 
 
 def _number(request: AnyRequest, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name)
+    text = parameter(request, name)
     if text is None:
         return default
     if not _NUMBER.fullmatch(text) or int(text) > most:

@@ -20,7 +20,7 @@ from assent.http.me import accepted, spoken_in
 from assent.http.me_links import identifier_shown
 from assent.http.own import Own, own
 from assent.http.purposes_shown import category_in_words, language_for
-from assent.http.schema import PERSON, shape
+from assent.http.schema import PERSON, paged, shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.facts import Body, EventBody, Identifier, LinkBody, MarkBody, StatedBody
 from assent.ingest.own_data import Stored, Told, entries_about, made_of
@@ -29,7 +29,10 @@ from assent.ingest.person import values_of
 MOST: Final = 500
 
 
-@reading("/v1/me/data", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
+@reading(
+    "/v1/me/data",
+    opt=shape(by=PERSON, answer=dict[str, Any], at_least=True, query=paged(MOST, "after")),
+)
 async def data(request: AnyRequest) -> Response[bytes]:
     """Return everything stored about the person, oldest first: `?limit=` entries, `?after=` one."""
     found = subject(request)

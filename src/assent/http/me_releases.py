@@ -11,7 +11,7 @@ from assent.http.access import subject
 from assent.http.at_least import revision_asked
 from assent.http.bodies import answer, at_revision, number, number_asked, page_asked, reading
 from assent.http.own import own
-from assent.http.schema import PERSON, shape
+from assent.http.schema import PERSON, paged, shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest.log_pages import Wanted
 from assent.ingest.own_releases import releases_about
@@ -19,7 +19,10 @@ from assent.ingest.own_releases import releases_about
 MOST: Final = 200
 
 
-@reading("/v1/me/releases", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
+@reading(
+    "/v1/me/releases",
+    opt=shape(by=PERSON, answer=dict[str, Any], at_least=True, query=paged(MOST, "after")),
+)
 async def releases(request: AnyRequest) -> Response[bytes]:
     """Return the answers that the person was in, oldest first: `?limit=` of them, `?after=` one.
 

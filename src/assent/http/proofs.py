@@ -24,9 +24,9 @@ from assent.database.statements import load
 from assent.database.types import Connection
 from assent.http.access import caller
 from assent.http.at_least import refuse_ahead, revision_asked
-from assent.http.bodies import answer, number, reading
+from assent.http.bodies import answer, number, parameter, reading
 from assent.http.keys import Role
-from assent.http.schema import shape
+from assent.http.schema import NUMBER, TEXT, Parameter, shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ledger.proof import Proof
 from assent.ledger.store import Log, consistency, inclusion_proofs, leaves, read_head, tile
@@ -37,6 +37,8 @@ _SQL = load("ledger")
 
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _BYTES: Final = "application/octet-stream"
+_LOGS: Final = {log.name.lower(): log for log in Log}
+_LOG: Final = Parameter(name="log", kind=TEXT | {"enum": list(_LOGS)})
 
 _KEPT: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Tiles never change; they are for whom the key lets in, and so never for a shared cache."""
@@ -59,7 +61,10 @@ class Standing(Struct, frozen=True, kw_only=True):
     checkpoint: str
 
 
-@reading("/v1/audit/proof/{index:str}", opt=shape(by="dpo, admin", answer=str, media_type="text/plain"))
+@reading(
+    "/v1/audit/proof/{index:str}",
+    opt=shape(by="dpo, admin", answer=str, media_type="text/plain", query=(_LOG,)),
+)
 async def proof(request: AnyRequest, index: FromPath[str]) -> Response[bytes]:
     """Return the proof that entry INDEX is in the log, as a C2SP tlog-proof file; `?log=releases` too."""
     who = await caller(request, Role.DPO, Role.ADMIN)
@@ -73,13 +78,25 @@ async def proof(request: AnyRequest, index: FromPath[str]) -> Response[bytes]:
     return Response(file.to_bytes(), media_type="text/plain")
 
 
-@reading("/v1/audit/consistency", opt=shape(by="dpo, admin", answer=Consistency, at_least=True))
+@reading(
+    "/v1/audit/consistency",
+    opt=shape(
+        by="dpo, admin",
+        answer=Consistency,
+        at_least=True,
+        query=(
+            Parameter(name="from", kind=NUMBER, required=True),
+            Parameter(name="to", kind=NUMBER),
+            _LOG,
+        ),
+    ),
+)
 async def consistent(request: AnyRequest) -> Response[bytes]:
     """Return the proof that the log of `?to=` entries (all, unless said) begins with that of `?from=`."""
     who = await caller(request, Role.DPO, Role.ADMIN)
     log = _log(request)
-    first = _parsed(request.query_params.get("from", ""))
-    asked = request.query_params.get("to")
+    first = _parsed(parameter(request, "from") or "")
+    asked = parameter(request, "to")
     async with _snapshot(service(request)) as connection:
         stands = await _standing(connection, who.controller_id, log)
         refuse_ahead(revision_asked(request), stands.size)
@@ -152,9 +169,9 @@ async def _standing(connection: Connection, controller_id: ControllerId, log: Lo
 
 
 def _log(request: AnyRequest) -> Log:
-    asked = request.query_params.get("log", "facts")
+    asked = parameter(request, "log")
     try:
-        return {log.name.lower(): log for log in Log}[asked]
+        return Log.FACTS if asked is None else _LOGS[asked]
     except KeyError as error:
         raise UnreadableBody("Expected `log` to be facts or releases.") from error
 

@@ -14,7 +14,7 @@ from assent.http.access import Subject, subject
 from assent.http.at_least import revision_asked
 from assent.http.bodies import answer, at_revision, number, number_asked, page_asked, reading
 from assent.http.own import own
-from assent.http.schema import PERSON, shape
+from assent.http.schema import PERSON, paged, shape
 from assent.http.wiring import AnyRequest, Service, service
 from assent.ingest.receipt_file import ReceiptFile
 from assent.ingest.receipts import Page, read_receipts
@@ -33,7 +33,10 @@ class Receipts(Struct, frozen=True, kw_only=True):
     next: int | str | None
 
 
-@reading("/v1/me/receipts", opt=shape(by=PERSON, answer=dict[str, Any], at_least=True))
+@reading(
+    "/v1/me/receipts",
+    opt=shape(by=PERSON, answer=dict[str, Any], at_least=True, query=paged(MOST, "before")),
+)
 async def receipts(request: AnyRequest) -> Response[bytes]:
     """Return the receipts of what the person said, newest first: `?limit=` of them, `?before=` an entry."""
     found = subject(request)

@@ -23,6 +23,26 @@ _METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 _AT: Final = "#/components/schemas/{name}"
 
 
+TEXT: Final = {"type": "string"}
+NUMBER: Final[dict[str, object]] = {"type": "integer", "minimum": 0}
+FROM_ONE: Final[dict[str, object]] = {"type": "integer", "minimum": 1}
+DAY_ASKED: Final = {"type": "string", "format": "date"}
+
+
+class Parameter(Struct, frozen=True, kw_only=True):
+    """One parameter of the query, and its schema."""
+
+    name: str
+    kind: Mapping[str, object]
+    required: bool = False
+
+
+def paged(most: int, place: str) -> tuple[Parameter, ...]:
+    """Return the parameters of a page: how many rows, and after or before which."""
+    limit = Parameter(name="limit", kind=FROM_ONE | {"maximum": most})
+    return limit, Parameter(name=place, kind=FROM_ONE)
+
+
 class Shape(Struct, frozen=True, kw_only=True):
     """What a handler takes and gives. No `by` means that nobody needs a key."""
 
@@ -35,6 +55,8 @@ class Shape(Struct, frozen=True, kw_only=True):
     """Whether an Idempotency-Key is taken."""
     at_least: bool = False
     """Whether `Assent-At-Least` is taken."""
+    query: tuple[Parameter, ...] = ()
+    """Every parameter that is read."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -62,9 +84,12 @@ def shape(
     media_type: str = "application/json",
     once: bool = False,
     at_least: bool = False,
+    query: tuple[Parameter, ...] = (),
 ) -> dict[str, Shape]:
     """Return the `opt` of a route handler."""
-    said = Shape(body=body, answer=answer, media_type=media_type, by=by, once=once, at_least=at_least)
+    said = Shape(
+        body=body, answer=answer, media_type=media_type, by=by, once=once, at_least=at_least, query=query
+    )
     return {"shape": said}
 
 
@@ -123,10 +148,13 @@ def _operations(routes: list[HTTPRoute]) -> Iterator[tuple[str, str, HTTPRouteHa
 
 def _operation(path: str, method: str, handler: HTTPRouteHandler, said: Shape) -> dict[str, Any]:
     words = (handler.fn.__doc__ or "").strip().split("\n", 1)[0]
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": part.strip("{}"), "in": "path", "required": True, "schema": {"type": "string"}}
         for part in path.split("/")
         if part.startswith("{")
+    ]
+    parameters += [
+        {"name": one.name, "in": "query", "required": one.required, "schema": one.kind} for one in said.query
     ]
     if said.once:
         parameters.append(_header("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255}))

@@ -13,9 +13,9 @@ from msgspec import Meta, Struct, field
 from assent.core.errors import UnreadableBody
 from assent.core.time import DAY
 from assent.http.access import caller
-from assent.http.bodies import answer, at_revision, body_of, reading, revision_of
-from assent.http.keys import Role
-from assent.http.schema import shape
+from assent.http.bodies import answer, at_revision, body_of, parameter, reading, revision_of
+from assent.http.keys import ONE_LINE, Role
+from assent.http.schema import DAY_ASKED, Parameter, shape
 from assent.http.wiring import AnyRequest, service
 from assent.ingest import sources as counting
 from assent.ingest.retracting import Retracted, Retracting
@@ -33,7 +33,14 @@ class Sources(Struct, frozen=True, kw_only=True):
     sources: tuple[counting.Source, ...]
 
 
-@reading("/v1/sources", opt=shape(by="admin, dpo", answer=Sources))
+@reading(
+    "/v1/sources",
+    opt=shape(
+        by="admin, dpo",
+        answer=Sources,
+        query=(Parameter(name="from", kind=DAY_ASKED), Parameter(name="to", kind=DAY_ASKED)),
+    ),
+)
 async def sources(request: AnyRequest) -> Response[bytes]:
     """Count what each source sent and what became of it, on the days `from` to `to`, else the last 30."""
     wired = service(request)
@@ -51,7 +58,7 @@ async def sources(request: AnyRequest) -> Response[bytes]:
 class RetractBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A source as `/v1/sources` lists it (`key:3`, `import:…`), or what keys are for (`till 3`)."""
 
-    source: Annotated[str, Meta(min_length=1, max_length=64)]
+    source: Annotated[str, Meta(min_length=1, max_length=64, pattern=ONE_LINE)]
 
 
 @post(
@@ -77,11 +84,11 @@ async def retract(request: AnyRequest) -> Response[bytes]:
 
 
 def _days(request: AnyRequest, today: date) -> tuple[date, date]:
-    asked = request.query_params
-    if set(asked) - {"from", "to"}:
+    if set(request.query_params) - {"from", "to"}:
         raise UnreadableBody("expected no parameters but from and to")
-    last = _day(asked["to"]) if "to" in asked else today
-    first = _day(asked["from"]) if "from" in asked else last - _USUALLY
+    begin, end = parameter(request, "from"), parameter(request, "to")
+    last = today if end is None else _day(end)
+    first = last - _USUALLY if begin is None else _day(begin)
     if first > last:
         raise UnreadableBody("expected from to be no later than to")
     return first, last

@@ -236,6 +236,7 @@ def deep(levels: int) -> Json:
         (deep(200), "rule_too_deep", "/rule"),
         ({"op": "or", "of": [BUYERS] * 64}, "rule_too_deep", None),
         ({"op": "audience", "audience": "never_was"}, "unknown_audience", "/rule/audience"),
+        ({"op": "audience", "audience": ""}, "unknown_audience", "/rule/audience"),
         ({"op": "audience", "audience": "itself"}, "cyclic_audience", "/rule/audience"),
         (
             {"op": "gt", "feature": "products_viewed", "value": 1},
@@ -299,6 +300,7 @@ async def test_purposes_of_an_audience_must_be_declared(shop: Shop) -> None:
         await shop.save("buyers", BUYERS, PURPOSE, "world_domination"), 422, "unknown_purpose", "/purposes/1"
     )
     refused(await shop.save("buyers", BUYERS), 400, "unreadable_body", "/purposes")
+    refused(await shop.save("buyers", BUYERS, PURPOSE, PURPOSE), 400, "unreadable_body", "/purposes/1")
 
 
 @pytest.mark.parametrize("title", ["a\x00b", "two\nlines", "x" * 201, None])
@@ -317,7 +319,7 @@ async def test_an_engine_saves_for_its_own_purposes_and_learns_no_revision(shop:
     assert "assent-revision" not in listed.headers
     assert "assent-revision" not in (await shop.ask("DELETE", "/v1/audiences/buyers", by=by)).headers
     response = await shop.save("buyers", BUYERS, PURPOSE, "analytics", by=by)
-    refused(response, 403, "purpose_not_bound")
+    refused(response, 403, "purpose_not_bound", "/purposes/1")
 
 
 async def test_another_purposes_audience_is_as_unknown_as_one_that_never_was(shop: Shop) -> None:

@@ -122,6 +122,25 @@ async def test_bodies_keys_and_headers_are_described(http: httpx.AsyncClient) ->
             assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
 
 
+async def test_parameters_of_the_query_are_described(http: httpx.AsyncClient) -> None:
+    paths = (await described(http))["paths"]
+    said = {
+        path: {one["name"]: one["required"] for one in item["get"]["parameters"] if one["in"] == "query"}
+        for path, item in paths.items()
+        if "get" in item
+    }
+    assert {path: names for path, names in said.items() if names} == {
+        "/v1/audiences/{audience}": {"version": False},
+        "/v1/audiences/{audience}/changes": {"purpose": True, "after": False, "limit": False, "wait": False},
+        "/v1/audit/consistency": {"from": True, "to": False, "log": False},
+        "/v1/audit/proof/{index}": {"log": False},
+        "/v1/me/data": {"limit": False, "after": False},
+        "/v1/me/receipts": {"limit": False, "before": False},
+        "/v1/me/releases": {"limit": False, "after": False},
+        "/v1/sources": {"from": False, "to": False},
+    }
+
+
 async def test_the_description_is_the_same_for_everybody(
     http: httpx.AsyncClient, shop: Shop, tmp_path: Path
 ) -> None:

@@ -44,6 +44,35 @@ async def test_an_unknown_path_is_refused_without_repeating_it(http: httpx.Async
 
 
 @pytest.mark.parametrize(
+    ("by", "path"),
+    [
+        ("engine:service", "/v1/audiences/any/changes?purpose=service&purpose=personalisation"),
+        ("engine:service", "/v1/audiences/any/changes?purpose=service&after=0&after=1"),
+        ("dpo", "/v1/audiences/any?version=1&version=2"),
+        ("dpo", "/v1/audit/proof/0?log=facts&log=releases"),
+        ("dpo", "/v1/audit/consistency?from=0&from=1"),
+        ("dpo", "/v1/sources?from=2026-01-01&from=2026-01-02"),
+    ],
+)
+async def test_what_a_query_says_twice_is_refused(shop: Shop, by: str, path: str) -> None:
+    refused(await shop.ask("GET", path, by=by), 400, "unreadable_body")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("/v1/audit/releases", {"consumer": "a\0b"}, "/consumer"),
+        ("/v1/audit/access", {"consumer": "a\0b"}, "/consumer"),
+        ("/v1/identities/sources/retract", {"source": "a\0b"}, "/source"),
+    ],
+)
+async def test_text_that_no_database_holds_is_refused(
+    shop: Shop, path: str, body: Mapping[str, str], pointer: str
+) -> None:
+    refused(await shop.ask("POST", path, body, by="dpo"), 400, "unreadable_body", pointer)
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
         ("GET", "/v1/track", "OPTIONS, POST"),
