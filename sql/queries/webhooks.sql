@@ -92,7 +92,8 @@ WHERE
 RETURNING ping_id;
 
 -- name: ping
--- Say to whoever listens that an audience changed for a purpose and a consumer.
+-- Say to whoever listens that an audience changed for a purpose and a consumer. A ping that waits tells of
+-- this change too: held until the change is stored, so that it cannot leave before.
 INSERT INTO ledger.ping (controller_id, ping_id, webhook_id, audience_id, at, due)
 SELECT
     w.controller_id,
@@ -108,7 +109,8 @@ WHERE
     AND w.consumer = $3
     AND $4 = any(w.audiences)
     AND NOT w.gone
-ON CONFLICT (controller_id, webhook_id, audience_id) WHERE tries = 0 AND NOT dead DO NOTHING;
+ON CONFLICT (controller_id, webhook_id, audience_id) WHERE tries = 0 AND NOT dead DO UPDATE
+    SET at = excluded.at;
 
 -- name: controllers_due
 -- Which controllers have something to say at $1.
@@ -156,6 +158,28 @@ SET
 WHERE
     controller_id = $1
     AND ping_id = $2;
+
+-- name: drop_ping_told_by_another
+-- Drop a ping where another of its kind, tried as often, waits too: it tells of all this one does, no later
+-- than $3. One due by $4 may be under way, and its receiver may have looked before this one's change.
+DELETE FROM ledger.ping AS p
+WHERE
+    p.controller_id = $1
+    AND p.ping_id = $2
+    AND EXISTS (
+        SELECT 1
+        FROM ledger.ping AS o
+        WHERE
+            o.controller_id = p.controller_id
+            AND o.webhook_id = p.webhook_id
+            AND o.audience_id = p.audience_id
+            AND o.tries = p.tries
+            AND NOT o.dead
+            AND o.ping_id <> p.ping_id
+            AND o.due > $4
+            AND o.due <= $3
+    )
+RETURNING p.ping_id;
 
 -- name: webhook_is_gone
 UPDATE ledger.webhook

@@ -3,6 +3,7 @@
 A ping is a row until the receiver has answered 2xx. (1) What is due is taken, for a minute; (2) it is signed
 and sent, redirects not followed, the answer's body not read; (3) it is deleted, or put off for longer each
 time, or, after the last time, kept as a dead letter that its owner may replay. A crash between leaves it due.
+Of pings put off as often for one audience one is kept: changes do not pile up before a receiver that is down.
 Nobody waits for a slow or an impossible receiver but what else the same controller has to say beyond `_MOST`.
 """
 
@@ -138,7 +139,10 @@ class Pinger:
             await self._pool.execute(_SQL.webhook_is_gone, row["controller_id"], row["webhook_id"])
         dead = status == _GONE or row["tries"] > len(DELAYS)
         delay = 0 if dead else max(wait, self._delay(row["tries"]))
-        await self._pool.execute(_SQL.put_ping_off, *key, self._clock() + delay, status, dead)
+        now = self._clock()
+        told = (*key, now + delay, now + _CLAIM)
+        if dead or not await self._pool.fetchval(_SQL.drop_ping_told_by_another, *told):
+            await self._pool.execute(_SQL.put_ping_off, *key, now + delay, status, dead)
         _log.info("ping not taken", status=status, tries=row["tries"], dead=dead)
 
     async def _sent(

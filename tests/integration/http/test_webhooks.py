@@ -10,7 +10,9 @@ import pytest
 import pytest_asyncio
 
 from assent.audiences.following import Following
-from assent.core.time import DAY, SECOND
+from assent.core.time import DAY, MINUTE, SECOND
+from assent.database.statements import load
+from assent.database.types import Connection, Pool
 from assent.http import webhooks
 from assent.http.wiring import Service
 from assent.ingest import pings
@@ -301,3 +303,64 @@ async def test_nobody_waits_for_a_receiver_that_never_answers(shop: Shop, hearin
         for sending in tuple(pinger._sending):
             sending.cancel()
         await pinger.end()
+
+
+async def changed(shop: Shop, by: Pool | Connection) -> None:
+    """Say that the audience changed, as who writes its feed does."""
+    told = shop.controller_id, PURPOSE, (await seen(shop))["consumer"], "buyers", shop.clock()
+    await by.execute(load("webhooks").ping, *told)
+
+
+@pytest.mark.usefixtures("inside")
+async def test_what_waits_for_a_receiver_that_is_down_does_not_grow_with_every_change(
+    shop: Shop, hearing: Receiver
+) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    hearing.status = 503
+    for _ in range(8):
+        await changed(shop, pool)
+        for _ in range(2):
+            await pinger.ping_all()
+            shop.clock.step(6 * SECOND)
+    assert (await seen(shop))["waiting"] <= 3
+    hearing.status, before = 200, len(hearing.sent)
+    shop.clock.step(DELAYS[1] + DELAYS[1] // 10)  # no later than if it waited alone
+    await pinger.ping_all()
+    assert len(hearing.sent) > before
+    assert (await seen(shop))["waiting"] == 0
+
+
+@pytest.mark.usefixtures("inside")
+async def test_a_ping_under_way_stands_for_no_other(shop: Shop, hearing: Receiver) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    tried = "UPDATE ledger.ping SET tries = $2, due = $3 WHERE controller_id = $1 AND tries = 0"
+    await changed(shop, pool)
+    await pool.execute(tried, shop.controller_id, 2, shop.clock() + MINUTE)  # as a worker that has taken it
+    await changed(shop, pool)
+    await pool.execute(tried, shop.controller_id, 1, shop.clock())
+    hearing.status = 503
+    await pinger.ping_all()
+    assert len(hearing.sent) == 1
+    waiting = "SELECT status FROM ledger.ping WHERE controller_id = $1 ORDER BY due"
+    assert [row["status"] for row in await pool.fetch(waiting, shop.controller_id)] == [None, 503]
+
+
+@pytest.mark.usefixtures("inside")
+async def test_no_ping_leaves_before_the_change_that_it_also_tells_of_is_stored(
+    shop: Shop, hearing: Receiver
+) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    await changed(shop, pool)
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            await changed(shop, connection)
+            await pinger.ping_all()
+            assert hearing.sent == []
+        await pinger.ping_all()
+    assert len(hearing.sent) == 1
