@@ -26,7 +26,7 @@ EVERY_TIME: Final = ("dittofeed-less1-edge", "own-all-leaves-not", "own-seq-funn
 """Rows that `make test` runs too: an edge of a window, what is hidden, several categories, a list."""
 
 
-@pytest.mark.full  # a minute: a policy and a life for each of some 200 rows
+@pytest.mark.full  # two minutes: a policy and a life for each of some 400 rows
 def test_the_members_are_those_for_whom_the_rule_is_true(row: Row, host: Host) -> None:
     holds(row, host)
 
