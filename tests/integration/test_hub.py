@@ -61,7 +61,7 @@ def test_ten_thousand_people_through_one_identifier_stay_ten_thousand(namespace:
     assert len(profiles) == 2 * CROWD
     assert len(np.unique(profiles)) == CROWD
     assert derived.permits.keys() == component.nodes.keys()
-    assert not list(changes(derived, derived, POLICY, component.nodes, {}))
+    assert not list(changes(derived, derived, POLICY, component.nodes, {}, Instant(10**15)))
 
 
 async def test_a_hub_that_events_make_is_generic_and_a_rebuild_agrees(

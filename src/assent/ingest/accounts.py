@@ -46,8 +46,8 @@ def follow(board: "Board", before: Derived, after: Derived, ids: Iterable[Identi
     for one in ids:
         for purpose in board.policy.purposes.values() if one in board.told else ():
             known = board.seen_by.get(one, 0) >> purpose.id & 1 == 1
-            old = coverage(before, one, purpose.id, known=known)
-            new = coverage(after, one, purpose.id, known=known)
+            old = coverage(before, one, purpose.id, now=board.now, known=known)
+            new = coverage(after, one, purpose.id, now=board.now, known=known)
             if old == new:
                 continue
             narrower = bool(old) and not covers(new, old)

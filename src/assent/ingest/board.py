@@ -328,7 +328,7 @@ class Board:
             return
         component = joined.component()
         reached = component.nodes if joined.reached is None else joined.reached
-        for change in changes(joined.before, after, self.policy, reached, self.seen_by):
+        for change in changes(joined.before, after, self.policy, reached, self.seen_by, self.now):
             self.bump(change)
         follow(self, joined.before, after, reached)
         held = (joined.before.permits.get(one, ()) for one in reached)

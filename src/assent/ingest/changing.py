@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from assent.core.ids import IdentifierId, ProfileId, PurposeId, PurposeMask
 from assent.core.policy import Policy
+from assent.core.time import Instant
 from assent.ingest.component import Derived
 
 
@@ -25,20 +26,22 @@ def changes(
     policy: Policy,
     touched: Iterable[IdentifierId],
     seen_by: Mapping[IdentifierId, PurposeMask],
+    now: Instant,
 ) -> Iterator[Change]:
     """Yield what changed for each purpose, each profile once, in order of purpose and profile.
 
     Narrowing is whatever is more than an addition: a permit that shrank, a profile that an identifier left.
     An identifier that the purpose may not use, before or after, changes nothing for it; nor does one that a
-    permit without a statement covers, as long as the purpose may not know of it (`seen_by`).
+    permit without a statement covers, as long as the purpose may not know of it (`seen_by`). Who lapsed
+    before `now` was nobody to it already, also while the permit that is over is still written down.
     """
     identifiers = tuple(touched)
     for purpose in policy.purposes.values():
         seen: dict[ProfileId, bool] = {}
         for one in identifiers:
             known = seen_by.get(one, 0) >> purpose.id & 1 == 1
-            old = coverage(before, one, purpose.id, known=known)
-            new = coverage(after, one, purpose.id, known=known)
+            old = coverage(before, one, purpose.id, now=now, known=known)
+            new = coverage(after, one, purpose.id, now=now, known=known)
             if not old and not new:
                 continue
             left, entered = before.profile(purpose.view, one), after.profile(purpose.view, one)
@@ -53,13 +56,13 @@ def changes(
 
 
 def coverage(
-    derived: Derived, one: IdentifierId, purpose: PurposeId, *, known: bool
+    derived: Derived, one: IdentifierId, purpose: PurposeId, *, now: Instant, known: bool
 ) -> tuple[tuple[int, int, int], ...]:
-    """Return what an identifier's permits show a purpose, unless it may not know of the identifier."""
+    """Return what an identifier's permits show a purpose from now on, unless it may not know of it."""
     return tuple(
         (permit.categories, permit.since, permit.until)
         for permit in derived.permits.get(one, ())
-        if permit.purpose == purpose and (known or permit.entry >= 0)
+        if permit.purpose == purpose and permit.until > now and (known or permit.entry >= 0)
     )
 
 

@@ -40,7 +40,7 @@ def erase(board: "Board", index: EntryIndex, body: ErasureBody, *, replaying: bo
     component = _without(Component.of([each for each, _ in held] or [_NOBODY]), erased, body, index, board)
     after = derive(component, board.policy, board.now) if component.nodes else _NOTHING
     # (3) no purpose sees them any more
-    for change in changes(before, after, board.policy, everybody, board.seen_by):
+    for change in changes(before, after, board.policy, everybody, board.seen_by, board.now):
         board.bump(change)
     follow(board, before, after, everybody)
     # (4) what only they had permitted closes for good
