@@ -88,6 +88,38 @@ FROM (
     LIMIT $3
 ) AS n;
 
+-- name: begin_dropping
+-- Mark derived features as deleted halfway: a row of their own, below all entries, that is not ready.
+INSERT INTO ledger.backfill AS b (controller_id, entry_index, identifier_id, content_index, part, ready)
+SELECT
+    $1,
+    -n.feature_id,
+    -1,
+    -1,
+    -1,
+    FALSE
+FROM unnest($2::smallint[]) AS n (feature_id)
+ON CONFLICT (controller_id, entry_index) DO UPDATE
+    SET ready = FALSE;
+
+-- name: end_dropping
+UPDATE ledger.backfill AS b
+SET ready = TRUE
+FROM unnest($2::smallint[]) AS n (feature_id)
+WHERE
+    b.controller_id = $1
+    AND b.entry_index = -n.feature_id;
+
+-- name: dropping
+-- Those of these derived features that are deleted halfway.
+SELECT n.feature_id
+FROM unnest($2::smallint[]) AS n (feature_id)
+INNER JOIN ledger.backfill AS b ON n.feature_id = -b.entry_index
+WHERE
+    b.controller_id = $1
+    AND NOT b.ready
+ORDER BY n.feature_id;
+
 -- name: begin_backfill
 INSERT INTO ledger.backfill (controller_id, entry_index, identifier_id, content_index, part, ready)
 SELECT

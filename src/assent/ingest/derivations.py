@@ -11,6 +11,7 @@ takes longer than a caller should wait: it goes on.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from time import monotonic
 from typing import Final
 
@@ -74,6 +75,9 @@ class Derivations:
         self._asked = {name: at for name, at in self._asked.items() if monotonic() - at < _LATELY_S}
         self._asked |= dict.fromkeys(needed, monotonic())
         known = await self._known(controller_id)
+        if halfway := needed.keys() & await self._halfway(controller_id, known):
+            await self._delete(controller_id, known, halfway, role)
+            known = await self._known(controller_id)
         missing = tuple(sorted(needed.keys() - known.keys()))
         if missing:
             await self._append(controller_id, DerivationBody(definitions=missing), role)
@@ -118,10 +122,20 @@ class Derivations:
         role: str,
     ) -> None:
         lately = {name for name, at in self._asked.items() if monotonic() - at < _LATELY_S}
-        unneeded = sorted(set(names) - lately)
-        if not unneeded:
-            return
+        if unneeded := set(names) - lately:
+            await self._delete(controller_id, known, unneeded, role)
+
+    async def _delete(
+        self,
+        controller_id: ControllerId,
+        known: Mapping[str, tuple[FeatureId, EntryIndex]],
+        names: Iterable[str],
+        role: str,
+    ) -> None:
+        """Delete what is kept, in chunks, then say so. A crash between leaves it marked: deleted halfway."""
+        unneeded = sorted(names)
         ids = [known[name][0] for name in unneeded]
+        await self._database.writer.execute(_SQL.begin_dropping, controller_id, ids)
         after = IdentifierId(-1)
         while True:
             last = await self._database.writer.fetchval(_SQL.identifier_after, controller_id, after, _PEOPLE)
@@ -132,6 +146,16 @@ class Derivations:
                 await connection.execute(_SQL.delete_derived_items_until, controller_id, ids, after, last)
             after = last
         await self._append(controller_id, DerivationBody(dropped=tuple(unneeded)), role)
+        await self._database.writer.execute(_SQL.end_dropping, controller_id, ids)
+
+    async def _halfway(
+        self, controller_id: ControllerId, known: Mapping[str, tuple[FeatureId, EntryIndex]]
+    ) -> AbstractSet[str]:
+        """Return what somebody began to delete and did not end: a crash, or another process just now."""
+        numbers = [number for number, _ in known.values()]
+        rows = await self._database.writer.fetch(_SQL.dropping, controller_id, numbers)
+        found = {number for (number,) in rows}
+        return {name for name, (number, _) in known.items() if number in found}
 
     async def _append(self, controller_id: ControllerId, body: DerivationBody, role: str) -> None:
         facts = make_facts(self._ring, self._random, controller_id, [Draft(body=body, role=role)])

@@ -132,3 +132,25 @@ async def test_a_saved_rule_is_made_whole_again(shop: Shop) -> None:
     asked = {"purpose": "personalisation"}
     counted = await shop.post("/v1/audiences/looked/count", asked, by="engine:personalisation", status=200)
     assert counted["count"] == 1
+
+
+async def test_a_rule_saved_after_a_dropping_that_a_crash_cut_short_knows_what_was_deleted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.given("user_id:anna", "personalisation")
+    await shop.track("track", userId="anna", event="Product Viewed", properties={"category": "shoes"})
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    await shop.ask("DELETE", "/v1/audiences/looked", by="admin")
+    wired = shop.service
+    killed = Derivations(wired.database, wired.ledger, wired.ring, wired.random)
+
+    async def die(*_: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(killed, "_append", die)
+    with pytest.raises(ConnectionResetError):
+        await killed.drop_unneeded(ControllerId(shop.controller_id), (), "system")
+    assert (await shop.save("looked", SHOES, "personalisation")).status_code == 200
+    asked = {"purpose": "personalisation"}
+    counted = await shop.post("/v1/audiences/looked/count", asked, by="engine:personalisation", status=200)
+    assert counted["count"] == 1
