@@ -57,7 +57,7 @@ def rows(document: Data) -> Iterator[Row]:
             suite="audience",
             id=data["id"],
             data=data,
-            expected=sorted(data["expect"]),
+            expected=data["expect"] if isinstance(data["expect"], str) else sorted(data["expect"]),
             needs=frozenset(needs),
         )
 

@@ -22,8 +22,14 @@ SUITE: Final = test_audience.SUITE
 OPPOSITE: Final = "opposite"
 
 
-EVERY_TIME: Final = ("dittofeed-less1-edge", "own-all-leaves-not", "own-seq-funnel-not", "segment-items")
-"""Rows that `make test` runs too: an edge of a window, what is hidden, several categories, a list."""
+EVERY_TIME: Final = (
+    "dittofeed-less1-edge",
+    "own-all-leaves-not",
+    "own-seq-funnel-not",
+    "rule-many-or",
+    "segment-items",
+)
+"""Rows that `make test` runs too: a window's edge, what is hidden, several categories, a refusal, a list."""
 
 
 @pytest.mark.full  # two minutes: a policy and a life for each of some 400 rows
