@@ -4,6 +4,7 @@ Starting up refuses what cannot be served safely: a key ring that is not this le
 the last checkpoint kept beside the ring. Shutting down commits what waits.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -192,6 +193,7 @@ async def open_service(
             pinger=pinger,
             answers=Answers(database.writer, ring, clock),
             metrics=metrics,
+            stopping=asyncio.Event(),
         )
 
 

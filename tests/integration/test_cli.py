@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -149,7 +150,16 @@ def test_a_later_start_shows_the_address_alone_and_a_signal_ends_it_in_order(
     running = later.serve()
     assert running.said == [f"Assent serves on {later.url}"]
     assert httpx.get(f"{later.url}/health/ready", trust_env=False).status_code == 200
-    assert running.end(number) == 0
+    everyone = {"title": "everyone", "purposes": ["service"], "rule": "everyone"}
+    with httpx.Client(base_url=later.url, trust_env=False, timeout=40) as http, ThreadPoolExecutor() as pool:
+        http.put("/v1/audiences/all", json=everyone, headers=bearer(serving.keys["ADMIN_KEY"]))
+        engine = bearer(serving.keys["ENGINE_KEY"])
+        feed = http.get("/v1/audiences/all/changes", params={"purpose": "service"}, headers=engine).json()
+        wait = {"purpose": "service", "after": feed["next"], "wait": 30}
+        waiting = pool.submit(http.get, "/v1/audiences/all/changes", params=wait, headers=engine)
+        time.sleep(0.5)  # until it is under way
+        assert running.end(number) == 0
+        assert waiting.result().status_code == 200
 
 
 def test_no_postgresql_is_left_whenever_the_signal_comes(folder: Path) -> None:

@@ -59,7 +59,7 @@ async def _serve(settings: Settings, controller: str) -> None:
             _show(made, _address(settings))
         admin = _Server(_config(metrics_app(wired)))
         server = _Server(_config(app), says=f"{SERVING}{_address(settings)}")
-        _stop_on_signal(server, admin)
+        _stop_on_signal(wired.stopping, server, admin)
         collect_less_often()
         await asyncio.gather(
             server.serve(sockets=[listening]),
@@ -86,10 +86,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _stop_on_signal(*servers: uvicorn.Server) -> None:
+def _stop_on_signal(stopping: asyncio.Event, *servers: uvicorn.Server) -> None:
     """Stop on the first signal, without waiting for answers on the second."""
 
     def stop() -> None:
+        stopping.set()
         for server in servers:
             server.force_exit = server.should_exit
             server.should_exit = True

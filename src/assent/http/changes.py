@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Final
 
 from litestar import Response
@@ -77,8 +78,9 @@ async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[byte
     limit = max(1, _number(request, "limit", 1_000, MOST))
     looks = _number(request, "wait", 0, LONGEST_WAIT_S) / _LOOK_EVERY_S
     found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
-    while not found.lines and looks > 0:
-        await asyncio.sleep(_LOOK_EVERY_S)
+    while not found.lines and looks > 0 and not wired.stopping.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wired.stopping.wait(), _LOOK_EVERY_S)
         looks -= 1
         found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
     document = Changes(changes=tuple(map(_line, found.lines)), next=found.next)

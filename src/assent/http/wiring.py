@@ -1,5 +1,6 @@
 """What handlers are handed: ports and keys, put together in `app.py`."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,8 @@ class Service(Struct, frozen=True, kw_only=True):
     pinger: Pinger
     answers: Answers
     metrics: Metrics
+    stopping: asyncio.Event
+    """Set once the service was asked to end: nobody is made to wait for news any more."""
 
     async def keep_what_rules_ask(self, controller_id: ControllerId, policy: Policy, role: str) -> None:
         """Keep what the rules in force ask of events under a policy: another may claim events otherwise."""

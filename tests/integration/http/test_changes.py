@@ -136,6 +136,19 @@ async def test_two_who_become_one_are_told_as_merged(shop: Shop) -> None:
     assert "merged" not in {one["kind"] for one in again["changes"]}
 
 
+async def test_who_waits_for_news_is_answered_at_once_when_the_service_is_asked_to_end(shop: Shop) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await read(shop)
+    waiting = asyncio.create_task(read(shop, wait=30))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    shop.service.stopping.set()
+    try:
+        assert await asyncio.wait_for(waiting, 5) == {"changes": [], "next": 0}
+    finally:
+        shop.service.stopping.clear()  # others share the service
+
+
 async def test_time_alone_closes(shop: Shop) -> None:
     await shop.save("recent", {"op": "ge", "feature": "orders_30d", "value": 1}, PURPOSE)
     await people(shop, range(1))
