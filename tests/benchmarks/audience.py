@@ -34,7 +34,7 @@ from tests.benchmarks.world import World
 NAME: Final = "audience"
 
 AUDIENCES: Final = 100
-_CHANGES: Final = 2_000
+_CHANGES: Final = 4_096
 """In a round: about as many as wait to become a segment, so that each round pays for making some."""
 
 _PASS: Final = 200
@@ -164,6 +164,8 @@ async def _changed(
     conditions = ", ".join(f"({postgres_of_one(rule)}) IS TRUE" for rule in watched.values())
     statement = await server.connection.prepare(f"SELECT {conditions} FROM people WHERE id = $1")
     moving.follow(watch, NOW)
+    for name, rule in watched.items():
+        moving.enter(name, population.members(rule, NOW, {}))
     counts = {name: population.count(rule, NOW, {}) for name, rule in watched.items()}
     now, moves = NOW, 0
     touched: set[ProfileId] = set()
@@ -197,7 +199,7 @@ async def _changed(
     for profile in set(ids[:200].tolist()) - touched:
         row = await statement.fetchrow(profile)
         said = {name for name, holds in zip(watched, row or (), strict=True) if holds}
-        if watch.members(population.shown(profile), now) != said:
+        if set(watch.named(watch.held(population.shown(profile), now))) != said:
             message = "PostgreSQL and the engine disagree about one person"
             raise AssertionError(message)
     found = figure(f"a change through {AUDIENCES} audiences", "/s", ours, _SINGLE, theirs)

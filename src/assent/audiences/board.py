@@ -2,9 +2,9 @@
 
 Every gate of every rule (`gates`) is a field of one large number, which begins so far below its field's
 highest bit as the gate needs, and to which every leaf that holds adds its weight: the bit is set where the
-gate holds. Gates inside gates are handed on by shifting, the innermost first. What a value adds is looked up
-(`sums`), for all leaves over its feature together. So what a profile is in before and after a change costs
-about the same for one audience and for a hundred; and nothing where the changed values add what they added.
+gate holds. Gates inside gates are handed on by shifting, the innermost first; the bits of the audiences are
+then laid side by side. What a value adds is looked up (`sums`), for all leaves over its feature together. So
+asking costs about the same for one audience and for a hundred.
 
 A feature whose window a permit covers in part, and a leaf that no value alone decides, is asked as the
 evaluator asks it. Pure; raises what `evaluate` raises on rules that were not checked. Immutable.
@@ -12,6 +12,7 @@ evaluator asks it. Pure; raises what `evaluate` raises on rules that were not ch
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -19,24 +20,17 @@ from msgspec import Struct
 from assent.audiences.evaluate import Evaluator
 from assent.audiences.gates import Gate, Gates, Literal
 from assent.audiences.holding import Person
-from assent.audiences.leaf import Positive, feature_named
+from assent.audiences.leaf import feature_named
 from assent.audiences.rule import Audience, Bucket, Ids, Score, Tier
-from assent.audiences.seen import TIER, TIER_FEATURE, Seen, Shown, differ_in_values, seen_at
+from assent.audiences.seen import TIER_FEATURE, Shown, seen_at
 from assent.audiences.sums import Added, Weighed, added, tabled
-from assent.core.ids import FeatureId
+from assent.core.ids import CategoryMask, FeatureId
 from assent.core.policy import Feature, Policy
 from assent.core.time import Instant
 from assent.features.read import begins
 
-_ANYBODY: Final = -1
-"""The bits of whatever shows to whom anything shows."""
-
-
-class Asked(Struct, frozen=True):
-    """A leaf that is asked for itself, and the features that it looks at; None where it may be any."""
-
-    weighed: Weighed
-    features: frozenset[FeatureId] | None
+_SIGHTS: Final = 256
+"""Sets of visible categories of which it is kept which features show."""
 
 
 class Windowed(Struct, frozen=True):
@@ -66,93 +60,44 @@ class Board:
         roots = sorted(
             ((gates.named(name), name) for name in names), key=lambda one: _shape(one[0]), reverse=True
         )
-        self._names = [name for _, name in roots]
         layout = _Layout([gate for gate, _ in roots])
-        self._width, self._base, self._all = layout.width, layout.base, layout.length
-        self._roots = layout.bits(range(len(roots)))
-        both = 1 | 1 << self._all
-        self._inner = [(mask * both, shift) for mask, shift in layout.shifts()]
-        self._plain: list[tuple[FeatureId, int, Added]] = []
+        self._base, self._inner = layout.base, layout.shifts()
+        # As many together as a field has bits: each lot, shifted, fills what the others leave free.
+        lot = -(-len(roots) // layout.width)
+        lots = [range(start, min(start + lot, len(roots))) for start in range(0, len(roots), max(1, lot))]
+        self._beside = [
+            (layout.bits(places), (places.start + 1) * layout.width - 1 - phase)
+            for phase, places in enumerate(lots)
+        ]
+        self.places: Final = {
+            roots[place][1]: (place - places.start) * layout.width + phase
+            for phase, places in enumerate(lots)
+            for place in places
+        }
+        """Of each audience, which bit is its own."""
+        self.length: Final = lot * layout.width
+        """Bits in all."""
+        self._plain: list[tuple[Feature, Added]] = []
+        self._shown = lru_cache(_SIGHTS)(self._shows)
         self._windowed: list[Windowed] = []
-        self._asked: list[Asked] = []
+        self._asked: list[Weighed] = []
         self._fill(layout)
 
-    def members(self, seen: Seen, now: Instant, key: str) -> int:
-        """Return the audiences that hold a profile, as bits."""
-        if not seen.visible:
-            return 0
-        return self._held(self._sum(Person(seen, now, key))) & self._roots
-
-    def moved(
-        self, before: Shown, then: Instant, after: Shown, now: Instant, visible: int, key: str
-    ) -> tuple[int, int]:
-        """Return the audiences that hold a profile with other values alone, and with those it had alone.
-
-        Both sights show the categories `visible`, and no others, each at its instant.
-        """
-        get, found = before.values.get, after.values.get
-        total, more = self._base, 0
-        for number, shown, add in self._plain:
-            if visible & shown:
-                one, other = get(number), found(number)
-                adds = add(one)
-                total += adds
-                if one is not other and one != other:
-                    more += add(other) - adds
+    def held(self, shown: Shown, visible: CategoryMask, now: Instant, key: str) -> int:
+        """Return the audiences that hold a profile of which these categories are visible, as bits."""
+        get, total = shown.values.get, self._base
+        for number, add in self._shown(visible):
+            total += add(get(number))
         if self._windowed or self._asked:
-            was, becomes = Person(seen_at(before, then), then, key), Person(seen_at(after, now), now, key)
-            adds = self._asked_now(was)
-            total += adds
-            if then == now and differ_in_values(before, after):
-                more += self._asked_anew(was, becomes)
-            else:
-                more += self._asked_now(becomes) - adds
-        if not more:
-            return 0, 0
-        # Both at once, the later one above the other.
-        bits = self._held(total | total + more << self._all)
-        held, holds = bits & self._roots, bits >> self._all & self._roots
-        return holds & ~held, held & ~holds
-
-    def names(self, bits: int) -> Iterator[str]:
-        """Yield the names of audiences given as bits."""
-        names, width = self._names, self._width
-        while bits:
-            end = bits.bit_length()
-            yield names[end // width - 1]
-            bits ^= 1 << end - 1
-
-    def _held(self, sums: int) -> int:
-        """Return sums with gates inside others handed on: the highest bit of a field says if it holds."""
+            person = Person(seen_at(shown, now), now, key)
+            total += sum(each.of(person) for each in self._windowed)
+            total += sum(each.of(person) for each in self._asked)
         for mask, shift in self._inner:
-            sums += (sums & mask) >> shift
-        return sums
-
-    def _sum(self, person: Person) -> int:
-        get, visible = person.values.get, person.visible
-        plain = sum(add(get(number)) for number, shown, add in self._plain if visible & shown)
-        return self._base + plain + self._asked_now(person)
-
-    def _asked_now(self, person: Person) -> int:
-        """Return what is added beside what plain values add."""
-        windowed = sum(each.of(person) for each in self._windowed)
-        return windowed + sum(each.weighed.of(person) for each in self._asked)
-
-    def _asked_anew(self, was: Person, now: Person) -> int:
-        """Return what a change of values adds to leaves that are asked one by one."""
-        changed = {
-            number
-            for number in was.values.keys() | now.values.keys()
-            if was.values.get(number) != now.values.get(number)
-        }
-        more = 0
-        for each in self._windowed:
-            if each.feature.id in changed:
-                more += each.of(now) - each.of(was)
-        for asked in self._asked:
-            if asked.features is None or asked.features & changed:
-                more += asked.weighed.of(now) - asked.weighed.of(was)
-        return more
+            total += (total & mask) >> shift
+        bits = 0
+        for mask, shift in self._beside:
+            bits |= (total & mask) >> shift
+        return bits
 
     def _fill(self, layout: "_Layout") -> None:
         leaves: dict[FeatureId, tuple[Feature, list[Weighed]]] = {}
@@ -164,28 +109,28 @@ class Board:
                 true=weight if literal.holds else 0,
                 false=0 if literal.holds else weight,
             )
-            if isinstance(leaf, Score | Audience):
-                self._asked.append(Asked(weighed, None))
-            elif isinstance(leaf, Ids):
-                self._asked.append(Asked(weighed, frozenset()))
-            else:
-                feature = self._feature(leaf)
-                if feature is not None and not isinstance(leaf, Bucket) and tabled(leaf, feature):
+            if not isinstance(leaf, Score | Audience | Ids | Bucket):
+                feature = (
+                    TIER_FEATURE if isinstance(leaf, Tier) else feature_named(self._policy, leaf.feature)
+                )
+                if tabled(leaf, feature):
                     leaves.setdefault(feature.id, (feature, []))[1].append(weighed)
-                else:
-                    self._asked.append(Asked(weighed, frozenset({feature.id} if feature else ())))
-        for number, (feature, some) in leaves.items():
+                    continue
+            self._asked.append(weighed)
+        for feature, some in leaves.values():
             add = added(some, feature)
             if begins(feature, Instant(0)) is not None:
                 self._windowed.append(Windowed(feature, add, tuple(some)))
             else:
-                shown = _ANYBODY if number == TIER else 1 << feature.category
-                self._plain.append((number, shown, add))
+                self._plain.append((feature, add))
 
-    def _feature(self, leaf: Positive | Tier | Bucket) -> Feature | None:
-        if isinstance(leaf, Tier):
-            return TIER_FEATURE
-        return None if leaf.feature is None else feature_named(self._policy, leaf.feature)
+    def _shows(self, visible: CategoryMask) -> list[tuple[FeatureId, Added]]:
+        """Return the plain features that show where these categories do; a tier always does."""
+        return [
+            (feature.id, add)
+            for feature, add in self._plain
+            if feature is TIER_FEATURE or visible >> feature.category & 1
+        ]
 
 
 class _Layout:

@@ -43,7 +43,7 @@ MOST: Final = 1_048_576
 WAITING: Final = 128
 """Who changed becomes a segment, as soon as a question is asked, when so many others have."""
 
-_UNASKED: Final = 8
+_UNASKED: Final = 16
 """So many times more wait while nothing is asked: a segment costs about the same for few and for many."""
 
 WASTE: Final = 0.25

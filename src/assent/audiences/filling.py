@@ -37,15 +37,14 @@ def batch(features: Iterable[Feature], people: Sequence[Shown]) -> Batch:
     gets = [each.values.get for each in people]
     for feature in features:
         number = feature.id
-        given = [get(number) for get in gets]
         if feature.type in INTEGER_TYPES:
-            values[number] = _integers(given)
+            values[number] = np.array([get(number, ABSENT) for get in gets], np.int64)
             continue
         book = _Book({None: 0})
         if feature.type is ValueType.SET:
-            values[number] = _sets(given, book)
+            values[number] = _sets([get(number, _NOTHING) for get in gets], book)
         else:
-            values[number] = np.array([book[value] for value in given], np.int64)
+            values[number] = np.array([book[get(number)] for get in gets], np.int64)
         names[number] = tuple(value for value in book if value is not None)
     rows = Rows(
         profiles=np.array([each.profile for each in people], np.int64),
@@ -57,14 +56,9 @@ def batch(features: Iterable[Feature], people: Sequence[Shown]) -> Batch:
     return Batch(rows=rows, names=names)
 
 
-def _integers(given: Iterable[Value | None]) -> Ints:
-    return np.array([value if isinstance(value, int) else ABSENT for value in given], np.int64)
-
-
-def _sets(given: Iterable[Value | None], book: "_Book") -> Ragged:
-    sets = [value if isinstance(value, frozenset) else _NOTHING for value in given]
-    codes = [book[member] for value in sets for member in value]
-    return Ragged(_starts(sets), (np.array(codes, np.int64),))
+def _sets(sets: Sequence[Value], book: "_Book") -> Ragged:
+    codes = [book[member] for value in sets for member in value]  # type: ignore[union-attr]
+    return Ragged(_starts(sets), (np.array(codes, np.int64),))  # type: ignore[arg-type]
 
 
 def _permits(people: Iterable[Shown]) -> Ragged:

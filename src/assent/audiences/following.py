@@ -255,14 +255,15 @@ class Following:
         turn = followed.turn if holdout == followed.holdout else -1
         journal, spoken = standing.journal, followed.spoken
         again = journal.since(turn) if turn >= 0 else None
-        moved = journal.moved(turn, feed.audience, watch) if feed.audience in watch.names else None
+        moved = journal.moved(turn, feed.audience, watch)
         if again is not None and moved is not None:
             return _News(
                 affected=sorted({*moved, *spoken.among(again)}),
-                inside=partial(standing.moving.inside, feed.audience, moved, standing.position.now),
+                inside=partial(standing.moving.inside, feed.audience),
                 holdout=holdout,
             )
         members = await self._members(saved, rules, standing)
+        await asyncio.to_thread(standing.moving.enter, feed.audience, members)
         differs = np.setxor1d(members, spoken.entered())
         stored = spoken.everybody() if again is None else np.array(spoken.among(again), np.int64)
         return _News(

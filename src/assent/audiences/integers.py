@@ -19,7 +19,7 @@ from assent.core.time import BEGINNING, FOREVER
 LEAST: Final = int(np.iinfo(np.int64).min)
 MOST: Final = int(np.iinfo(np.int64).max)
 
-MANY: Final = 4_096
+MANY: Final = 65_536
 """Fewer integers lie side by side: making steps of them takes longer than it saves."""
 
 UNITS: Final = (1_000_000, 10_000, 1_000, 1)

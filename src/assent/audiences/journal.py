@@ -1,7 +1,7 @@
 """What became of a population, turn by turn: who was looked at again, and who moved among its audiences.
 
 Several readers each learn what is new to them. Bounded: who asks about a time that is no longer held is told
-that it may have been anybody; who asks about audiences that were not followed then (`moving`), too.
+that it may have been anybody; who asks about an audience that was not followed then (`moving`), too.
 """
 
 from collections import defaultdict, deque
@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from assent.audiences.watch import Moved, Watch
-from assent.core.ids import ProfileId
+from assent.audiences.watch import Watch
+from assent.core.ids import ProfileId, members
 
 MOST: Final = 200_000
 """Profiles held, over all turns."""
 
-Moves = Iterable[tuple[ProfileId, Moved]]
-"""Who moved, and among which audiences."""
+Moves = Iterable[tuple[ProfileId, int, int]]
+"""Who moved: of which audiences they are members now, and for which that is new, as the watch's bits."""
 
 
 class Journal:
@@ -29,43 +29,43 @@ class Journal:
         self._turns: deque[AbstractSet[ProfileId]] = deque()
         self._held = 0
         self._by: Watch | None = None
-        self._told_from = 0
-        """After this turn everything is known that happened to the audiences of `_by`."""
-        self._moves: dict[str, list[tuple[int, ProfileId, bool]]] = defaultdict(list)
+        self._told_from: dict[int, int] = {}
+        """Of each audience that is followed, by its bit: after which turn all that happens to it is known."""
+        self._moves: dict[int, list[tuple[int, ProfileId, bool]]] = defaultdict(list)
         """Of each of them, in which turn who entered (true) or left."""
         self._moved = 0
 
-    def note(
-        self, looked: AbstractSet[ProfileId], moves: Moves | None = None, by: Watch | None = None
-    ) -> None:
-        """Begin a turn in which these were looked at again.
-
-        `moves` is all that it did to the audiences of a watch; None where that may be anything.
-        """
-        if by is not self._by:
-            self._by = by
-            self._forget_moves()
+    def note(self, looked: AbstractSet[ProfileId], moves: Moves = ()) -> None:
+        """Begin a turn in which these were looked at again, and in which these moved."""
         self.turn += 1
         self._turns.append(looked)
         self._held += len(looked) + 1
         while self._held > MOST and self._turns:
             self._held -= len(self._turns.popleft()) + 1
             self._first += 1
-        for profile, (entered, left) in moves or ():
-            for name in entered:
-                self._moves[name].append((self.turn, profile, True))
-            for name in left:
-                self._moves[name].append((self.turn, profile, False))
-            self._moved += len(entered) + len(left)
-        if moves is None or self._moved > MOST:
+        for profile, bits, new in moves:
+            for place in members(new):
+                self._moves[place].append((self.turn, profile, bool(bits >> place & 1)))
+                self._moved += 1
+        if self._moved > MOST:
             self._forget_moves()
+
+    def follow(self, by: Watch | None) -> None:
+        """From now on these audiences may be followed: none of them is yet."""
+        self._by = by
+        self._told_from.clear()
+        self._forget_moves()
+
+    def followed(self, place: int) -> None:
+        """From now on all that happens to the audience of this bit is noted."""
+        self._told_from[place] = self.turn
 
     def everybody(self) -> None:
         """Begin a turn in which anybody may have changed."""
         self.turn += 1
         self._turns.clear()
         self._held, self._first = 0, self.turn
-        self._forget_moves()
+        self.follow(None)
 
     def since(self, turn: int) -> AbstractSet[ProfileId] | None:
         """Return who may have changed after a turn; None when it may have been anybody."""
@@ -79,10 +79,11 @@ class Journal:
 
     def moved(self, turn: int, name: str, by: Watch) -> Mapping[ProfileId, bool] | None:
         """Return who moved in an audience after a turn, and whether inside; None when it may be anybody."""
-        if by is not self._by or not self._told_from <= turn <= self.turn:
+        place = by.places.get(name, -1) if by is self._by else -1
+        if not self._told_from.get(place, self.turn + 1) <= turn <= self.turn:
             return None
         found: dict[ProfileId, bool] = {}
-        for then, profile, inside in reversed(self._moves.get(name, ())):
+        for then, profile, inside in reversed(self._moves.get(place, ())):
             if then <= turn:
                 break
             found.setdefault(profile, inside)
@@ -90,4 +91,5 @@ class Journal:
 
     def _forget_moves(self) -> None:
         self._moves.clear()
-        self._moved, self._told_from = 0, self.turn
+        self._moved = 0
+        self._told_from = dict.fromkeys(self._told_from, self.turn)

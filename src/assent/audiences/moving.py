@@ -1,32 +1,37 @@
 """A population kept current, with what each new sight and time alone do to the audiences that are followed.
 
     moving.follow(watch, now)
+    moving.enter("loyal", members)
     moving.look({profile}, [shown], now)
     journal.moved(turn, "loyal", watch)
 
-What was seen of somebody and what is seen now are both at hand here, so who entered and left what is found
-once, for all audiences and all who follow them, and written in the journal. Time alone is asked about by
+Who is a member is held (`Roll`) from when an audience's members are told, so who entered and left what is
+found once for all audiences and all who follow them, and written in the journal. Time alone is asked about by
 `follow`, and moves nobody but those of whom something lies where it passed (`Watch.spans`). Where too many
-changed to ask one by one, or a clock went back, the journal says that it may be anybody.
+changed to ask one by one, or a clock went back, no audience is followed until its members are told again.
 
 Pure but for the population, and a thread's alone while it is asked. Raises nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+import numpy as np
+
 from assent.audiences.engine import Population
-from assent.audiences.journal import MOST, Journal
+from assent.audiences.journal import Journal, Moves
+from assent.audiences.roll import Roll
+from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
 from assent.audiences.seen import Shown
-from assent.audiences.watch import NOTHING, Watch
+from assent.audiences.watch import Watch
 from assent.core.errors import Refused
 from assent.core.ids import ProfileId
 from assent.core.policy import Policy
 from assent.core.time import Instant
 
-_FEW: Final = 2_000
+_FEW: Final = 10_000
 """More than so many are quicker counted with everybody else."""
 
 _NOBODY: Final = frozenset[ProfileId]()
@@ -40,80 +45,76 @@ class Moving:
         self.population: Final = population
         self._journal = journal
         self._watch: Watch | None = None
+        self._roll: Roll | None = None
+        self._followed = 0
+        """The audiences of which the roll says who is in them, as bits."""
         self._then = now
         """As of when everybody is accounted for, but for who was looked at since."""
         self._latest = now
         """No sight is of later."""
         self._behind = False
         """Whether the clock was before that when it was last asked."""
-        self._looked: dict[ProfileId, Instant] = {}
 
     def look(self, asked: AbstractSet[ProfileId], found: Sequence[Shown], now: Instant) -> None:
         """Hold those who were asked about as the gate shows them now; who is not found is shown no more."""
-        population, watch = self.population, self._watch
         self._latest = max(self._latest, now)
-        if watch is None or len(asked) > _FEW:
-            self._put(asked, found)
-            self._journal.note(asked, None, watch)
-            return
-        before = [(profile, population.shown(profile)) for profile in asked]
-        self._put(asked, found)
-        moves = []
-        looked, then = self._looked, self._then
-        for profile, was in before:
-            moved = watch.change(was, looked.get(profile, then), population.shown(profile), now)
-            looked[profile] = now
-            if moved is not NOTHING:
-                moves.append((profile, moved))
-        self._journal.note(asked, moves, watch)
-        if len(looked) > MOST:
-            self._watch = None  # nobody has followed for long
+        if len(found) < len(asked):
+            self.population.drop_all(asked - {each.profile for each in found})
+        self.population.put_all(found)
+        self._note(asked, asked, now)
 
     def follow(self, watch: Watch, now: Instant) -> None:
-        """From now on follow these audiences; say whom time alone moved, where they were followed before."""
+        """From now on these audiences may be followed; say whom time alone moved in those that are."""
         then, self._then = self._then, now
-        looked, self._looked = self._looked, {}
         latest, self._latest = self._latest, max(self._latest, now)
         behind, self._behind = self._behind, now < latest
         # A sight says until when it holds, and not since when it would have.
         if watch is not self._watch or behind or self._behind:
-            self._watch = watch
-            self._journal.note(_NOBODY, None, watch)
-        else:
-            self._pass(watch, looked, then, now)
+            self._begin(watch)
+        elif self._followed:
+            turned = self.population.turning(watch.spans(then, now))
+            self._note(_NOBODY, list(map(ProfileId, turned.tolist())), now)
 
-    def inside(
-        self, name: str, moved: Mapping[ProfileId, bool], now: Instant, profiles: Iterable[ProfileId]
-    ) -> AbstractSet[ProfileId]:
-        """Return which profiles are members of a followed audience; of those who `moved`, that is known."""
-        found = set()
-        for profile in profiles:
-            held = moved.get(profile)
-            if held is None and self._watch is not None:
-                held = name in self._watch.members(self.population.shown(profile), now)
-            if held:
-                found.add(profile)
-        return found
-
-    def _pass(self, watch: Watch, looked: Mapping[ProfileId, Instant], then: Instant, now: Instant) -> None:
-        population = self.population
-        turned = population.turning(watch.spans(then, now))
-        if len(turned) > _FEW:
-            self._journal.note(_NOBODY, None, watch)
+    def enter(self, name: str, members: Ints) -> None:
+        """Follow an audience of the watch, if it is not: these are its members now, lowest id first."""
+        place = None if self._watch is None else self._watch.places.get(name)
+        if self._watch is None or place is None or self._followed >> place & 1:
             return
-        moves = []
-        for profile in map(ProfileId, turned.tolist()):
-            shown = population.shown(profile)
-            moved = watch.change(shown, looked.get(profile, then), shown, now)
-            if moved is not NOTHING:
-                moves.append((profile, moved))
-        if moves:
-            self._journal.note(_NOBODY, moves, watch)
+        if self._roll is None:
+            self._roll = Roll(np.sort(self.population.profiles()), self._watch.length)
+        self._roll.enter(place, members)
+        self._followed |= 1 << place
+        self._journal.followed(place)
 
-    def _put(self, asked: AbstractSet[ProfileId], found: Sequence[Shown]) -> None:
-        if len(found) < len(asked):
-            self.population.drop_all(asked - {each.profile for each in found})
-        self.population.put_all(found)
+    def inside(self, name: str, profiles: Iterable[ProfileId]) -> AbstractSet[ProfileId]:
+        """Return which profiles are members of a followed audience, as of when it was last followed."""
+        watch, roll = self._watch, self._roll
+        if watch is None or roll is None:
+            return _NOBODY
+        place = watch.places[name]
+        return {profile for profile in profiles if roll.of(profile) >> place & 1}
+
+    def _note(self, looked: AbstractSet[ProfileId], asked: Collection[ProfileId], now: Instant) -> None:
+        """Write down who was looked at, and who of those who are asked about moved."""
+        if self._followed and len(asked) > _FEW:
+            self._begin(self._watch)
+        self._journal.note(looked, self._moves(asked, now) if self._followed else ())
+
+    def _moves(self, asked: Iterable[ProfileId], now: Instant) -> Moves:
+        watch, roll, followed, shown = self._watch, self._roll, self._followed, self.population.shown
+        moves: list[tuple[ProfileId, int, int]] = []
+        if watch is not None and roll is not None:
+            for profile in asked:
+                bits = watch.held(shown(profile), now)
+                new = (roll.swap(profile, bits) ^ bits) & followed
+                if new:
+                    moves.append((profile, bits, new))
+        return moves
+
+    def _begin(self, watch: Watch | None) -> None:
+        """Let these be the audiences that may be followed, and none of them be yet."""
+        self._watch, self._roll, self._followed = watch, None, 0
+        self._journal.follow(watch)
 
 
 def watching(policy: Policy, rules: Mapping[str, Rule]) -> Watch:

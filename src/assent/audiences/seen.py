@@ -10,7 +10,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from assent.audiences.share import key_of_subject
 from assent.core.ids import CategoryId, CategoryMask, FeatureId, ProfileId, members
 from assent.core.policy import Aggregate, Feature, ValueType
 from assent.core.time import FOREVER, Instant
@@ -89,21 +88,14 @@ def seen_at(shown: Shown, now: Instant) -> Seen:
     return Seen(values=shown.values, visible=CategoryMask(visible), since=since, subject=shown.subject)
 
 
-def visible_at(shown: Shown, now: Instant) -> int:
+def visible_at(shown: Shown, now: Instant) -> CategoryMask:
     """Return the categories that are visible at `now`, alone."""
     visible = 0
     if now < shown.valid_until:
         for opening in shown.permits:
             if opening.since <= now < opening.until:
                 visible |= opening.categories
-    return visible
-
-
-def differ_in_values(one: Shown, other: Shown) -> bool:
-    """Say whether two sights of a profile differ in values alone: same permits, drawn by the same key."""
-    return one.permits == other.permits and (
-        one.subject == other.subject or key_of_subject(one.subject) == key_of_subject(other.subject)
-    )
+    return CategoryMask(visible)
 
 
 def unsure(seems: Value) -> Value:

@@ -110,14 +110,14 @@ def _by_member(leaves: Sequence[Weighed], told: _Told) -> Added:
         member: sum(told(weighed, frozenset({str(member)})) - told(weighed, other) for weighed in naming)
         for member, naming in named.items()
     }
-    more = by_member.get
+    members = frozenset(by_member)
 
     def add(value: Value | None) -> int:
         if not isinstance(value, frozenset):
             return absent
         found = nothing
-        for member in value:
-            found += more(member, 0)
+        for member in members & value:
+            found += by_member[member]
         return found
 
     return add

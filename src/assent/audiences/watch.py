@@ -1,17 +1,16 @@
-"""What a change of one profile did to its audiences: which it entered, which it left.
+"""Which of some audiences hold a profile, all asked together; and whom time alone may move among them.
 
     watch = Watch(policy, rules)
-    moved = watch.change(before, then, after, now)
+    bits = watch.held(shown, now)
+    names = watch.named(bits)
     spans = watch.spans(then, now)
 
-All audiences are asked together (`board`). Where as much is shown as was, only what changed is looked up, and
-nothing more where that adds to no gate what it did not add before; otherwise both sights are asked as they
-stand. Time alone moves nobody but those of whom something lies within `spans`: they are asked again.
-Pure; raises what `evaluate` raises on a rule that was not checked.
+Time alone moves nobody but those of whom something lies within `spans`: they are asked again. Pure; raises
+what `evaluate` raises on a rule that was not checked.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from assent.audiences.board import Board
@@ -20,26 +19,14 @@ from assent.audiences.evaluate import Evaluator
 from assent.audiences.gates import Gates
 from assent.audiences.leaf import Negative, Positive, feature_named, opposite
 from assent.audiences.rule import Audience, Bucket, Recent, Rule, Tier, children
-from assent.audiences.seen import Shown, seen_at, visible_at
-from assent.core.ids import FeatureId, ProfileId
+from assent.audiences.seen import Shown, visible_at
+from assent.core.ids import FeatureId, members
 from assent.core.policy import Feature, Policy
 from assent.core.time import Duration, Instant, parse_duration, shifted
 from assent.features.read import begins
 
 _TOGETHER: Final = 256
-"""Audiences of one board: what a change adds to none of them costs nothing more there."""
-
-_NOBODY: Final = Shown(profile=ProfileId(0), values={}, permits=())
-
-
-class Moved(NamedTuple):
-    """The audiences a profile entered and left, by name, in no order."""
-
-    entered: Sequence[str]
-    left: Sequence[str]
-
-
-NOTHING: Final = Moved((), ())
+"""Audiences of one board: adding takes longer the longer a number is."""
 
 
 class Spans(NamedTuple):
@@ -58,11 +45,18 @@ class Watch:
         """Watch these audiences, or all, of `rules`, which hold whatever they refer to."""
         gates, evaluator = Gates(policy, rules), Evaluator(policy, rules)
         watched = list(rules if names is None else names)
-        self.names: Final = frozenset(watched)
-        self._boards = [
-            Board(watched[start : start + _TOGETHER], gates, evaluator, policy)
-            for start in range(0, len(watched), _TOGETHER)
-        ]
+        self._boards: list[tuple[int, Board]] = []
+        """Each with the bit that its first is."""
+        self.places: Final[dict[str, int]] = {}
+        """Of each audience, which bit is its own."""
+        self.length = 0
+        """Bits in all."""
+        for start in range(0, len(watched), _TOGETHER):
+            board = Board(watched[start : start + _TOGETHER], gates, evaluator, policy)
+            self._boards.append((self.length, board))
+            self.places.update({name: self.length + place for name, place in board.places.items()})
+            self.length += board.length
+        self._names: Final = {place: name for name, place in self.places.items()}
         self._windows: dict[FeatureId, Feature] = {}
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
         for name in watched:
@@ -70,26 +64,18 @@ class Watch:
                 if not isinstance(leaf, Bucket | Tier):
                     self._note(leaf, feature_named(policy, leaf.feature))
 
-    def members(self, shown: Shown | None, now: Instant, key: str = "") -> frozenset[str]:
-        """Return the audiences a profile is a member of. `key` is what `ids` lists call it."""
-        seen = seen_at(shown or _NOBODY, now)
-        return frozenset(
-            name for board in self._boards for name in board.names(board.members(seen, now, key))
-        )
+    def held(self, shown: Shown | None, now: Instant, key: str = "") -> int:
+        """Return the audiences that a profile is a member of, as bits. `key` is what `ids` lists call it."""
+        if shown is None or not (visible := visible_at(shown, now)):
+            return 0
+        bits = 0
+        for first, board in self._boards:
+            bits |= board.held(shown, visible, now, key) << first
+        return bits
 
-    def change(
-        self, before: Shown | None, then: Instant, after: Shown | None, now: Instant, key: str = ""
-    ) -> Moved:
-        """Return what came of a profile being shown so at `now`, which was shown otherwise at `then`."""
-        entered: list[str] = []
-        left: list[str] = []
-        for board in self._boards:
-            came, went = _moved(board, before, then, after, now, key)
-            if came:
-                entered += board.names(came)
-            if went:
-                left += board.names(went)
-        return Moved(entered, left) if entered or left else NOTHING
+    def named(self, bits: int) -> list[str]:
+        """Return the names of audiences given as bits."""
+        return [self._names[place] for place in members(bits)]
 
     def spans(self, then: Instant, now: Instant) -> Spans:
         """Return where something of each lies whom time alone may have moved after `then`, up to `now`."""
@@ -111,19 +97,6 @@ class Watch:
             self._windows[feature.id] = feature
         if isinstance(leaf, Recent):
             self._timed[feature.id].update((parse_duration(leaf.begin), parse_duration(leaf.end)))
-
-
-def _moved(
-    board: Board, before: Shown | None, then: Instant, after: Shown | None, now: Instant, key: str
-) -> tuple[int, int]:
-    """Return the audiences of a board that a profile entered, and those it left."""
-    if before is not None and after is not None:
-        visible = visible_at(before, then)
-        if visible == visible_at(after, now):
-            return board.moved(before, then, after, now, visible, key) if visible else (0, 0)
-    was = board.members(seen_at(before or _NOBODY, then), then, key)
-    held = board.members(seen_at(after or _NOBODY, now), now, key)
-    return held & ~was, was & ~held
 
 
 def _leaves(

@@ -106,7 +106,9 @@ LAWS_OF = {
     "hiding": Law(test_evaluate.hiding_never_adds, (facts_asked(), test_evaluate.seen, hidden)),
     "later": Law(test_evaluate.later_data_never_decides, (facts_asked(), test_evaluate.seen, instants)),
     "opposite": Law(test_evaluate.negation_is_an_involution, (facts_asked(), test_evaluate.seen)),
-    "follows": Law(test_watch.following_equals_recomputing, (facts_asked(), test_watch.steps)),
+    "together": Law(
+        test_watch.asking_together_equals_asking_each, (facts_asked(), test_watch.people, test_watch.passing)
+    ),
     "score": Law(a_score_is_what_every_case_of_the_unknown_says, (scores, test_evaluate.seen)),
     "tier": Law(an_unsure_tier_says_no_more_than_it_knows, (some_tiers, test_evaluate.seen)),
 }
@@ -184,7 +186,7 @@ def the_nearest_is_as_far(patch: pytest.MonkeyPatch) -> None:
         (the_unknown_counts_as_no, "score"),
         (the_unknown_counts_as_no, "hiding"),
         (whoever_seems_anonymous_is, "tier"),
-        (tiers_are_not_followed, "follows"),
+        (tiers_are_not_followed, "together"),
         (places_are_hidden_as_if_far, "hiding"),
     ],
 )
