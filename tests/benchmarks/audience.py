@@ -65,7 +65,7 @@ async def run(world: World, plan: Plan) -> Result:
     held = {name: size / len(population) for name, size in population.memory().items()}
     counts, anew, exports = _measured(population, rivals, asked, rounds)
     counts += await _against_server(population, server, asked, rounds)
-    changed, concerned = await _changed(population, server, table.ids, rounds)
+    changed, concerned, followed = await _changed(population, server, table.ids, rounds)
     return Result(
         name=NAME,
         rounds=rounds,
@@ -82,6 +82,7 @@ async def run(world: World, plan: Plan) -> Result:
             "events a person, in timelines": round(events, 1),
             "bytes a person, every index made": round(sum(held.values()), 1),
             "of which": ", ".join(f"{size:.1f} {name}" for name, size in held.items()),
+            f"bytes a person beside, where {AUDIENCES} audiences are followed": followed,
             "seconds to fill": round(filled, 2),
             "audiences that a change moved, on average": concerned,
         },
@@ -152,7 +153,7 @@ async def _against_server(
 
 async def _changed(
     population: Population, server: PostgreSQL, ids: Ints, rounds: int
-) -> tuple[Figure, float]:
+) -> tuple[Figure, float, float]:
     """Change single people whom the purpose sees: an order more, seen now. Follow 100 audiences.
 
     This is what a worker does of each change that its purpose's sequence tells it of (`Live`), and of a feed
@@ -203,7 +204,7 @@ async def _changed(
             message = "PostgreSQL and the engine disagree about one person"
             raise AssertionError(message)
     found = figure(f"a change through {AUDIENCES} audiences", "/s", ours, _SINGLE, theirs)
-    return found, round(moves / (rounds * _CHANGES), 2)
+    return found, round(moves / (rounds * _CHANGES), 2), round(moving.nbytes / len(population), 1)
 
 
 def _changes(population: Population, chosen: Sequence[ProfileId]) -> list[Shown]:

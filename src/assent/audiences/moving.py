@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from assent.audiences.engine import Population
-from assent.audiences.journal import Journal, Moves
+from assent.audiences.journal import MOST, Journal, Moves
 from assent.audiences.roll import Roll
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
@@ -48,6 +48,8 @@ class Moving:
         self._roll: Roll | None = None
         self._followed = 0
         """The audiences of which the roll says who is in them, as bits."""
+        self._unread = 0
+        """So many were looked at since somebody last followed."""
         self._then = now
         """As of when everybody is accounted for, but for who was looked at since."""
         self._latest = now
@@ -61,10 +63,14 @@ class Moving:
         if len(found) < len(asked):
             self.population.drop_all(asked - {each.profile for each in found})
         self.population.put_all(found)
+        self._unread += len(asked)
+        if self._unread > MOST:
+            self._begin(None)  # nobody has followed for long
         self._note(asked, asked, now)
 
     def follow(self, watch: Watch, now: Instant) -> None:
         """From now on these audiences may be followed; say whom time alone moved in those that are."""
+        self._unread = 0
         then, self._then = self._then, now
         latest, self._latest = self._latest, max(self._latest, now)
         behind, self._behind = self._behind, now < latest
@@ -93,6 +99,11 @@ class Moving:
             return _NOBODY
         place = watch.places[name]
         return {profile for profile in profiles if roll.of(profile) >> place & 1}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held of who is a member, beside the population."""
+        return 0 if self._roll is None else self._roll.nbytes
 
     def _note(self, looked: AbstractSet[ProfileId], asked: Collection[ProfileId], now: Instant) -> None:
         """Write down who was looked at, and who of those who are asked about moved."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from assent.audiences import evaluate as evaluate_module
 from assent.audiences import plan as plan_module
+from assent.audiences.board import Board
 from assent.audiences.evaluate import Evaluator, Tally, Truth, evaluate, scored
 from assent.audiences.formula import Formula, some
 from assent.audiences.holding import Person
@@ -159,7 +160,10 @@ def only_named_have_a_tier(patch: pytest.MonkeyPatch) -> None:
 
 
 def tiers_are_not_followed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("assent.audiences.board._ANYBODY", 0)
+    real = Board._shows
+    patch.setattr(
+        Board, "_shows", lambda self, visible: [one for one in real(self, visible) if one[0] != TIER]
+    )
 
 
 def places_are_hidden_as_if_far(patch: pytest.MonkeyPatch) -> None:

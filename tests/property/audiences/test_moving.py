@@ -248,6 +248,20 @@ def test_more_moves_than_are_held_may_be_anybody_until_the_turn_that_was_too_muc
     assert journal.moved(turn, "asking", watch) == {1: False}
 
 
+def test_what_nobody_reads_for_long_is_followed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving_module, "MOST", 2)
+    journal, now = Journal(), Instant(START)
+    moving, watch = Moving(Population(POLICY, ASKING), journal, now), watching(POLICY, ALL)
+    moving.follow(watch, now)
+    moving.enter("asking", np.array([], np.int64))
+    assert moving.nbytes == 0
+    for profile, held in ((1, True), (2, True), (3, False)):
+        turn = journal.turn
+        moving.look(frozenset({ProfileId(profile)}), [one(profile)], now)
+        assert (journal.moved(turn, "asking", watch) is not None) is held
+        assert (moving.nbytes > 0) is held
+
+
 def test_a_rule_that_is_no_longer_allowed_harms_no_other_audience() -> None:
     rules = ALL | {"broken": parse({"op": "known", "feature": "gone"})}
     watch = watching(POLICY, rules | {"refers": parse({"op": "audience", "audience": "broken"})})
