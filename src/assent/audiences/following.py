@@ -33,7 +33,7 @@ from assent.audiences.live import Live, Standing
 from assent.audiences.moving import watching
 from assent.audiences.reach import reached
 from assent.audiences.rows import Ints
-from assent.audiences.rule import Rule
+from assent.audiences.rule import Rule, listed
 from assent.audiences.shelf import Audience, AudienceShelf
 from assent.audiences.spoken import Spoken
 from assent.audiences.watch import Watch
@@ -69,13 +69,14 @@ _TRIES: Final = 40
 _PAUSE_S: Final = 0.05
 """A read waits two seconds in all for the worker that holds the feed."""
 
+_NOBODY: Final = frozenset[ProfileId]()
 _log = structlog.get_logger()
 
 
 class _Followed:
     """What this worker knows of a feed that it writes, as of its last commit."""
 
-    __slots__ = ("commits", "holdout", "lock", "looked", "spoken", "turn")
+    __slots__ = ("commits", "holdout", "listed", "lock", "looked", "names", "spoken", "turn")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -84,6 +85,9 @@ class _Followed:
         self.holdout: Holdout | None = None
         self.looked = Instant(0)
         self.spoken = Spoken()
+        self.listed = frozenset[str]()
+        """Whom lists of the rule name; `names` holds who that is to the feed's consumer, as of `turn`."""
+        self.names: dict[str, ProfileId] = {}
 
 
 class _News(Struct, frozen=True, kw_only=True):
@@ -255,6 +259,9 @@ class Following:
         turn = followed.turn if holdout == followed.holdout else -1
         journal, spoken = standing.journal, followed.spoken
         again = journal.since(turn) if turn >= 0 else None
+        names = await self._names(
+            feed, followed, standing, again, () if saved is None else listed(saved.rule, rules)
+        )
         moved = journal.moved(turn, feed.audience, watch)
         if again is not None and moved is not None:
             return _News(
@@ -262,8 +269,9 @@ class Following:
                 inside=partial(standing.moving.inside, feed.audience),
                 holdout=holdout,
             )
-        members = await self._members(saved, rules, standing)
-        await asyncio.to_thread(standing.moving.enter, feed.audience, members)
+        members = await self._members(saved, rules, standing, names)
+        if not followed.listed:  # what lists name is each consumer's own
+            await asyncio.to_thread(standing.moving.enter, feed.audience, members)
         differs = np.setxor1d(members, spoken.entered())
         stored = spoken.everybody() if again is None else np.array(spoken.among(again), np.int64)
         return _News(
@@ -272,16 +280,48 @@ class Following:
             holdout=holdout,
         )
 
-    async def _members(self, saved: Audience | None, rules: Mapping[str, Rule], standing: Standing) -> Ints:
+    async def _members(
+        self,
+        saved: Audience | None,
+        rules: Mapping[str, Rule],
+        standing: Standing,
+        names: Mapping[str, ProfileId],
+    ) -> Ints:
         """Return everybody who is a member now."""
         if saved is None:
             return np.zeros(0, np.int64)
         ask = standing.population.members
         try:
-            return await asyncio.to_thread(ask, saved.rule, standing.position.now, rules)
+            return await asyncio.to_thread(ask, saved.rule, standing.position.now, rules, names)
         except Refused:
             # The policy changed under the rule: nobody is a member until it is mended.
             return np.zeros(0, np.int64)
+
+    async def _names(
+        self,
+        feed: Feed,
+        followed: _Followed,
+        standing: Standing,
+        again: AbstractSet[ProfileId] | None,
+        wanted: Collection[str],
+    ) -> Mapping[str, ProfileId]:
+        """Return whom the lists of a rule name for the feed's consumer.
+
+        A name cannot be turned back: everyone's is computed once, then that of whoever was looked at again.
+        """
+        if again is None or followed.listed != wanted:
+            followed.names, followed.listed = {}, frozenset(wanted)
+            again = frozenset(standing.population.profiles().tolist()) if wanted else _NOBODY
+        if followed.listed and again:
+            found = await self._door.subjects(standing.connection, standing.position, list(again))
+            who = feed.controller_id, feed.consumer, feed.purpose_id
+            pairwise = partial(self._ring.pairwise, *who)
+            named = await asyncio.to_thread(
+                lambda: {pairwise(one): profile for profile, one in found.items()}
+            )
+            kept = {name: profile for name, profile in followed.names.items() if profile not in again}
+            followed.names = kept | {name: named[name] for name in followed.listed & named.keys()}
+        return followed.names
 
     async def _watch(self, feed: Feed, rules: Mapping[str, Rule], policy: Policy) -> Watch:
         """Return what watches the audiences of the feed's purpose; anew where rules or policy are others."""

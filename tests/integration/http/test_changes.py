@@ -282,3 +282,38 @@ async def test_a_fault_of_one_feed_holds_up_no_other(shop: Shop, monkeypatch: py
     await FOLLOW_ALL(feeds)
     mine = [one for one in await feeds._feeds.every() if one.controller_id == shop.controller_id]
     assert {one.audience: one.position == one.head for one in mine} == {"buyers": False, "others": True}
+
+
+async def test_a_feed_knows_people_by_the_names_that_a_list_gives_its_consumer(shop: Shop) -> None:
+    for early in ("anonymous_id:browser", "user_id:buyer-2"):
+        await shop.given(early, "service")
+    await shop.given("anonymous_id:first", PURPOSE)
+    await people(shop, range(4))
+    await shop.given("anonymous_id:browser", PURPOSE)
+    names = [(await shop.decision(PURPOSE, f"user_id:buyer-{n}"))["subject"] for n in range(4)]
+    listed = {"op": "ids", "values": [names[1], names[3]]}
+    await shop.save("buyers", {"op": "and", "of": [BUYERS, {"op": "not", "of": listed}]}, PURPOSE)
+    await shop.save("listed", listed, PURPOSE)
+    assert members_of(await read(shop)) == await members(shop) == {names[0], names[2]}
+    assert members_of(await read(shop, audience="listed")) == {names[1], names[3]}
+    await people(shop, range(1, 6))
+    assert members_of(await read(shop)) == await members(shop)
+    assert members_of(await read(shop, audience="listed")) == {names[1], names[3]}
+    # Another consumer knows the same people by other names: to it the list names nobody.
+    other = {"role": "engine", "purposes": [PURPOSE], "members": True, "consumer": "another"}
+    key = (await shop.post("/v1/keys", other))["key"]
+    assert (await read(shop, audience="listed", by=key))["changes"] == []
+    assert len(members_of(await read(shop, by=key))) == 6
+    await shop.state("user_id:buyer-1", PURPOSE, "withdrawn")
+    assert members_of(await read(shop, audience="listed")) == {names[3]}
+    # One of them is another profile from now on, as the older identifier's, and has the name still.
+    await shop.track("identify", userId="buyer-3", anonymousId="browser")
+    assert members_of(await read(shop, audience="listed")) == {names[3]}
+    assert members_of(await read(shop)) == await members(shop)
+    assert (await shop.decision(PURPOSE, "anonymous_id:browser"))["subject"] == names[3]
+    await shop.save("listed", {"op": "ids", "values": names[2:3]}, PURPOSE)
+    assert members_of(await read(shop, audience="listed")) == {names[2]}
+    # Whom the purpose could use before under another identifier goes by that one's name.
+    await shop.track("identify", userId="buyer-2", anonymousId="first")
+    assert (await shop.decision(PURPOSE, "user_id:buyer-2"))["subject"] != names[2]
+    assert members_of(await read(shop, audience="listed")) == set()
