@@ -52,6 +52,23 @@ WHERE
     AND f.audience_id = $3
     AND f.consumer = $4;
 
+-- name: feed_is_ahead
+-- Whether the feed of an audience for a purpose, by its name, and a consumer has changes after one.
+SELECT exists(
+    SELECT 1
+    FROM ledger.head AS h
+    INNER JOIN purpose AS p
+        ON h.controller_id = p.controller_id AND h.policy_version = p.policy_version
+    INNER JOIN ledger.feed AS f
+        ON p.controller_id = f.controller_id AND p.purpose_id = f.purpose_id
+    WHERE
+        h.controller_id = $1
+        AND p.name = $2
+        AND f.audience_id = $3
+        AND f.consumer = $4
+        AND f.seq > $5
+) AS ahead;
+
 -- name: make_feed
 -- Begin a feed for a purpose, by its name, unless it stands already.
 INSERT INTO ledger.feed (controller_id, purpose_id, audience_id, consumer)

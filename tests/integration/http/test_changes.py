@@ -12,6 +12,7 @@ from assent.audiences.lease import LEASE, Feed, Feeds, LeaseLost
 from assent.core.errors import Unavailable
 from assent.core.ids import ControllerId
 from assent.core.time import DAY
+from assent.http import changes
 from tests.integration.http.shop import Json, Shop, refused, subject
 from tests.integration.http.test_audiences import BUYERS, PURPOSE, asked, lines, people
 
@@ -147,6 +148,21 @@ async def test_who_waits_for_news_is_answered_at_once_when_the_service_is_asked_
         assert await asyncio.wait_for(waiting, 5) == {"changes": [], "next": 0}
     finally:
         shop.service.stopping.clear()  # others share the service
+
+
+async def test_waiting_for_news_is_no_answer_until_there_is_some(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_LOOK_EVERY_S", 0.05)
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await read(shop)
+    waiting = asyncio.create_task(read(shop, wait=10))
+    await asyncio.sleep(0.3)
+    await people(shop, range(1))
+    await FOLLOW_ALL(shop.service.following)
+    assert told(await waiting) == [(1, "entered")]
+    page = await shop.post("/v1/audit/releases", {}, by="dpo", status=200)
+    assert sorted(one["number"] for one in page["releases"]) == [0, 0, 1]
 
 
 async def test_time_alone_closes(shop: Shop) -> None:
