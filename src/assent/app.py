@@ -33,6 +33,7 @@ from assent.gate.door import Door
 from assent.gate.sealer import sealing
 from assent.http import (
     admin,
+    audience_counts,
     audiences,
     audit,
     audit_consent,
@@ -90,7 +91,8 @@ _SQL = load("ledger")
 
 _ROUTES = [*consents.HANDLERS, *carriers.HANDLERS, *subjects.HANDLERS, *me.HANDLERS]
 _ROUTES += [*admin.HANDLERS, *health.HANDLERS, *schema.HANDLERS]
-_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *members.HANDLERS, *effects.HANDLERS]
+_ROUTES += [*decisions.HANDLERS, *audiences.HANDLERS, *audience_counts.HANDLERS]
+_ROUTES += [*members.HANDLERS, *effects.HANDLERS]
 _ROUTES += [*erasure.HANDLERS, *restriction.HANDLERS, *changes.HANDLERS, *webhooks.HANDLERS]
 _ROUTES += [*audit.HANDLERS, *audit_summary.HANDLERS, *identities.HANDLERS, *sources.HANDLERS]
 _ROUTES += [*explanations.HANDLERS, *suppositions.HANDLERS, *proofs.HANDLERS, *receipts.HANDLERS]

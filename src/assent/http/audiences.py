@@ -1,4 +1,4 @@
-"""Audiences: saved rules, with holdouts and goals, and how many people they are true for."""
+"""Audiences: saved rules, with holdouts and goals."""
 
 import re
 from collections.abc import Mapping
@@ -6,14 +6,12 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Annotated, Any, Final
 
-import msgspec
-from litestar import Response, delete, post, put
+from litestar import Response, delete, put
 from litestar.params import FromPath
 from msgspec import Meta, Raw, Struct
 
 from assent.audiences import goal as goals_of
 from assent.audiences import holdout as holdouts
-from assent.audiences.answers import Count
 from assent.audiences.check import Needs, check, together
 from assent.audiences.derive import needed_by_all
 from assent.audiences.goal import Goal
@@ -32,12 +30,10 @@ from assent.core.errors import (
 )
 from assent.core.policy import Policy
 from assent.http.access import caller, may_use
-from assent.http.asking import PurposeRequest, asking_for
 from assent.http.at_least import refuse_ahead, revision_asked
 from assent.http.bodies import (
     answer,
     at_revision,
-    at_sequence,
     body_of,
     parameter,
     reading,
@@ -85,20 +81,6 @@ class AudienceRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A tree, or its text."""
     holdout: HoldoutRequest | None = None
     goals: Annotated[tuple[GoalRequest, ...], Meta(max_length=8)] = ()
-
-
-class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule to try."""
-
-    purpose: str
-    rule: Raw
-
-
-class OverlapRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Audiences whose common members to count."""
-
-    purpose: str
-    audiences: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
 
 
 @put(
@@ -256,72 +238,6 @@ async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
     await wired.derivations.drop_unneeded(who.controller_id, names, who.role.value)
 
 
-@post(
-    "/v1/audiences/{audience:str}/count",
-    status_code=200,
-    opt=shape(by="engine", body=PurposeRequest, answer=Count, at_least=True),
-)
-async def count(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
-    """Count the members of an audience; without the right to members, floored.
-
-    A rule that names people singly is then not counted (403). Floors do not hide a single person from who
-    compares many rules that differ by ordinary facts.
-    """
-    wired = service(request)
-    who = await caller(request, Role.ENGINE)
-    body = await body_of(request, PurposeRequest)
-    asking = await asking_for(request, who, body.purpose)
-    counted = await wired.audiences.count(asking, audience)
-    return answer(counted, headers=at_sequence(counted.sequence))
-
-
-@post(
-    "/v1/audiences/preview",
-    status_code=200,
-    opt=shape(by="engine", body=PreviewRequest, answer=dict[str, Any], at_least=True),
-)
-async def preview(request: AnyRequest) -> Response[bytes]:
-    """Count those for whom a rule is true that is not saved.
-
-    Without the right to members, floored; and not at all where the rule names people singly (403).
-    """
-    wired = service(request)
-    who = await caller(request, Role.ENGINE)
-    body = await body_of(request, PreviewRequest)
-    asking = await asking_for(request, who, body.purpose)
-    policy = await wired.policies.current(who.controller_id)
-    with said_rule(body.rule) as rule:
-        needs = await wired.audiences.needs(asking, policy, rule)
-    await _try(wired, who, policy, rule)
-    counted = await wired.audiences.preview(asking, rule)
-    document = msgspec.to_builtins(counted) | {"needs": needs}
-    return answer(document, headers=at_sequence(counted.sequence))
-
-
-async def _try(wired: Service, who: Caller, policy: Policy, rule: Rule) -> None:
-    """Keep what a rule asks of events for as long as somebody tries it."""
-    saved = await wired.audiences.shelf.all(who.controller_id)
-    in_force = needed_by_all([each for one in saved.values() for each in one.rules], policy)
-    tried = needed_by_all([rule], policy)
-    await wired.derivations.make_room(who.controller_id, tried, in_force, who.role.value)
-    await wired.derivations.ensure(who.controller_id, tried, who.role.value)
-
-
-@post(
-    "/v1/audiences/overlap",
-    status_code=200,
-    opt=shape(by="engine", body=OverlapRequest, answer=Count, at_least=True),
-)
-async def overlap(request: AnyRequest) -> Response[bytes]:
-    """Count the common members of several audiences."""
-    wired = service(request)
-    who = await caller(request, Role.ENGINE)
-    body = await body_of(request, OverlapRequest)
-    asking = await asking_for(request, who, body.purpose)
-    counted = await wired.audiences.overlap(asking, body.audiences)
-    return answer(counted, headers=at_sequence(counted.sequence))
-
-
 async def _saved(request: AnyRequest, who: Caller) -> tuple[dict[str, Audience], dict[str, str] | None]:
     """Return the audiences in force, and the header of a revision that they have reached at least."""
     wired = service(request)
@@ -401,4 +317,4 @@ def _document(found: Audience) -> dict[str, object]:
     }
 
 
-HANDLERS = [save, every, one, remove, count, preview, overlap]
+HANDLERS = [save, every, one, remove]
