@@ -4,7 +4,8 @@ Values become numbers in a book of the batch's own (`names`), which whoever keep
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from typing import Final
+from itertools import chain
+from typing import Final, cast
 
 import numpy as np
 from msgspec import Struct
@@ -17,6 +18,9 @@ from assent.core.policy import Feature, ValueType
 from assent.features.catalogue import Value
 
 _NOTHING: Final = frozenset[str]()
+
+_AT_ONCE: Final = 256
+"""People whose values are in a processor's own cache while each feature is looked up."""
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -34,18 +38,21 @@ def batch(features: Iterable[Feature], people: Sequence[Shown]) -> Batch:
     """Return people as a batch."""
     values: dict[FeatureId, Raw] = {}
     names: dict[FeatureId, Sequence[Value]] = {}
-    gets = [each.values.get for each in people]
-    for feature in features:
-        number = feature.id
+    declared = [(feature, _absent(feature)) for feature in features]
+    columns: list[list[Value | None]] = [[] for _ in declared]
+    for start in range(0, len(people), _AT_ONCE):
+        gets = [each.values.get for each in people[start : start + _AT_ONCE]]
+        for (feature, absent), column in zip(declared, columns, strict=True):
+            number = feature.id
+            column += [get(number, absent) for get in gets]
+    for (feature, _), given in zip(declared, columns, strict=True):
         if feature.type in INTEGER_TYPES:
-            values[number] = np.array([get(number, ABSENT) for get in gets], np.int64)
+            values[feature.id] = np.array(given, np.int64)
             continue
         book = _Book({None: 0})
-        if feature.type is ValueType.SET:
-            values[number] = _sets([get(number, _NOTHING) for get in gets], book)
-        else:
-            values[number] = np.array([book[get(number)] for get in gets], np.int64)
-        names[number] = tuple(value for value in book if value is not None)
+        coded = _sets if feature.type is ValueType.SET else _codes
+        values[feature.id] = coded(given, book)
+        names[feature.id] = tuple(value for value in book if value is not None)
     rows = Rows(
         profiles=np.array([each.profile for each in people], np.int64),
         keys=np.array([key_of_subject(each.subject) for each in people], np.uint64),
@@ -56,9 +63,20 @@ def batch(features: Iterable[Feature], people: Sequence[Shown]) -> Batch:
     return Batch(rows=rows, names=names)
 
 
-def _sets(sets: Sequence[Value], book: "_Book") -> Ragged:
-    codes = [book[member] for value in sets for member in value]  # type: ignore[union-attr]
-    return Ragged(_starts(sets), (np.array(codes, np.int64),))  # type: ignore[arg-type]
+def _absent(feature: Feature) -> Value | None:
+    if feature.type in INTEGER_TYPES:
+        return ABSENT
+    return _NOTHING if feature.type is ValueType.SET else None
+
+
+def _codes(given: Iterable[Value | None], book: "_Book") -> Ints:
+    return np.array(list(map(book.__getitem__, given)), np.int64)
+
+
+def _sets(given: Iterable[Value | None], book: "_Book") -> Ragged:
+    sets = cast("list[frozenset[str]]", given)
+    codes = list(map(book.__getitem__, chain.from_iterable(sets)))
+    return Ragged(_starts(sets), (np.array(codes, np.int64),))
 
 
 def _permits(people: Iterable[Shown]) -> Ragged:

@@ -4,9 +4,11 @@ Several readers each learn what is new to them. Bounded: who asks about a time t
 that it may have been anybody; who asks about an audience that was not followed then (`moving`), too.
 """
 
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from operator import itemgetter
 from typing import Final
 
 from assent.audiences.watch import Watch
@@ -14,6 +16,8 @@ from assent.core.ids import ProfileId, members
 
 MOST: Final = 200_000
 """Profiles held, over all turns."""
+
+_TURN: Final = itemgetter(0)
 
 Moves = Iterable[tuple[ProfileId, int, int]]
 """Who moved: of which audiences they are members now, and for which that is new, as the watch's bits."""
@@ -45,8 +49,8 @@ class Journal:
             self._first += 1
         for profile, bits, new in moves:
             for place in members(new):
-                self._moves[place].append((self.turn, profile, bool(bits >> place & 1)))
-                self._moved += 1
+                self._moves[place].append((self.turn, profile, bits >> place & 1 == 1))
+            self._moved += new.bit_count()
         if self._moved > MOST:
             self._forget_moves()
 
@@ -82,12 +86,9 @@ class Journal:
         place = by.places.get(name, -1) if by is self._by else -1
         if not self._told_from.get(place, self.turn + 1) <= turn <= self.turn:
             return None
-        found: dict[ProfileId, bool] = {}
-        for then, profile, inside in reversed(self._moves.get(place, ())):
-            if then <= turn:
-                break
-            found.setdefault(profile, inside)
-        return found
+        moves = self._moves.get(place, [])
+        # What comes later says what is so now.
+        return {profile: inside for _, profile, inside in moves[bisect_right(moves, turn, key=_TURN) :]}
 
     def _forget_moves(self) -> None:
         self._moves.clear()

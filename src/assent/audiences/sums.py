@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from assent.audiences.holding import FALSE, TRUE, Ask, Person
 from assent.audiences.leaf import Positive, Range, asked_range, integer, literal
-from assent.audiences.rows import INTEGER_TYPES
+from assent.audiences.rows import ABSENT, INTEGER_TYPES
 from assent.audiences.rule import Between, Eq, Ge, Gt, Has, In, Known, Le, Lt, Tier
 from assent.audiences.seen import POSSIBLE, Seen
 from assent.core.ids import CategoryMask
@@ -85,7 +85,21 @@ class _Told:
         return sum(self(weighed, value) for weighed in leaves)
 
 
-def _by_size(leaves: Sequence[Weighed], feature: Feature, told: _Told) -> Added:
+class Sized(Struct, frozen=True):
+    """What integers add: up to the first of `lasts` the first of `sums`, and so on.
+
+    Absent is the least of all integers.
+    """
+
+    lasts: list[int]
+    sums: list[int]
+
+    def __call__(self, value: Value | None) -> int:
+        """Return what a value adds."""
+        return self.sums[bisect_left(self.lasts, ABSENT if value is None else value)]
+
+
+def _by_size(leaves: Sequence[Weighed], feature: Feature, told: _Told) -> Sized:
     turns: dict[int, int] = defaultdict(int)
     """By the greatest integer for which something is still another than above it: what is added above it."""
     for weighed in leaves:
@@ -93,13 +107,8 @@ def _by_size(leaves: Sequence[Weighed], feature: Feature, told: _Told) -> Added:
             turns[last] += told(weighed, last + 1) - told(weighed, last)
     lasts = sorted(turns)
     lowest = told.all(leaves, lasts[0] if lasts else 0)
-    sums = list(accumulate((turns[last] for last in lasts), initial=lowest))
-    absent = told.all(leaves, None)
-
-    def add(value: Value | None) -> int:
-        return sums[bisect_left(lasts, value)] if isinstance(value, int) else absent
-
-    return add
+    sums = accumulate((turns[last] for last in lasts), initial=lowest)
+    return Sized([ABSENT, *lasts], [told.all(leaves, None), *sums])
 
 
 def _by_member(leaves: Sequence[Weighed], told: _Told) -> Added:

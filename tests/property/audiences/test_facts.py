@@ -161,9 +161,12 @@ def only_named_have_a_tier(patch: pytest.MonkeyPatch) -> None:
 
 def tiers_are_not_followed(patch: pytest.MonkeyPatch) -> None:
     real = Board._shows
-    patch.setattr(
-        Board, "_shows", lambda self, visible: [one for one in real(self, visible) if one[0] != TIER]
-    )
+
+    def shows(self: Board, visible: CategoryMask) -> object:
+        sized, others = real(self, visible)
+        return sized, [one for one in others if one[0] != TIER]
+
+    patch.setattr(Board, "_shows", shows)
 
 
 def places_are_hidden_as_if_far(patch: pytest.MonkeyPatch) -> None:
