@@ -347,7 +347,9 @@ class Following:
             missing = set(opened.values()) - present.keys()
             present |= await self._present(feed, standing, news, missing)
             found = follow(said, present, opened)
-            steps |= {step.now.subject: step for step in found}
+            # Who was erased and is back may be met twice, and is only stopped where they are not met again.
+            back = {name for name, step in steps.items() if step.stopped is not None}
+            steps |= {step.now.subject: step for step in found if step.now.subject not in back}
             concerned.update(one.profile for one in said)
             concerned.update(step.now.profile for step in found)
         return in_order(steps.values()), concerned

@@ -16,9 +16,9 @@ from assent.database.statements import load
 from assent.gate.feeds import Line
 from assent.http.access import caller, may_use
 from assent.http.at_least import sequence_asked
-from assent.http.bodies import answer, at_sequence, parameter, reading
+from assent.http.bodies import answer, at_sequence, page_asked, parameter, reading
 from assent.http.keys import Role
-from assent.http.schema import NUMBER, TEXT, Parameter, shape
+from assent.http.schema import FROM_ONE, NUMBER, TEXT, Parameter, shape
 from assent.http.wiring import AnyRequest, service
 
 _SQL = load("feed")
@@ -58,7 +58,7 @@ class Changes(Struct, frozen=True, kw_only=True):
         query=(
             Parameter(name="purpose", kind=TEXT, required=True),
             Parameter(name="after", kind=NUMBER),
-            Parameter(name="limit", kind=NUMBER | {"maximum": MOST}),
+            Parameter(name="limit", kind=FROM_ONE | {"maximum": MOST}),
             Parameter(name="wait", kind=NUMBER | {"maximum": LONGEST_WAIT_S}),
         ),
     ),
@@ -78,7 +78,7 @@ async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[byte
         at_least=sequence_asked(request),
     )
     after = _number(request, "after", 0, (1 << 62) - 1)
-    limit = max(1, _number(request, "limit", 1_000, MOST))
+    limit = page_asked(request, MOST, 1_000)
     looks = _number(request, "wait", 0, LONGEST_WAIT_S) / _LOOK_EVERY_S
     found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
     while not found.lines and looks > 0 and not wired.stopping.is_set():

@@ -117,6 +117,23 @@ async def test_who_is_erased_and_back_between_two_reads_is_stopped_and_holds_up_
     assert members_of(await read(shop)) == members_of(first) == await members(shop)
 
 
+async def test_who_is_back_as_a_profile_older_than_the_erased_one_enters_though_asked_about_apart(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_PAGE", 1)
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await shop.given("anonymous_id:old", "service")
+    await people(shop, range(2))
+    first = await read(shop)
+    await shop.post("/v1/audit/erase", {"subject": subject("user_id:buyer-0")}, by="dpo", status=200)
+    await people(shop, range(1))
+    await shop.given("anonymous_id:old", PURPOSE)
+    await shop.track("identify", userId="buyer-0", anonymousId="old")
+    page = await read(shop, first["next"])
+    assert told(page) == [(3, "stop"), (4, "entered")]
+    assert members_of(await read(shop)) == members_of(first) == await members(shop)
+
+
 async def test_two_who_become_one_are_told_as_merged(shop: Shop) -> None:
     await shop.save("buyers", BUYERS, PURPOSE)
     await shop.given("anonymous_id:browser", PURPOSE)
@@ -217,6 +234,7 @@ async def test_a_read_is_a_release_and_needs_the_members_right(shop: Shop) -> No
     refused(await ask(shop, purpose="service"), 403, "purpose_not_bound")
     refused(await ask(shop, 7), 409, "revision_ahead")
     refused(await ask(shop, limit="many"), 400, "unreadable_body")
+    refused(await ask(shop, limit=0), 400, "unreadable_body")
 
 
 async def test_a_deleted_audience_leaves_nobody_in_it(shop: Shop) -> None:
