@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from assent.audiences import goal as goals
@@ -24,13 +25,25 @@ from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
 from assent.audiences.singling import singling
 from assent.core.errors import Forbidden, RevisionAhead, UnknownAudience
-from assent.core.ids import ControllerId, NamespaceId, ProfileId, PurposeId
+from assent.core.ids import ControllerId, NamespaceId, ProfileId
 from assent.core.policy import Policy
 from assent.gate.door import Door, Exported, Record
 from assent.ledger.keyring import KeyRing
 
 CHUNK: Final = 1_000
 """Members between two looks at what became narrower."""
+
+_PAGE: Final = 2_000
+"""Profiles whose names are asked for in one statement."""
+
+_AT_ONCE: Final = 64
+"""Names worked out before others get their turn: half a millisecond."""
+
+_WHOLE: Final = 2
+"""Whole audiences asked for at once: each takes a connection that decisions need too, for seconds."""
+
+_NAME: Final = "S33"
+"""A pairwise id."""
 
 _SINGLING: Final = "What names people singly is not counted for a key that may not know members."
 
@@ -106,6 +119,7 @@ class Audiences:
         self._live = live
         self._door = door
         self._ring = ring
+        self._whole = asyncio.Semaphore(_WHOLE)
 
     async def count(self, asking: Asking, name: str) -> Count:
         """Return how many members an audience has. Raises UnknownAudience, UnknownPurpose."""
@@ -193,20 +207,16 @@ class Audiences:
         """
         saved, known = await self._saved(asking, name)
         rules = reached(saved.rule, known)
-        async with self._standing(asking, rules) as standing:
+        async with self._whole, self._standing(asking, rules) as standing:
             ids = await self._ids(asking, standing, saved.rule, known)
 
             def asked(stands: Standing) -> Question:
                 return stands.population.ask(saved.rule, stands.position.now, known, ids)
 
-            found = await asyncio.to_thread(asked(standing).members)
-            purpose = standing.position.purpose.id
-            lookups = await self._door.subjects(standing.connection, standing.position, found.tolist())
-            subjects = tuple(
-                member
-                for member in self._pairwise(asking, purpose, lookups, saved.holdout)
-                if (member.bucket or Arm.TREATMENT) in buckets
-            )
+            question, turn = asked(standing), standing.journal.turn
+            standing.leave()  # the others' turn: the question is of this moment
+            found = await asyncio.to_thread(question.members)
+            subjects = await self._named(asking, standing, found.tolist(), saved.holdout, buckets)
             (release,) = await self._record(
                 asking,
                 standing,
@@ -219,7 +229,7 @@ class Audiences:
                     )
                 ],
             )
-            sequence, turn = standing.position.sequence, standing.journal.turn
+            sequence = standing.position.sequence
         return Members(
             subjects=subjects, sequence=sequence, release=release, rules=rules, asked=asked, turn=turn
         )
@@ -230,10 +240,12 @@ class Audiences:
         Who is no member any more when their chunk leaves is left out: consents lapse at any moment, and a
         list that began again for each would never end.
         """
-        everyone = {member.profile for member in members.subjects}
+        everyone: set[ProfileId] = set()
         after = members.sequence
         for start in range(0, len(members.subjects), CHUNK):
             after, narrowed = await self._live.narrowed(asking.controller_id, asking.purpose, after)
+            if narrowed and not everyone:  # most lists leave while nobody withdraws
+                everyone = {member.profile for member in members.subjects}
             if narrowed and (0 in narrowed or narrowed & everyone):
                 yield None
                 return
@@ -294,25 +306,36 @@ class Audiences:
         wanted = listed(rule, known)
         if not wanted:
             return {}
-        everyone = standing.population.profiles().tolist()
-        found = await self._door.subjects(standing.connection, standing.position, everyone)
-        named = await asyncio.to_thread(self._pairwise, asking, standing.position.purpose.id, found)
+        named = await self._named(asking, standing, standing.population.profiles().tolist())
         return {name: profile for name, profile, _ in named if name in wanted}
 
-    def _pairwise(
+    async def _named(
         self,
         asking: Asking,
-        purpose: PurposeId,
-        found: Mapping[ProfileId, bytes],
+        standing: Standing,
+        profiles: Sequence[ProfileId],
         holdout: Holdout | None = None,
+        buckets: AbstractSet[Arm] = ARMS,
     ) -> Chunk:
-        who = asking.controller_id, asking.consumer, purpose
-        return tuple(
-            sorted(
-                Member(self._ring.pairwise(*who, subject), one, arm_of(holdout, subject))
-                for one, subject in found.items()
-            )
-        )
+        """Return people as the consumer knows them, in order. A few at a time: decisions wait meanwhile."""
+        who = asking.controller_id, asking.consumer, standing.position.purpose.id
+        found: list[Member] = []
+        names = [np.zeros(0, _NAME)]
+        for start in range(0, len(profiles), _PAGE):
+            page = profiles[start : start + _PAGE]
+            subjects = list((await self._door.subjects(standing.connection, standing.position, page)).items())
+            for first in range(0, len(subjects), _AT_ONCE):
+                some = [
+                    Member(self._ring.pairwise(*who, subject), one, arm_of(holdout, subject))
+                    for one, subject in subjects[first : first + _AT_ONCE]
+                ]
+                some = [one for one in some if (one.bucket or Arm.TREATMENT) in buckets]
+                found += some
+                names.append(np.array([one.subject for one in some], _NAME))
+                await asyncio.sleep(0)
+        # Not by Python's own sort, which lets nobody else in until it ends.
+        order = await asyncio.to_thread(lambda: np.argsort(np.concatenate(names)).tolist())
+        return tuple([found[place] for place in order])
 
     async def _saved(self, asking: Asking, name: str) -> tuple[Saved, dict[str, Rule]]:
         known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)

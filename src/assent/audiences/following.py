@@ -59,11 +59,14 @@ EVERY_S: Final = 1.0
 _QUIET: Final = 5 * SECOND
 """How long a feed rests while nothing changed: time alone opens, closes and leaves windows."""
 
-_CHUNK: Final = 10_000
-"""Steps of one commit."""
+_CHUNK: Final = 2_000
+"""Steps of one commit: whoever waits for a decision waits while they are made ready."""
 
-_PAGE: Final = 5_000
-"""Profiles asked about in one statement."""
+_MANY: Final = 10_000
+"""After a commit that concerned more, what is stored is read again whole."""
+
+_PAGE: Final = 1_000
+"""Profiles asked about in one statement; as above."""
 
 _TRIES: Final = 40
 _PAUSE_S: Final = 0.05
@@ -313,12 +316,12 @@ class Following:
             followed.names, followed.listed = {}, frozenset(wanted)
             again = frozenset(standing.population.profiles().tolist()) if wanted else _NOBODY
         if followed.listed and again:
-            found = await self._door.subjects(standing.connection, standing.position, list(again))
             who = feed.controller_id, feed.consumer, feed.purpose_id
-            pairwise = partial(self._ring.pairwise, *who)
-            named = await asyncio.to_thread(
-                lambda: {pairwise(one): profile for profile, one in found.items()}
-            )
+            profiles, named = list(again), dict[str, ProfileId]()
+            for start in range(0, len(profiles), _PAGE):
+                page = profiles[start : start + _PAGE]
+                found = await self._door.subjects(standing.connection, standing.position, page)
+                named |= {self._ring.pairwise(*who, one): profile for profile, one in found.items()}
             kept = {name: profile for name, profile in followed.names.items() if profile not in again}
             followed.names = kept | {name: named[name] for name in followed.listed & named.keys()}
         return followed.names
@@ -387,7 +390,7 @@ class Following:
 
     async def _remembered(self, feed: Feed, followed: _Followed, concerned: Collection[ProfileId]) -> None:
         """Know what is stored now of those whom a commit concerned."""
-        if len(concerned) > _CHUNK:
+        if len(concerned) > _MANY:
             followed.spoken = await self._feeds.spoken(feed)
         elif concerned:
             await self._feeds.spoken_again(feed, followed.spoken, concerned)

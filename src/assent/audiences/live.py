@@ -12,10 +12,10 @@ Raises UnknownPurpose, Unavailable.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import structlog
@@ -44,8 +44,8 @@ _SQL = load("gate")
 EVERYTHING: Final = ProfileId(0)
 """A change of this profile says: load the population anew."""
 
-_PAGE: Final = 5_000
-"""Profiles asked for in one statement."""
+_PAGE: Final = 1_000
+"""Profiles asked for in one statement, and put at once: whoever waits for a decision waits meanwhile."""
 
 PATIENCE_S: Final = 5.0
 """How long a question waits for a population that is being loaded."""
@@ -71,6 +71,29 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Who was looked at again, of this population."""
     moving: Moving
     """Who moved, by time alone too, once audiences are followed."""
+    leave: Callable[[], None]
+    """Let others have the population; of these only `connection` and `position` may be used then."""
+
+
+class _Turn:
+    """A lock that whoever holds it may give back before the end."""
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock = lock
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        await self._lock.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        if self._held:
+            self._held = False
+            self._lock.release()
 
 
 class _Held:
@@ -153,7 +176,7 @@ class Live:
         until = asyncio.get_running_loop().time() + (PATIENCE_S if patient else 0.0)
         while True:
             async with (
-                held.lock,
+                _Turn(held.lock) as turn,
                 self._database.reader.acquire() as connection,
                 connection.transaction(isolation="repeatable_read"),
             ):
@@ -171,6 +194,7 @@ class Live:
                         population=population,
                         journal=held.journal,
                         moving=moving,
+                        leave=turn.leave,
                     )
                     return
             await self._loaded(controller_id, purpose, held, until)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from assent.audiences.answers import Audiences
+from assent.audiences.answers import Asking, Audiences
 from assent.audiences.distinctive import Distinctive, distinctive
 from assent.audiences.holdout import arm_of
 from tests.integration.guarantees import worlds
@@ -102,14 +103,14 @@ async def test_a_bucket_by_the_number_of_the_profile_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Numbers inside count entries that the purpose may not use."""
-    pairwise = Audiences._pairwise
+    named = Audiences._named
 
-    def by_number(self: object, *rest: object) -> object:
-        found = pairwise(self, *rest)  # type: ignore[arg-type]
-        draw = partial(arm_of, rest[-1])  # type: ignore[arg-type]
+    async def by_number(self: Audiences, asking: Asking, *rest: Any) -> object:  # noqa: ANN401
+        found = await named(self, asking, *rest)
+        draw = partial(arm_of, rest[2] if len(rest) > 2 else None)
         return tuple(one._replace(bucket=draw(one.profile.to_bytes(8, "big"))) for one in found)
 
-    monkeypatch.setattr(Audiences, "_pairwise", by_number)
+    monkeypatch.setattr(Audiences, "_named", by_number)
     newcomer = hidden(says("anonymous_id:c9", "analytics", "given"))
     steps = [*newcomer, *(with_effects(step) for step in fuller("service"))]
     assert await compared(two_databases, folder, "service", steps)
