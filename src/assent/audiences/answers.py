@@ -217,6 +217,7 @@ class Audiences:
             standing.leave()  # the others' turn: the question is of this moment
             found = await asyncio.to_thread(question.members)
             subjects = await self._named(asking, standing, found.tolist(), saved.holdout, buckets)
+            profiles = await asyncio.to_thread(lambda: tuple([member.profile for member in subjects]))
             (release,) = await self._record(
                 asking,
                 standing,
@@ -225,7 +226,7 @@ class Audiences:
                         kind="members",
                         consumer=asking.consumer,
                         rules=_named(saved, *namespaces),
-                        profiles=tuple(member.profile for member in subjects),
+                        profiles=profiles,
                     )
                 ],
             )
@@ -333,9 +334,12 @@ class Audiences:
                 found += some
                 names.append(np.array([one.subject for one in some], _NAME))
                 await asyncio.sleep(0)
-        # Not by Python's own sort, which lets nobody else in until it ends.
-        order = await asyncio.to_thread(lambda: np.argsort(np.concatenate(names)).tolist())
-        return tuple([found[place] for place in order])
+
+        def in_order() -> Chunk:
+            # Not by Python's own sort, which lets nobody else in until it ends.
+            return tuple([found[place] for place in np.argsort(np.concatenate(names)).tolist()])
+
+        return await asyncio.to_thread(in_order)
 
     async def _saved(self, asking: Asking, name: str) -> tuple[Saved, dict[str, Rule]]:
         known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
