@@ -59,14 +59,14 @@ EVERY_S: Final = 1.0
 _QUIET: Final = 5 * SECOND
 """How long a feed rests while nothing changed: time alone opens, closes and leaves windows."""
 
-_CHUNK: Final = 2_000
-"""Steps of one commit: whoever waits for a decision waits while they are made ready."""
+_CHUNK: Final = 10_000
+"""Steps of one commit."""
 
-_MANY: Final = 10_000
-"""After a commit that concerned more, what is stored is read again whole."""
+_PAGE: Final = 5_000
+"""Profiles asked about in one statement."""
 
-_PAGE: Final = 1_000
-"""Profiles asked about in one statement; as above."""
+_AT_ONCE: Final = 64
+"""Names worked out before others get their turn."""
 
 _TRIES: Final = 40
 _PAUSE_S: Final = 0.05
@@ -349,13 +349,13 @@ class Following:
             opened |= await self._door.usable(standing.connection, [one.anchor for one in more])
             missing = set(opened.values()) - present.keys()
             present |= await self._present(feed, standing, news, missing)
-            found = follow(said, present, opened)
+            found = await asyncio.to_thread(follow, said, present, opened)
             # Who was erased and is back may be met twice, and is only stopped where they are not met again.
             back = {name for name, step in steps.items() if step.stopped is not None}
             steps |= {step.now.subject: step for step in found if step.now.subject not in back}
             concerned.update(one.profile for one in said)
             concerned.update(step.now.profile for step in found)
-        return in_order(steps.values()), concerned
+        return await asyncio.to_thread(in_order, steps.values()), concerned
 
     async def _present(
         self, feed: Feed, standing: Standing, news: _News, ids: Iterable[ProfileId]
@@ -365,15 +365,18 @@ class Following:
             return {}
         anchors = await self._door.anchors(standing.connection, standing.position, wanted)
         inside = news.inside(wanted)
-        return {
-            profile: Present(
-                subject=self._ring.pairwise(feed.controller_id, feed.consumer, feed.purpose_id, lookup),
+        who = feed.controller_id, feed.consumer, feed.purpose_id
+        found: dict[ProfileId, Present] = {}
+        for profile, (anchor, lookup) in anchors.items():
+            found[profile] = Present(
+                subject=self._ring.pairwise(*who, lookup),
                 anchor=IdentifierId(anchor),
                 member=profile in inside,
                 bucket=arm_of(news.holdout, lookup),
             )
-            for profile, (anchor, lookup) in anchors.items()
-        }
+            if not len(found) % _AT_ONCE:
+                await asyncio.sleep(0)  # decisions wait meanwhile
+        return found
 
     async def _write(
         self, feed: Feed, followed: _Followed, steps: list[Step], sequence: int, now: Instant
@@ -390,7 +393,7 @@ class Following:
 
     async def _remembered(self, feed: Feed, followed: _Followed, concerned: Collection[ProfileId]) -> None:
         """Know what is stored now of those whom a commit concerned."""
-        if len(concerned) > _MANY:
+        if len(concerned) > _CHUNK:
             followed.spoken = await self._feeds.spoken(feed)
         elif concerned:
             await self._feeds.spoken_again(feed, followed.spoken, concerned)

@@ -7,6 +7,7 @@ writes nothing. A crash leaves a whole number of commits, and whoever is next go
 Raises LeaseLost.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
@@ -92,9 +93,12 @@ class Feeds:
     async def spoken(self, feed: Feed) -> Spoken:
         """Return whom a feed speaks of."""
         rows = await self._pool.fetch(_SQL.feed_profiles, feed.controller_id, feed.id)
-        return Spoken(
-            (one for one, entered in rows if entered), (one for one, entered in rows if not entered)
-        )
+
+        def spoken() -> Spoken:
+            entered = [one for one, is_member in rows if is_member]
+            return Spoken(entered, [one for one, is_member in rows if not is_member])
+
+        return await asyncio.to_thread(spoken)
 
     async def spoken_again(self, feed: Feed, spoken: Spoken, profiles: Collection[ProfileId]) -> None:
         """Take what is stored of some profiles in place of what `spoken` has of them."""
@@ -132,7 +136,7 @@ class Feeds:
             )
             if row is None:
                 raise LeaseLost
-            result = written(steps, row["delivered"], row["seq"])
+            result = await asyncio.to_thread(written, steps, row["delivered"], row["seq"])
             await _store(connection, feed, result, at)
             if result.changes:
                 await connection.execute(
