@@ -40,10 +40,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     restarted_people: int = 100_000
     """How many people a process finds that `restart` starts; a million with `--full`."""
 
-    beside_people: tuple[int, ...] = (10_000, 200_000)
+    beside_people: tuple[int, ...] = (10_000, 1_000_000)
     """Among how many people `beside` decides, few first; it counts beside among the last of them.
 
-    Ten thousand, a million and ten millions with `--full`."""
+    Ten millions too with `--full`."""
 
 
 FULL = Plan()
