@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from assent.audiences.answers import Asking
 from assent.audiences.feed import Present, Step, follow, in_order
+from assent.audiences.followed import Followed
 from assent.audiences.holdout import Holdout, arm_of
 from assent.audiences.lease import Feed, Feeds, LeaseLost
 from assent.audiences.live import Live, Standing
@@ -35,7 +36,6 @@ from assent.audiences.reach import reached
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule, listed
 from assent.audiences.shelf import Audience, AudienceShelf
-from assent.audiences.spoken import Spoken
 from assent.audiences.watch import Watch
 from assent.core.errors import (
     AssentError,
@@ -76,29 +76,14 @@ _NOBODY: Final = frozenset[ProfileId]()
 _log = structlog.get_logger()
 
 
-class _Followed:
-    """What this worker knows of a feed that it writes, as of its last commit."""
-
-    __slots__ = ("commits", "holdout", "listed", "lock", "looked", "names", "spoken", "turn")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.commits = -1
-        self.turn = -1
-        self.holdout: Holdout | None = None
-        self.looked = Instant(0)
-        self.spoken = Spoken()
-        self.listed = frozenset[str]()
-        """Whom lists of the rule name; `names` holds who that is to the feed's consumer, as of `turn`."""
-        self.names: dict[str, ProfileId] = {}
-
-
 class _News(Struct, frozen=True, kw_only=True):
     """Whom to ask about at the gate, and what says which of some profiles are members now."""
 
     affected: Sequence[ProfileId]
     inside: Callable[[Sequence[ProfileId]], AbstractSet[ProfileId]]
     holdout: Holdout | None
+    apart: bool
+    """Whether it knows that by itself: others may have the population."""
 
 
 _Watched = tuple[Mapping[str, Rule], Policy, Watch]
@@ -124,7 +109,7 @@ class Following:
         self._shelf = shelf
         self._ring = ring
         self._clock = clock
-        self._followed: dict[tuple[ControllerId, int], _Followed] = defaultdict(_Followed)
+        self._followed: dict[tuple[ControllerId, int], Followed] = defaultdict(Followed)
         self._watched: dict[tuple[ControllerId, str], _Watched] = {}
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -230,6 +215,8 @@ class Following:
             async with current as standing:
                 news = await self._news(feed, followed, standing, rules, saved)
                 turn = standing.journal.turn
+                if news.apart:
+                    standing.leave()
                 steps, concerned = await self._steps(feed, standing, news)
                 sequence, now = standing.position.sequence, standing.position.now
             try:
@@ -240,7 +227,7 @@ class Following:
                 raise
             followed.turn, followed.holdout, followed.looked = turn, news.holdout, self._clock()
 
-    async def _held(self, feed: Feed, followed: _Followed) -> None:
+    async def _held(self, feed: Feed, followed: Followed) -> None:
         commits = await self._feeds.take(feed)
         if commits != followed.commits:
             followed.spoken = await self._feeds.spoken(feed)
@@ -249,7 +236,7 @@ class Following:
     async def _news(
         self,
         feed: Feed,
-        followed: _Followed,
+        followed: Followed,
         standing: Standing,
         rules: Mapping[str, Rule],
         saved: Audience | None,
@@ -262,15 +249,15 @@ class Following:
         turn = followed.turn if holdout == followed.holdout else -1
         journal, spoken = standing.journal, followed.spoken
         again = journal.since(turn) if turn >= 0 else None
-        names = await self._names(
-            feed, followed, standing, again, () if saved is None else listed(saved.rule, rules)
-        )
+        wanted = () if saved is None else listed(saved.rule, rules)
+        names = await followed.named(feed, standing, self._door, self._ring, again, wanted)
         moved = journal.moved(turn, feed.audience, watch)
         if again is not None and moved is not None:
             return _News(
                 affected=sorted({*moved, *spoken.among(again)}),
                 inside=partial(standing.moving.inside, feed.audience),
                 holdout=holdout,
+                apart=False,
             )
         members = await self._members(saved, rules, standing, names)
         if not followed.listed:  # what lists name is each consumer's own
@@ -281,6 +268,7 @@ class Following:
             affected=[ProfileId(one) for one in np.union1d(differs, stored).tolist()],
             inside=lambda ids: frozenset(np.intersect1d(members, np.array(ids, np.int64)).tolist()),
             holdout=holdout,
+            apart=True,
         )
 
     async def _members(
@@ -299,32 +287,6 @@ class Following:
         except Refused:
             # The policy changed under the rule: nobody is a member until it is mended.
             return np.zeros(0, np.int64)
-
-    async def _names(
-        self,
-        feed: Feed,
-        followed: _Followed,
-        standing: Standing,
-        again: AbstractSet[ProfileId] | None,
-        wanted: Collection[str],
-    ) -> Mapping[str, ProfileId]:
-        """Return whom the lists of a rule name for the feed's consumer.
-
-        A name cannot be turned back: everyone's is computed once, then that of whoever was looked at again.
-        """
-        if again is None or followed.listed != wanted:
-            followed.names, followed.listed = {}, frozenset(wanted)
-            again = frozenset(standing.population.profiles().tolist()) if wanted else _NOBODY
-        if followed.listed and again:
-            who = feed.controller_id, feed.consumer, feed.purpose_id
-            profiles, named = list(again), dict[str, ProfileId]()
-            for start in range(0, len(profiles), _PAGE):
-                page = profiles[start : start + _PAGE]
-                found = await self._door.subjects(standing.connection, standing.position, page)
-                named |= {self._ring.pairwise(*who, one): profile for profile, one in found.items()}
-            kept = {name: profile for name, profile in followed.names.items() if profile not in again}
-            followed.names = kept | {name: named[name] for name in followed.listed & named.keys()}
-        return followed.names
 
     async def _watch(self, feed: Feed, rules: Mapping[str, Rule], policy: Policy) -> Watch:
         """Return what watches the audiences of the feed's purpose; anew where rules or policy are others."""
@@ -379,7 +341,7 @@ class Following:
         return found
 
     async def _write(
-        self, feed: Feed, followed: _Followed, steps: list[Step], sequence: int, now: Instant
+        self, feed: Feed, followed: Followed, steps: list[Step], sequence: int, now: Instant
     ) -> None:
         if not steps and feed.position == sequence:
             return
@@ -391,7 +353,7 @@ class Following:
             await self._feeds.write(feed, followed.commits, chunk, position, now)
             followed.commits += 1
 
-    async def _remembered(self, feed: Feed, followed: _Followed, concerned: Collection[ProfileId]) -> None:
+    async def _remembered(self, feed: Feed, followed: Followed, concerned: Collection[ProfileId]) -> None:
         """Know what is stored now of those whom a commit concerned."""
         if len(concerned) > _CHUNK:
             followed.spoken = await self._feeds.spoken(feed)

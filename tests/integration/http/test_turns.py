@@ -111,3 +111,30 @@ async def test_people_are_counted_and_decided_about_while_whole_audiences_are_pu
         ended = await asyncio.gather(*whole)
     # Each is of the moment at which it was its turn; the third had to wait.
     assert sorted(lines(one)[-1]["members"] for one in ended) == [3, 3, 4]
+
+
+async def test_people_are_counted_while_a_feed_begins(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(3))
+    real, begun, go = following.Following._steps, asyncio.Event(), asyncio.Event()
+
+    async def steps(*given: Any) -> Any:  # noqa: ANN401
+        begun.set()
+        await go.wait()
+        return await real(*given)
+
+    monkeypatch.setattr(following.Following, "_steps", steps)
+    params = {"purpose": PURPOSE}
+    path = "/v1/audiences/buyers/changes"
+    feed = asyncio.create_task(shop.ask("GET", path, by=f"engine:{PURPOSE}", params=params))
+    try:
+        await asyncio.wait_for(begun.wait(), 10)
+        await people(shop, range(3, 4))
+        assert (await asyncio.wait_for(asked(shop, "buyers/count"), 10)).json()["count"] == 4
+    finally:
+        go.set()
+        first = (await feed).json()
+    assert [one["kind"] for one in first["changes"]] == ["entered"] * 3
+    params["after"] = first["next"]
+    more = (await shop.ask("GET", path, by=f"engine:{PURPOSE}", params=params)).json()
+    assert [one["kind"] for one in more["changes"]] == ["entered"]
