@@ -180,6 +180,7 @@ class Audiences:
             features = described(standing.position.policy, purpose.categories)
             question = standing.population.ask(saved.rule, standing.position.now, known, ids)
             names = standing.population.names(features)
+            standing.leave()
             tally = await asyncio.to_thread(question.tally, features, names)
             found = await asyncio.to_thread(distinctive, tally, features, names, k, limit)
             shown = floored(tally.members, k)
