@@ -1,15 +1,15 @@
 """Buckets, goals and what sets members apart are functions of what the purpose may use: two worlds, alike."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from assent.audiences.answers import Asking, Audiences
+from assent.audiences import answers
+from assent.audiences.answers import Member
 from assent.audiences.distinctive import Distinctive, distinctive
-from assent.audiences.holdout import arm_of
+from assent.audiences.holdout import Holdout, arm_of
+from assent.core.ids import ProfileId
 from tests.integration.guarantees import worlds
 from tests.integration.guarantees.test_non_interference import (
     PURPOSES,
@@ -103,14 +103,12 @@ async def test_a_bucket_by_the_number_of_the_profile_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Numbers inside count entries that the purpose may not use."""
-    named = Audiences._named
 
-    async def by_number(self: Audiences, asking: Asking, *rest: Any) -> object:  # noqa: ANN401
-        found = await named(self, asking, *rest)
-        draw = partial(arm_of, rest[2] if len(rest) > 2 else None)
-        return tuple(one._replace(bucket=draw(one.profile.to_bytes(8, "big"))) for one in found)
+    def by_number(name: str, profile: ProfileId, holdout: Holdout | None) -> Member:
+        return Member(name, profile, arm_of(holdout, profile.to_bytes(8, "big")))
 
-    monkeypatch.setattr(Audiences, "_named", by_number)
+    monkeypatch.setattr(answers, "arm_of", lambda holdout, _: holdout)
+    monkeypatch.setattr(answers, "Member", by_number)
     newcomer = hidden(says("anonymous_id:c9", "analytics", "given"))
     steps = [*newcomer, *(with_effects(step) for step in fuller("service"))]
     assert await compared(two_databases, folder, "service", steps)
