@@ -14,6 +14,7 @@ SELECT
     p.name AS purpose,
     f.audience_id,
     f.consumer,
+    f.seq,
     f.position,
     coalesce(s.seq, 0) AS head
 FROM ledger.feed AS f
@@ -37,6 +38,7 @@ SELECT
     p.name AS purpose,
     f.audience_id,
     f.consumer,
+    f.seq,
     f.position,
     coalesce(s.seq, 0) AS head
 FROM ledger.head AS h
@@ -51,23 +53,6 @@ WHERE
     AND p.name = $2
     AND f.audience_id = $3
     AND f.consumer = $4;
-
--- name: feed_is_ahead
--- Whether the feed of an audience for a purpose, by its name, and a consumer has changes after one.
-SELECT exists(
-    SELECT 1
-    FROM ledger.head AS h
-    INNER JOIN purpose AS p
-        ON h.controller_id = p.controller_id AND h.policy_version = p.policy_version
-    INNER JOIN ledger.feed AS f
-        ON p.controller_id = f.controller_id AND p.purpose_id = f.purpose_id
-    WHERE
-        h.controller_id = $1
-        AND p.name = $2
-        AND f.audience_id = $3
-        AND f.consumer = $4
-        AND f.seq > $5
-) AS ahead;
 
 -- name: make_feed
 -- Begin a feed for a purpose, by its name, unless it stands already.

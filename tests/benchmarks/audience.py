@@ -200,7 +200,8 @@ async def _changed(
     for profile in set(ids[:200].tolist()) - touched:
         row = await statement.fetchrow(profile)
         said = {name for name, holds in zip(watched, row or (), strict=True) if holds}
-        if set(watch.named(watch.held(population.shown(profile), now))) != said:
+        held = watch.held(population.shown(profile), now)
+        if {name for name, place in watch.places.items() if held >> place & 1} != said:
             message = "PostgreSQL and the engine disagree about one person"
             raise AssertionError(message)
     found = figure(f"a change through {AUDIENCES} audiences", "/s", ours, _SINGLE, theirs)

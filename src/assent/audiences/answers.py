@@ -18,6 +18,7 @@ from assent.audiences.distinctive import Distinctive, described, distinctive
 from assent.audiences.floors import floored
 from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
+from assent.audiences.naming import PAGE, named
 from assent.audiences.question import Question
 from assent.audiences.reach import reached
 from assent.audiences.rule import And, Audience, Rule, listed
@@ -32,12 +33,6 @@ from assent.ledger.keyring import KeyRing
 
 CHUNK: Final = 1_000
 """Members between two looks at what became narrower."""
-
-_PAGE: Final = 2_000
-"""Profiles whose names are asked for in one statement."""
-
-_AT_ONCE: Final = 64
-"""Names worked out before others get their turn: half a millisecond."""
 
 _WHOLE: Final = 2
 """Whole audiences asked for at once: each takes a connection that decisions need too, for seconds."""
@@ -217,7 +212,7 @@ class Audiences:
             question, turn = asked(standing), standing.journal.turn
             standing.leave()  # the others' turn: the question is of this moment
             found = await asyncio.to_thread(question.members)
-            subjects = await self._named(asking, standing, found.tolist(), saved.holdout, buckets)
+            subjects = await self._people(asking, standing, found.tolist(), saved.holdout, buckets)
             profiles = await asyncio.to_thread(lambda: tuple([member.profile for member in subjects]))
             (release,) = await self._record(
                 asking,
@@ -308,10 +303,10 @@ class Audiences:
         wanted = listed(rule, known)
         if not wanted:
             return {}
-        named = await self._named(asking, standing, standing.population.profiles().tolist())
-        return {name: profile for name, profile, _ in named if name in wanted}
+        everyone = await self._people(asking, standing, standing.population.profiles().tolist())
+        return {name: profile for name, profile, _ in everyone if name in wanted}
 
-    async def _named(
+    async def _people(
         self,
         asking: Asking,
         standing: Standing,
@@ -319,22 +314,20 @@ class Audiences:
         holdout: Holdout | None = None,
         buckets: AbstractSet[Arm] = ARMS,
     ) -> Chunk:
-        """Return people as the consumer knows them, in order. A few at a time: decisions wait meanwhile."""
+        """Return people as the consumer knows them, in order."""
         who = asking.controller_id, asking.consumer, standing.position.purpose.id
         found: list[Member] = []
         names = [np.zeros(0, _NAME)]
-        for start in range(0, len(profiles), _PAGE):
-            page = profiles[start : start + _PAGE]
-            subjects = list((await self._door.subjects(standing.connection, standing.position, page)).items())
-            for first in range(0, len(subjects), _AT_ONCE):
-                some = [
-                    Member(self._ring.pairwise(*who, subject), one, arm_of(holdout, subject))
-                    for one, subject in subjects[first : first + _AT_ONCE]
-                ]
-                some = [one for one in some if (one.bucket or Arm.TREATMENT) in buckets]
-                found += some
-                names.append(np.array([one.subject for one in some], _NAME))
-                await asyncio.sleep(0)
+        for start in range(0, len(profiles), PAGE):
+            page = profiles[start : start + PAGE]
+            subjects = await self._door.subjects(standing.connection, standing.position, page)
+            people = [
+                Member(name, one, arm_of(holdout, subjects[one]))
+                for one, name in (await named(self._ring, *who, subjects)).items()
+            ]
+            people = [one for one in people if (one.bucket or Arm.TREATMENT) in buckets]
+            found += people
+            names.append(np.array([one.subject for one in people], _NAME))
 
         def in_order() -> Chunk:
             # Not by Python's own sort, which lets nobody else in until it ends.

@@ -34,7 +34,6 @@ from assent.features.read import begins
 _SIGHTS: Final = 256
 """Sets of visible categories of which it is kept which features show."""
 
-
 _Sized = tuple[FeatureId, list[int], list[int]]
 """A feature, and what its integers add (`Sized`)."""
 
@@ -89,7 +88,7 @@ class Board:
         self._asked: list[Weighed] = []
         self._fill(layout)
 
-    def held(self, shown: Shown, visible: CategoryMask, now: Instant, key: str) -> int:
+    def held(self, shown: Shown, visible: CategoryMask, now: Instant) -> int:
         """Return the audiences that hold a profile of which these categories are visible, as bits."""
         get, total = shown.values.get, self._base
         sized, others = self._shown(visible)
@@ -99,7 +98,7 @@ class Board:
         for number, add in others:
             total += add(get(number))
         if self._windowed or self._asked:
-            person = Person(seen_at(shown, now), now, key)
+            person = Person(seen_at(shown, now), now)
             total += sum(each.of(person) for each in self._windowed)
             total += sum(each.of(person) for each in self._asked)
         for mask, shift in self._inner:

@@ -6,10 +6,11 @@ Reads what the gate says of names; raises what its statements raise.
 import asyncio
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from assent.audiences.lease import Feed
 from assent.audiences.live import Standing
+from assent.audiences.naming import PAGE, named
 from assent.audiences.spoken import Spoken
 from assent.core.ids import ProfileId
 from assent.core.time import Instant
@@ -18,9 +19,6 @@ from assent.ledger.keyring import KeyRing
 
 if TYPE_CHECKING:
     from assent.audiences.holdout import Holdout
-
-_PAGE: Final = 500
-"""Profiles whose names are asked for, and worked out, at once: a few milliseconds."""
 
 
 class Followed:
@@ -39,7 +37,7 @@ class Followed:
         """Whom lists of the rule name; `names` holds who that is to the feed's consumer, as of `turn`."""
         self.names: dict[str, ProfileId] = {}
 
-    async def named(
+    async def whom(
         self,
         feed: Feed,
         standing: Standing,
@@ -57,11 +55,11 @@ class Followed:
             again = frozenset(standing.population.profiles().tolist()) if wanted else frozenset()
         if self.listed and again:
             who = feed.controller_id, feed.consumer, feed.purpose_id
-            profiles, named = list(again), dict[str, ProfileId]()
-            for start in range(0, len(profiles), _PAGE):
-                page = profiles[start : start + _PAGE]
-                found = await door.subjects(standing.connection, standing.position, page)
-                named |= {ring.pairwise(*who, one): profile for profile, one in found.items()}
+            profiles, known = list(again), dict[str, ProfileId]()
+            for start in range(0, len(profiles), PAGE):
+                page = profiles[start : start + PAGE]
+                subjects = await door.subjects(standing.connection, standing.position, page)
+                known |= {name: one for one, name in (await named(ring, *who, subjects)).items()}
             kept = {name: profile for name, profile in self.names.items() if profile not in again}
-            self.names = kept | {name: named[name] for name in self.listed & named.keys()}
+            self.names = kept | {name: known[name] for name in self.listed & known.keys()}
         return self.names

@@ -32,6 +32,7 @@ from assent.audiences.holdout import Holdout, arm_of
 from assent.audiences.lease import Feed, Feeds, LeaseLost
 from assent.audiences.live import Live, Standing
 from assent.audiences.moving import watching
+from assent.audiences.naming import named
 from assent.audiences.reach import reached
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule, listed
@@ -65,14 +66,10 @@ _CHUNK: Final = 10_000
 _PAGE: Final = 5_000
 """Profiles asked about in one statement."""
 
-_AT_ONCE: Final = 64
-"""Names worked out before others get their turn."""
-
 _TRIES: Final = 40
 _PAUSE_S: Final = 0.05
 """A read waits two seconds in all for the worker that holds the feed."""
 
-_NOBODY: Final = frozenset[ProfileId]()
 _log = structlog.get_logger()
 
 
@@ -153,6 +150,11 @@ class Following:
                     return found
             await asyncio.sleep(_PAUSE_S)
         raise Unavailable
+
+    async def is_ahead(self, asking: Asking, audience: str, after: int) -> bool:
+        """Say whether the asking consumer's feed has changes after one, as far as they are written."""
+        feed = await self._feeds.begun(asking.controller_id, asking.purpose, audience, asking.consumer)
+        return feed is not None and feed.seq > after
 
     async def begin(self, controller_id: ControllerId, purpose: str, audience: str, consumer: str) -> None:
         """Keep a feed from now on, if nobody read it yet."""
@@ -250,7 +252,7 @@ class Following:
         journal, spoken = standing.journal, followed.spoken
         again = journal.since(turn) if turn >= 0 else None
         wanted = () if saved is None else listed(saved.rule, rules)
-        names = await followed.named(feed, standing, self._door, self._ring, again, wanted)
+        names = await followed.whom(feed, standing, self._door, self._ring, again, wanted)
         moved = journal.moved(turn, feed.audience, watch)
         if again is not None and moved is not None:
             return _News(
@@ -328,17 +330,16 @@ class Following:
         anchors = await self._door.anchors(standing.connection, standing.position, wanted)
         inside = news.inside(wanted)
         who = feed.controller_id, feed.consumer, feed.purpose_id
-        found: dict[ProfileId, Present] = {}
-        for profile, (anchor, lookup) in anchors.items():
-            found[profile] = Present(
-                subject=self._ring.pairwise(*who, lookup),
-                anchor=IdentifierId(anchor),
+        lookups = {profile: lookup for profile, (_, lookup) in anchors.items()}
+        return {
+            profile: Present(
+                subject=name,
+                anchor=IdentifierId(anchors[profile][0]),
                 member=profile in inside,
-                bucket=arm_of(news.holdout, lookup),
+                bucket=arm_of(news.holdout, lookups[profile]),
             )
-            if not len(found) % _AT_ONCE:
-                await asyncio.sleep(0)  # decisions wait meanwhile
-        return found
+            for profile, name in (await named(self._ring, *who, lookups)).items()
+        }
 
     async def _write(
         self, feed: Feed, followed: Followed, steps: list[Step], sequence: int, now: Instant

@@ -42,6 +42,8 @@ class Feed(Struct, frozen=True, kw_only=True):
     purpose: str
     audience: str
     consumer: str
+    seq: int
+    """Its last change."""
     position: int
     head: int
 
@@ -189,6 +191,7 @@ def _feed(row: asyncpg.Record) -> Feed:
         purpose=row["purpose"],
         audience=row["audience_id"],
         consumer=row["consumer"],
+        seq=row["seq"],
         position=row["position"],
         head=row["head"],
     )

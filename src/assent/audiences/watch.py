@@ -2,7 +2,7 @@
 
     watch = Watch(policy, rules)
     bits = watch.held(shown, now)
-    names = watch.named(bits)
+    is_member = bits >> watch.places["loyal"] & 1
     spans = watch.spans(then, now)
 
 Time alone moves nobody but those of whom something lies within `spans`: they are asked again. Pure; raises
@@ -20,7 +20,7 @@ from assent.audiences.gates import Gates
 from assent.audiences.leaf import Negative, Positive, feature_named, opposite
 from assent.audiences.rule import Audience, Bucket, Recent, Rule, Tier, children
 from assent.audiences.seen import Shown, visible_at
-from assent.core.ids import FeatureId, members
+from assent.core.ids import FeatureId
 from assent.core.policy import Feature, Policy
 from assent.core.time import Duration, Instant, parse_duration, shifted
 from assent.features.read import begins
@@ -56,7 +56,6 @@ class Watch:
             self._boards.append((self.length, board))
             self.places.update({name: self.length + place for name, place in board.places.items()})
             self.length += board.length
-        self._names: Final = {place: name for name, place in self.places.items()}
         self._windows: dict[FeatureId, Feature] = {}
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
         for name in watched:
@@ -64,18 +63,14 @@ class Watch:
                 if not isinstance(leaf, Bucket | Tier):
                     self._note(leaf, feature_named(policy, leaf.feature))
 
-    def held(self, shown: Shown | None, now: Instant, key: str = "") -> int:
-        """Return the audiences that a profile is a member of, as bits. `key` is what `ids` lists call it."""
+    def held(self, shown: Shown | None, now: Instant) -> int:
+        """Return the audiences that a profile is a member of, as bits. What `ids` lists name is not known."""
         if shown is None or not (visible := visible_at(shown, now)):
             return 0
         bits = 0
         for first, board in self._boards:
-            bits |= board.held(shown, visible, now, key) << first
+            bits |= board.held(shown, visible, now) << first
         return bits
-
-    def named(self, bits: int) -> list[str]:
-        """Return the names of audiences given as bits."""
-        return [self._names[place] for place in members(bits)]
 
     def spans(self, then: Instant, now: Instant) -> Spans:
         """Return where something of each lies whom time alone may have moved after `then`, up to `now`."""

@@ -12,7 +12,6 @@ from msgspec import Struct
 from assent.audiences.answers import Asking
 from assent.core.errors import UnreadableBody
 from assent.core.time import format_time
-from assent.database.statements import load
 from assent.gate.feeds import Line
 from assent.http.access import caller, may_use
 from assent.http.at_least import sequence_asked
@@ -20,8 +19,6 @@ from assent.http.bodies import answer, at_sequence, page_asked, parameter, readi
 from assent.http.keys import Role
 from assent.http.schema import FROM_ONE, NUMBER, TEXT, Parameter, shape
 from assent.http.wiring import AnyRequest, service
-
-_SQL = load("feed")
 
 MOST: Final = 10_000
 LONGEST_WAIT_S: Final = 30
@@ -86,8 +83,7 @@ async def changes(request: AnyRequest, audience: FromPath[str]) -> Response[byte
             await asyncio.wait_for(wired.stopping.wait(), _LOOK_EVERY_S)
         looks -= 1
         # What is read is recorded as an answer: until there is something, or it is the last, nothing is.
-        key = (who.controller_id, purpose, audience, who.consumer, after)
-        if looks <= 0 or await wired.database.writer.fetchval(_SQL.feed_is_ahead, *key):
+        if looks <= 0 or await wired.following.is_ahead(asking, audience, after):
             found, sequence = await wired.following.read(asking, audience, after=after, limit=limit)
     document = Changes(changes=tuple(map(_line, found.lines)), next=found.next)
     return answer(document, headers=at_sequence(sequence))

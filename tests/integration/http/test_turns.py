@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from threading import Event
 from typing import Any
 
 import pytest
 
-from assent.audiences import answers, following
+from assent.audiences import following, naming
 from assent.audiences.answers import Audiences
+from assent.audiences.question import Question
 from assent.gate import door
 from assent.gate.profile import profiles as shown
 from assent.ledger.keyring import KeyRing
@@ -47,7 +49,7 @@ async def test_others_get_their_turn_between_the_names_of_an_audience(
 ) -> None:
     await shop.save("buyers", BUYERS, PURPOSE)
     await people(shop, range(6))
-    monkeypatch.setattr(answers, "_AT_ONCE", 2)
+    monkeypatch.setattr(naming, "_AT_ONCE", 2)
     real, at = KeyRing.pairwise, list[int]()
     async with turns() as had:
 
@@ -89,14 +91,14 @@ async def test_people_are_counted_and_decided_about_while_whole_audiences_are_pu
 ) -> None:
     await shop.save("buyers", BUYERS, PURPOSE)
     await people(shop, range(3))
-    real, begun, go = Audiences._named, asyncio.Semaphore(0), asyncio.Event()
+    real, begun, go = Audiences._people, asyncio.Semaphore(0), asyncio.Event()
 
     async def named(self: Audiences, *given: Any) -> Any:  # noqa: ANN401
         begun.release()
         await go.wait()
         return await real(self, *given)
 
-    monkeypatch.setattr(Audiences, "_named", named)
+    monkeypatch.setattr(Audiences, "_people", named)
     whole = [asyncio.create_task(asked(shop, "buyers/members")) for _ in range(3)]
     try:
         for _ in range(2):
@@ -138,3 +140,27 @@ async def test_people_are_counted_while_a_feed_begins(shop: Shop, monkeypatch: p
     params["after"] = first["next"]
     more = (await shop.ask("GET", path, by=f"engine:{PURPOSE}", params=params)).json()
     assert [one["kind"] for one in more["changes"]] == ["entered"]
+
+
+async def test_people_are_counted_while_what_stands_out_is_added_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await people(shop, range(3))
+    real, begun, go, loop = Question.tally, asyncio.Event(), Event(), asyncio.get_running_loop()
+
+    def tally(*given: Any) -> Any:  # noqa: ANN401
+        loop.call_soon_threadsafe(begun.set)
+        assert go.wait(30)
+        return real(*given)
+
+    monkeypatch.setattr(Question, "tally", tally)
+    looked = asyncio.create_task(asked(shop, "buyers/distinctive"))
+    try:
+        await asyncio.wait_for(begun.wait(), 10)
+        await people(shop, range(3, 4))
+        assert (await asyncio.wait_for(asked(shop, "buyers/count"), 10)).json()["count"] == 4
+    finally:
+        go.set()
+        found = await looked
+    assert found.status_code == 200

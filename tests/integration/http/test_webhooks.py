@@ -305,6 +305,13 @@ async def test_nobody_waits_for_a_receiver_that_never_answers(shop: Shop, hearin
         await pinger.end()
 
 
+async def listened_to(shop: Shop, hearing: Receiver) -> tuple[Pinger, Pool]:
+    """Let somebody listen to an audience; return what sends pings, and where they wait."""
+    await shop.save("buyers", BUYERS, PURPOSE)
+    await put(shop, hearing.url)
+    return await pinger_of(shop.service), shop.service.database.writer
+
+
 async def changed(shop: Shop, by: Pool | Connection) -> None:
     """Say that the audience changed, as who writes its feed does."""
     told = shop.controller_id, PURPOSE, (await seen(shop))["consumer"], "buyers", shop.clock()
@@ -315,9 +322,7 @@ async def changed(shop: Shop, by: Pool | Connection) -> None:
 async def test_what_waits_for_a_receiver_that_is_down_does_not_grow_with_every_change(
     shop: Shop, hearing: Receiver
 ) -> None:
-    await shop.save("buyers", BUYERS, PURPOSE)
-    await put(shop, hearing.url)
-    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    pinger, pool = await listened_to(shop, hearing)
     hearing.status = 503
     for _ in range(8):
         await changed(shop, pool)
@@ -334,9 +339,7 @@ async def test_what_waits_for_a_receiver_that_is_down_does_not_grow_with_every_c
 
 @pytest.mark.usefixtures("inside")
 async def test_a_ping_under_way_stands_for_no_other(shop: Shop, hearing: Receiver) -> None:
-    await shop.save("buyers", BUYERS, PURPOSE)
-    await put(shop, hearing.url)
-    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    pinger, pool = await listened_to(shop, hearing)
     tried = "UPDATE ledger.ping SET tries = $2, due = $3 WHERE controller_id = $1 AND tries = 0"
     await changed(shop, pool)
     await pool.execute(tried, shop.controller_id, 2, shop.clock() + MINUTE)  # as a worker that has taken it
@@ -353,9 +356,7 @@ async def test_a_ping_under_way_stands_for_no_other(shop: Shop, hearing: Receive
 async def test_no_ping_leaves_before_the_change_that_it_also_tells_of_is_stored(
     shop: Shop, hearing: Receiver
 ) -> None:
-    await shop.save("buyers", BUYERS, PURPOSE)
-    await put(shop, hearing.url)
-    pinger, pool = await pinger_of(shop.service), shop.service.database.writer
+    pinger, pool = await listened_to(shop, hearing)
     await changed(shop, pool)
     async with pool.acquire() as connection:
         async with connection.transaction():
