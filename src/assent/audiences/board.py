@@ -145,36 +145,36 @@ class Board:
 
 
 class _Layout:
-    """Where the field of each gate is: roots first, then gates inside them, alike ones side by side."""
+    """Where the field of each gate is: roots first, then gates inside them.
+
+    Gates that lie alike in their roots stand as their roots do: those around them are all as far away.
+    """
 
     def __init__(self, roots: Sequence[Gate]) -> None:
-        self._placed: list[Gate] = []
-        self._edges: list[tuple[int, int, int]] = []
-        """Of each gate inside another: its place, that one's, and its weight."""
-        row = [(gate, -1, 0) for gate in roots]
-        while row:
-            first = len(self._placed)
-            for place, (gate, outer, weight) in enumerate(row, first):
-                self._placed.append(gate)
-                if weight:
-                    self._edges.append((place, outer, weight))
-            inside = [
-                (place, sorted(gate.inner(), key=lambda one: _shape(one[1]), reverse=True))
-                for place, (gate, _, _) in enumerate(row, first)
-            ]
-            most = max(len(inner) for _, inner in inside)
-            row = [
-                (inner[turn][1], place, inner[turn][0])
-                for turn in range(most)
-                for place, inner in inside
-                if turn < len(inner)
-            ]
+        self._placed: dict[int, Gate] = {}
+        self._edges: list[tuple[int, int, int, int]] = []
+        """Of each gate inside another: how deep it is, how far that one, its own place, and its weight."""
+        begins: dict[_Path, int] = {}
+        alike: dict[_Path, list[tuple[int, int, Gate]]] = {(): [(n, 0, gate) for n, gate in enumerate(roots)]}
+        """By their path the roots' numbers, lowest first, the weights, and the gates."""
+        end = 0
+        while alike:
+            path, some = next(iter(alike.items()))
+            del alike[path]
+            begin = begins[path] = end - some[0][0]
+            end = begin + some[-1][0] + 1
+            for root, weight, gate in some:
+                self._placed[begin + root] = gate
+                if path:
+                    self._edges.append((len(path), begin - begins[path[:-1]], begin + root, weight))
+                inside = sorted(gate.inner(), key=lambda one: _shape(one[1]), reverse=True)
+                for turn, (heavy, inner) in enumerate(inside):
+                    alike.setdefault((*path, turn), []).append((root, heavy, inner))
         # The highest bit of a field must stay free for the sum that is enough.
-        self.width = 1 + max((gate.total.bit_length() for gate in self._placed), default=0)
-        self.length = self.width * len(self._placed)
+        self.width = 1 + max(gate.total.bit_length() for gate in self._placed.values())
         self.base = sum(
             (1 << self.width - 1) - min(max(0, gate.least), gate.total + 1) << place * self.width
-            for place, gate in enumerate(self._placed)
+            for place, gate in self._placed.items()
         )
 
     def bits(self, places: Iterable[int]) -> int:
@@ -182,23 +182,24 @@ class _Layout:
         return sum(1 << (place + 1) * self.width - 1 for place in places)
 
     def shifts(self) -> list[tuple[int, int]]:
-        """Return how gates are handed on: of whose bits, how far; in turn."""
+        """Return how gates are handed on, the innermost first: of whose bits, how far."""
         found: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for place, outer, weight in self._edges:
-            height = _height(self._placed[place])
-            far = (place - outer + 1) * self.width - 1
+        for depth, far, place, weight in self._edges:
             for bit in range(weight.bit_length()):
                 if weight >> bit & 1:
-                    found[height, far - bit].append(place)
+                    found[-depth, (far + 1) * self.width - 1 - bit].append(place)
         return [(self.bits(places), far) for (_, far), places in sorted(found.items())]
 
     def literals(self) -> Iterator[tuple[Literal, int]]:
         """Yield the leaves of all gates, with what they add."""
-        for place, gate in enumerate(self._placed):
+        for place, gate in self._placed.items():
             for weight, part in gate.parts:
                 if isinstance(part, Literal):
                     yield part, weight << place * self.width
 
+
+_Path = tuple[int, ...]
+"""Of a gate inside others: which inner one of its root it is in, which of that one, and so on."""
 
 _Shape = tuple["_Shape", ...]
 
@@ -206,7 +207,3 @@ _Shape = tuple["_Shape", ...]
 def _shape(gate: Gate) -> _Shape:
     """Return how gates lie inside one another."""
     return tuple(sorted((_shape(inner) for _, inner in gate.inner()), reverse=True))
-
-
-def _height(gate: Gate) -> int:
-    return 1 + max((_height(inner) for _, inner in gate.inner()), default=0)

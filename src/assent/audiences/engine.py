@@ -277,7 +277,7 @@ class Population:
     def _take_out(self) -> None:
         """Let those who wait be where they were no longer: all at once, as late as may be."""
         if self._moved:
-            self._remove(np.array(sorted(self._moved), np.int64))
+            self._remove(np.sort(np.fromiter(self._moved, np.int64, len(self._moved))))
             self._moved.clear()
             self._compact()
 
@@ -309,7 +309,7 @@ class Population:
                 profiles.searchsorted(segment.least) : profiles.searchsorted(segment.most, "right")
             ]
             if len(near):
-                segment.remove(segment.slots(near).tolist())
+                segment.remove(segment.slots(near))
 
     def _made(self, many: Batch) -> list[Segment]:
         told = {TIER: np.zeros(len(many.rows), np.int64), **many.rows.values}

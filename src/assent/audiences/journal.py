@@ -1,14 +1,13 @@
 """What became of a population, turn by turn: who was looked at again, and who moved among its audiences.
 
 Several readers each learn what is new to them. Bounded: who asks about a time that is no longer held is told
-that it may have been anybody; who asks about an audience that was not followed then (`moving`), too.
+that it may have been anybody; who asks about an audience that was not followed then (`moving`), too. What is
+oldest is forgotten first, so that nobody who reads in time is told so.
 """
 
-from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from operator import itemgetter
 from typing import Final
 
 from assent.audiences.watch import Watch
@@ -17,7 +16,11 @@ from assent.core.ids import ProfileId, members
 MOST: Final = 200_000
 """Profiles held, over all turns."""
 
-_TURN: Final = itemgetter(0)
+_NOBODY: Final = frozenset[ProfileId]()
+_NO_MOVES: Final[Mapping[ProfileId, bool]] = {}
+
+_ByAudience = Mapping[int, Mapping[ProfileId, bool]]
+"""By an audience's bit, who entered (true) or left."""
 
 Moves = Iterable[tuple[ProfileId, int, int]]
 """Who moved: of which audiences they are members now, and for which that is new, as the watch's bits."""
@@ -35,30 +38,44 @@ class Journal:
         self._by: Watch | None = None
         self._told_from: dict[int, int] = {}
         """Of each audience that is followed, by its bit: after which turn all that happens to it is known."""
-        self._moves: dict[int, list[tuple[int, ProfileId, bool]]] = defaultdict(list)
-        """Of each of them, in which turn who entered (true) or left."""
+        self._moves: deque[tuple[int, _ByAudience]] = deque()
+        """In which turn who moved, the oldest first."""
         self._moved = 0
+        self._forgotten = 0
+        """Up to which turn it is no longer held who moved."""
 
-    def note(self, looked: AbstractSet[ProfileId], moves: Moves = ()) -> None:
-        """Begin a turn in which these were looked at again, and in which these moved."""
+    def note(self, looked: AbstractSet[ProfileId]) -> None:
+        """Begin a turn in which these were looked at again."""
         self.turn += 1
         self._turns.append(looked)
         self._held += len(looked) + 1
         while self._held > MOST and self._turns:
             self._held -= len(self._turns.popleft()) + 1
             self._first += 1
+
+    def tell(self, moves: Moves) -> None:
+        """Begin a turn in which these moved, if any did."""
+        found: dict[int, dict[ProfileId, bool]] = defaultdict(dict)
         for profile, bits, new in moves:
-            for place in members(new):
-                self._moves[place].append((self.turn, profile, bits >> place & 1 == 1))
-            self._moved += new.bit_count()
-        if self._moved > MOST:
-            self._forget_moves()
+            for place in members(new & bits):
+                found[place][profile] = True
+            for place in members(new & ~bits):
+                found[place][profile] = False
+        if not found:
+            return
+        self.note(_NOBODY)
+        self._moves.append((self.turn, found))
+        self._moved += _size(found)
+        while self._moved > MOST:
+            self._forgotten, oldest = self._moves.popleft()
+            self._moved -= _size(oldest)
 
     def follow(self, by: Watch | None) -> None:
         """From now on these audiences may be followed: none of them is yet."""
         self._by = by
         self._told_from.clear()
-        self._forget_moves()
+        self._moves.clear()
+        self._moved = 0
 
     def followed(self, place: int) -> None:
         """From now on all that happens to the audience of this bit is noted."""
@@ -84,13 +101,19 @@ class Journal:
     def moved(self, turn: int, name: str, by: Watch) -> Mapping[ProfileId, bool] | None:
         """Return who moved in an audience after a turn, and whether inside; None when it may be anybody."""
         place = by.places.get(name, -1) if by is self._by else -1
-        if not self._told_from.get(place, self.turn + 1) <= turn <= self.turn:
+        if not max(self._forgotten, self._told_from.get(place, self.turn + 1)) <= turn <= self.turn:
             return None
-        moves = self._moves.get(place, [])
+        new: list[_ByAudience] = []
+        for then, moves in reversed(self._moves):
+            if then <= turn:
+                break
+            new.append(moves)
+        found: dict[ProfileId, bool] = {}
         # What comes later says what is so now.
-        return {profile: inside for _, profile, inside in moves[bisect_right(moves, turn, key=_TURN) :]}
+        for moves in reversed(new):
+            found.update(moves.get(place, _NO_MOVES))
+        return found
 
-    def _forget_moves(self) -> None:
-        self._moves.clear()
-        self._moved = 0
-        self._told_from = dict.fromkeys(self._told_from, self.turn)
+
+def _size(moves: _ByAudience) -> int:
+    return sum(map(len, moves.values()))

@@ -3,24 +3,26 @@
     moving.follow(watch, now)
     moving.enter("loyal", members)
     moving.look({profile}, [shown], now)
+    moving.follow(watch, now)
     journal.moved(turn, "loyal", watch)
 
 Who is a member is held (`Roll`) from when an audience's members are told, so who entered and left what is
-found once for all audiences and all who follow them, and written in the journal. Time alone is asked about by
-`follow`, and moves nobody but those of whom something lies where it passed (`Watch.spans`). Where too many
-changed to ask one by one, or a clock went back, no audience is followed until its members are told again.
+found once for all audiences and all who follow them. `follow` asks about whoever was looked at since it last
+did, and about those of whom something lies where time has passed (`Watch.spans`): time alone moves nobody
+else. Where too many changed to ask one by one, or a clock went back, no audience is followed until its
+members are told again.
 
 Pure but for the population, and a thread's alone while it is asked. Raises nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
 
 from assent.audiences.engine import Population
-from assent.audiences.journal import MOST, Journal, Moves
+from assent.audiences.journal import MOST, Journal
 from assent.audiences.roll import Roll
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
@@ -33,6 +35,9 @@ from assent.core.time import Instant
 
 _FEW: Final = 10_000
 """More than so many are quicker counted with everybody else."""
+
+_NEW: Final = 64 + 36
+"""Bytes of one who is new, roughly: a set's entry and a number."""
 
 _NOBODY: Final = frozenset[ProfileId]()
 
@@ -48,8 +53,8 @@ class Moving:
         self._roll: Roll | None = None
         self._followed = 0
         """The audiences of which the roll says who is in them, as bits."""
-        self._unread = 0
-        """So many were looked at since somebody last followed."""
+        self._new: set[ProfileId] = set()
+        """Who was looked at since somebody last followed: of them the roll may be wrong."""
         self._then = now
         """As of when everybody is accounted for, but for who was looked at since."""
         self._latest = now
@@ -63,23 +68,24 @@ class Moving:
         if len(found) < len(asked):
             self.population.drop_all(asked - {each.profile for each in found})
         self.population.put_all(found)
-        self._unread += len(asked)
-        if self._unread > MOST:
-            self._begin(None)  # nobody has followed for long
-        self._note(asked, asked, now)
+        self._journal.note(asked)
+        if self._roll is not None:
+            self._new |= asked
+            if len(self._new) > MOST:
+                self._begin(None)  # nobody has followed for long
 
     def follow(self, watch: Watch, now: Instant) -> None:
-        """From now on these audiences may be followed; say whom time alone moved in those that are."""
-        self._unread = 0
+        """From now on these audiences may be followed; tell the journal who moved in those that are."""
         then, self._then = self._then, now
         latest, self._latest = self._latest, max(self._latest, now)
         behind, self._behind = self._behind, now < latest
         # A sight says until when it holds, and not since when it would have.
         if watch is not self._watch or behind or self._behind:
             self._begin(watch)
-        elif self._followed:
+        elif self._roll is not None:
             turned = self.population.turning(watch.spans(then, now))
-            self._note(_NOBODY, list(map(ProfileId, turned.tolist())), now)
+            self._new.update(map(ProfileId, turned.tolist()))
+            self._tell(watch, self._roll, now)
 
     def enter(self, name: str, members: Ints) -> None:
         """Follow an audience of the watch, if it is not: these are its members now, lowest id first."""
@@ -94,37 +100,32 @@ class Moving:
 
     def inside(self, name: str, profiles: Iterable[ProfileId]) -> AbstractSet[ProfileId]:
         """Return which profiles are members of a followed audience, as of when it was last followed."""
-        watch, roll = self._watch, self._roll
-        if watch is None or roll is None:
+        if self._watch is None or self._roll is None:
             return _NOBODY
-        place = watch.places[name]
-        return {profile for profile in profiles if roll.of(profile) >> place & 1}
+        place, asked = self._watch.places[name], list(profiles)
+        return {one for one, bits in zip(asked, self._roll.of(asked), strict=True) if bits >> place & 1}
 
     @property
     def nbytes(self) -> int:
         """Bytes held of who is a member, beside the population."""
-        return 0 if self._roll is None else self._roll.nbytes
+        return _NEW * len(self._new) + (0 if self._roll is None else self._roll.nbytes)
 
-    def _note(self, looked: AbstractSet[ProfileId], asked: Collection[ProfileId], now: Instant) -> None:
-        """Write down who was looked at, and who of those who are asked about moved."""
-        if self._followed and len(asked) > _FEW:
-            self._begin(self._watch)
-        self._journal.note(looked, self._moves(asked, now) if self._followed else ())
-
-    def _moves(self, asked: Iterable[ProfileId], now: Instant) -> Moves:
-        watch, roll, followed, shown = self._watch, self._roll, self._followed, self.population.shown
-        moves: list[tuple[ProfileId, int, int]] = []
-        if watch is not None and roll is not None:
-            for profile in asked:
-                bits = watch.held(shown(profile), now)
-                new = (roll.swap(profile, bits) ^ bits) & followed
-                if new:
-                    moves.append((profile, bits, new))
-        return moves
+    def _tell(self, watch: Watch, roll: Roll, now: Instant) -> None:
+        """Write down who moved of those of whom the roll may be wrong."""
+        if len(self._new) > _FEW:
+            self._begin(watch)
+        elif self._new:
+            shown = self.population.shown
+            held = {profile: watch.held(shown(profile), now) for profile in self._new}
+            self._journal.tell(
+                (profile, bits, (bits ^ was) & self._followed) for profile, bits, was in roll.swap(held)
+            )
+            self._new.clear()
 
     def _begin(self, watch: Watch | None) -> None:
         """Let these be the audiences that may be followed, and none of them be yet."""
         self._watch, self._roll, self._followed = watch, None, 0
+        self._new.clear()
         self._journal.follow(watch)
 
 

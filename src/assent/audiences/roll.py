@@ -2,12 +2,13 @@
 
     roll = Roll(profiles, bits=100)
     roll.enter(3, members)
-    was = roll.swap(profile, now)
+    [(profile, bits, was)] = roll.swap({profile: bits})
 
 Who changed is so compared with what they were without reading what they looked like. A row takes a bit an
 audience and eight bytes to be found by; who is a member of nothing needs none. Pure; raises nothing.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
@@ -45,36 +46,47 @@ class Roll:
             self._beside[profile] = self._beside.get(profile, 0) | 1 << bit
         self._settle()
 
-    def swap(self, profile: ProfileId, bits: int) -> int:
-        """Hold these bits of a profile, and return those that were held."""
-        begin, end = self._row(profile)
-        if end:
-            was = int.from_bytes(self._bytes[begin:end], "little")
-            if was != bits:
-                self._bytes[begin:end] = bits.to_bytes(self._width, "little")
-            return was
-        was = self._beside.pop(profile, 0)
-        if bits:
-            self._beside[profile] = bits
-            self._settle()
-        return was
+    def swap(self, held: Mapping[ProfileId, int]) -> list[tuple[ProfileId, int, int]]:
+        """Hold the bits of some profiles; return of whom they were others: who, the bits, and what was."""
+        width, rows, found = self._width, self._bytes, []
+        for (profile, bits), place in zip(held.items(), self._places(held), strict=True):
+            begin, end = place * width, (place + 1) * width
+            was = int.from_bytes(rows[begin:end], "little") if end else self._beside.get(profile, 0)
+            if was == bits:
+                continue
+            found.append((profile, bits, was))
+            if end:
+                rows[begin:end] = bits.to_bytes(width, "little")
+            elif bits:
+                self._beside[profile] = bits
+            else:
+                del self._beside[profile]
+        self._settle()
+        return found
 
-    def of(self, profile: ProfileId) -> int:
-        """Return the bits of a profile."""
-        begin, end = self._row(profile)
-        return int.from_bytes(self._bytes[begin:end], "little") if end else self._beside.get(profile, 0)
+    def of(self, profiles: Collection[ProfileId]) -> list[int]:
+        """Return the bits of some profiles."""
+        width, rows, beside = self._width, self._bytes, self._beside
+        return [
+            beside.get(profile, 0)
+            if place < 0
+            else int.from_bytes(rows[place * width : (place + 1) * width], "little")
+            for profile, place in zip(profiles, self._places(profiles), strict=True)
+        ]
 
     @property
     def nbytes(self) -> int:
         """Bytes held, roughly: beside the rows a dictionary's entry and its two numbers."""
         return self._profiles.nbytes + self._rows.nbytes + (104 + 2 * 36) * len(self._beside)
 
-    def _row(self, profile: ProfileId) -> tuple[int, int]:
-        """Return where the row of a profile begins and ends; at 0 where it has none."""
-        place = int(self._profiles.searchsorted(profile))
-        if place < len(self._ids) and self._ids[place] == profile:
-            return place * self._width, (place + 1) * self._width
-        return 0, 0
+    def _places(self, profiles: Collection[ProfileId]) -> list[int]:
+        """Return which row is whose; -1 where one has none."""
+        ids = np.fromiter(profiles, np.int64, len(profiles))
+        if not len(self._profiles):
+            return [-1] * len(ids)
+        places = np.minimum(self._profiles.searchsorted(ids), len(self._profiles) - 1)
+        found: list[int] = np.where(self._profiles[places] == ids, places, -1).tolist()
+        return found
 
     def _settle(self) -> None:
         """Give rows to those who stand beside them, once they are many; and none to who is in nothing."""
@@ -92,5 +104,5 @@ class Roll:
 
     def _lay(self, profiles: Ints, rows: npt.NDArray[np.uint8]) -> None:
         self._profiles, self._rows = profiles, rows
-        # Whose elements are plain integers, and plain bytes: one is quicker read so.
-        self._ids, self._bytes = profiles.data, rows.reshape(-1).data
+        # Which are plain bytes: one row is quicker read so.
+        self._bytes = rows.reshape(-1).data

@@ -138,14 +138,12 @@ class Segment:
             raise TypeError(message)
         return column.codes()
 
-    def remove(self, slots: Iterable[int]) -> None:
-        """Let nobody be at these slots any more. Whoever holds `here` keeps seeing them."""
+    def remove(self, slots: Slots) -> None:
+        """Let nobody be at these slots any more, none given twice. Whoever holds `here` keeps seeing them."""
         if self._shared:
             self._here, self._shared = self._here.copy(), False
-        here = self._here.data  # whose elements are plain integers: a few are quicker changed so
-        for slot in slots:
-            here[slot >> 6] &= ~(1 << (slot & 63))
-            self.alive -= 1
+        np.bitwise_and.at(self._here, slots >> 6, ~(np.uint64(1) << (slots & 63).astype(np.uint64)))
+        self.alive -= len(slots)
 
     def here(self) -> Words | None:
         """Return, for keeping, who is still there; None for everybody."""

@@ -179,11 +179,14 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
     assert journal.moved(turn, "asking", watch) is None
     moving.enter("asking", np.array([1]))
     moving.look(frozenset({ProfileId(2)}), [one(2)], now)
+    assert journal.moved(turn, "asking", watch) == {}
+    moving.follow(watch, now)
     assert journal.moved(turn, "asking", watch) == {2: True}
     assert journal.moved(turn - 1, "asking", watch) is None
     assert journal.moved(turn, "asking", other) is None
     moving.look(frozenset({ProfileId(3), ProfileId(4)}), [one(3)], now)
     assert journal.since(turn) == {2, 3, 4}
+    moving.follow(watch, now)
     assert journal.moved(turn, "asking", watch) is None
     moving.enter("asking", np.array([1, 2, 3]))
     turn = journal.turn
@@ -209,6 +212,7 @@ def test_an_audience_that_is_followed_is_not_begun_again() -> None:
     turn = journal.turn
     moving.look(frozenset({ProfileId(2)}), [one(2)], now)
     moving.enter("asking", np.array([2]))
+    moving.follow(watch, now)
     assert journal.moved(turn, "asking", watch) == {2: True}
 
 
@@ -231,21 +235,28 @@ def test_a_clock_that_went_back_must_not_be_forgotten(monkeypatch: pytest.Monkey
         test_everybody_is_asked_about_again_when_a_clock_that_went_back_goes_on()
 
 
-def test_more_moves_than_are_held_may_be_anybody_until_the_turn_that_was_too_much(
+def test_the_oldest_moves_are_forgotten_first_and_who_lacks_them_asks_about_everybody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_module, "MOST", 1)
+    monkeypatch.setattr(journal_module, "MOST", 3)
     journal, now = Journal(), Instant(START)
     moving, watch = Moving(Population(POLICY, ASKING), journal, now), watching(POLICY, ALL)
     moving.follow(watch, now)
     moving.enter("asking", np.array([], np.int64))
-    turn = journal.turn
-    for profile in (1, 2):
+    turns = [journal.turn]
+    for profile in (1, 2, 3, 4):
         moving.look(frozenset({ProfileId(profile)}), [one(profile)], now)
-    assert journal.moved(turn, "asking", watch) is None
+        moving.follow(watch, now)
+        turns.append(journal.turn)
+    told = [journal.moved(turn, "asking", watch) for turn in turns]
+    assert told == [None, dict.fromkeys((2, 3, 4), True), dict.fromkeys((3, 4), True), {4: True}, {}]
+    moving.look(frozenset(map(ProfileId, (1, 2, 3, 4))), [], now)
+    moving.follow(watch, now)
+    assert journal.moved(turns[-1], "asking", watch) is None
+    moving.look(frozenset({ProfileId(5)}), [one(5)], now)
     turn = journal.turn
-    moving.look(frozenset({ProfileId(1)}), [], now)
-    assert journal.moved(turn, "asking", watch) == {1: False}
+    moving.follow(watch, now)
+    assert journal.moved(turn, "asking", watch) == {5: True}
 
 
 def test_what_nobody_reads_for_long_is_followed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,21 +297,29 @@ def test_who_changes_in_one_turn_and_changes_back_in_the_next_is_where_they_were
 
 
 def who_left_stays(patch: pytest.MonkeyPatch) -> None:
-    real = Roll.swap
-    patch.setattr(Roll, "swap", lambda self, profile, bits: real(self, profile, bits) & bits)
+    real = Journal.tell
+
+    def tell(self: Journal, moves: Moves) -> None:
+        real(self, [(profile, bits, bits & new) for profile, bits, new in moves])
+
+    patch.setattr(Journal, "tell", tell)
 
 
 def what_each_is_in_is_not_held(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Roll, "swap", lambda self, profile, _: self.of(profile))
+    def swap(self: Roll, held: dict[ProfileId, int]) -> list[tuple[ProfileId, int, int]]:
+        return list(zip(held, held.values(), self.of(held), strict=True))
+
+    patch.setattr(Roll, "swap", swap)
 
 
 def who_is_dropped_stays(patch: pytest.MonkeyPatch) -> None:
-    real = Moving._moves
+    real = Moving._tell
 
-    def moves(self: Moving, some: Iterable[ProfileId], now: Instant) -> Moves:
-        return real(self, [one for one in some if one in self.population], now)
+    def tell(self: Moving, watch: Watch, roll: Roll, now: Instant) -> None:
+        self._new = {one for one in self._new if one in self.population}
+        real(self, watch, roll, now)
 
-    patch.setattr(Moving, "_moves", moves)
+    patch.setattr(Moving, "_tell", tell)
 
 
 def time_moves_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -328,7 +347,8 @@ def segments_are_not_looked_through(patch: pytest.MonkeyPatch) -> None:
 def turns_are_read_backwards(patch: pytest.MonkeyPatch) -> None:
     def moved(self: Journal, turn: int, name: str, by: Watch) -> dict[ProfileId, bool]:
         place = by.places[name]
-        return {profile: inside for then, profile, inside in reversed(self._moves[place]) if then > turn}
+        late = [moves.get(place, {}) for then, moves in reversed(self._moves) if then > turn]
+        return {profile: inside for moved in late for profile, inside in moved.items()}
 
     read_otherwise(patch, moved)
 

@@ -14,40 +14,41 @@ from assent.core.ids import ProfileId
 LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 _BITS = 11
-profiles = st.integers(0, 12).map(lambda number: ProfileId(number * 64))
+EVERYBODY = [ProfileId(64 * number) for number in range(13)]
+profiles = st.sampled_from(EVERYBODY)
 some = st.sets(profiles).map(sorted)
 steps = st.lists(
     st.one_of(
-        st.tuples(profiles, st.integers(0, 2**_BITS - 1)),
+        st.dictionaries(profiles, st.integers(0, 2**_BITS - 1), max_size=4),
         st.tuples(st.integers(0, _BITS - 1), some),
     ),
     max_size=20,
 )
-"""Profiles with the bits they have now, and bits with all who have them now."""
+"""Profiles with the bits they have now, or a bit and all who have it now."""
+
+Steps = list[dict[ProfileId, int] | tuple[int, list[ProfileId]]]
 
 
-def a_roll_is_a_dictionary(
-    first: list[ProfileId], many: list[tuple[int, int | list[ProfileId]]], beside: int
-) -> None:
+def a_roll_is_a_dictionary(first: list[ProfileId], many: Steps, beside: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(roll_module, "_BESIDE", beside)
-        roll, right = Roll(np.array(first, np.int64), _BITS), dict.fromkeys(range(0, 13 * 64, 64), 0)
-        for one, other in many:
-            if isinstance(other, list):
-                roll.enter(one, np.array(other, np.int64))
+        roll, right = Roll(np.array(first, np.int64), _BITS), dict.fromkeys(EVERYBODY, 0)
+        for other in many:
+            if isinstance(other, tuple):
+                bit, inside = other
+                roll.enter(bit, np.array(inside, np.int64))
                 for profile in right:
-                    right[profile] = right[profile] & ~(1 << one) | (profile in other) << one
+                    right[profile] = right[profile] & ~(1 << bit) | (profile in inside) << bit
             else:
-                assert roll.swap(ProfileId(one), other) == right[one]
-                right[one] = other
-            assert {profile: roll.of(ProfileId(profile)) for profile in right} == right
+                were = {profile: right[profile] for profile in other if right[profile] != other[profile]}
+                assert roll.swap(other) == [(profile, other[profile], was) for profile, was in were.items()]
+                right |= other
+            assert roll.of(list(right)) == list(right.values())
 
 
 @LAWS
 @given(some, steps, st.sampled_from([0, 2, 1_000]))
-def test_a_roll_holds_what_a_dictionary_would(
-    first: list[ProfileId], many: list[tuple[int, int | list[ProfileId]]], beside: int
-) -> None:
+def test_a_roll_holds_what_a_dictionary_would(first: list[ProfileId], many: Steps, beside: int) -> None:
     a_roll_is_a_dictionary(first, many, beside)
 
 
@@ -55,7 +56,7 @@ def who_had_a_bit_keeps_it(patch: pytest.MonkeyPatch) -> None:
     real = Roll.enter
 
     def enter(self: Roll, bit: int, members: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
-        was = [one for one in map(ProfileId, range(0, 13 * 64, 64)) if self.of(one) >> bit & 1]
+        was = [one for one, bits in zip(EVERYBODY, self.of(EVERYBODY), strict=True) if bits >> bit & 1]
         real(self, bit, np.union1d(members, np.array(was, np.int64)))
 
     patch.setattr(Roll, "enter", enter)
