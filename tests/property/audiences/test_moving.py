@@ -184,11 +184,14 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
     assert journal.moved(turn, "asking", watch) == {2: True}
     assert journal.moved(turn - 1, "asking", watch) is None
     assert journal.moved(turn, "asking", other) is None
+    moving.look(frozenset({ProfileId(1)}), [], now)
+    moving.follow(watch, now)
+    assert journal.moved(turn, "asking", watch) == {1: False, 2: True}
     moving.look(frozenset({ProfileId(3), ProfileId(4)}), [one(3)], now)
-    assert journal.since(turn) == {2, 3, 4}
+    assert journal.since(turn) == {1, 2, 3, 4}
     moving.follow(watch, now)
     assert journal.moved(turn, "asking", watch) is None
-    moving.enter("asking", np.array([1, 2, 3]))
+    moving.enter("asking", np.array([2, 3]))
     turn = journal.turn
     assert journal.moved(turn, "asking", watch) == {}
     moving.follow(watch, Instant(now - 1))
@@ -196,12 +199,28 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
     turn = journal.turn
     moving.follow(other, now)
     assert journal.moved(turn, "asking", other) is None
-    moving.enter("asking", np.array([1, 2, 3]))
+    moving.enter("asking", np.array([2, 3]))
     assert journal.moved(turn, "asking", other) == {}
     journal.everybody()
     assert journal.moved(turn, "asking", other) is None
     assert journal.since(turn) is None
     assert journal.moved(journal.turn, "asking", other) is None
+
+
+def test_time_alone_moves_who_grows_old_and_of_whom_a_whole_window_shows_now() -> None:
+    rules = {
+        "newborn": parse({"op": "recent", "feature": "born", "from": "-P3D"}),
+        "quiet": parse({"op": "lt", "feature": "orders_7d", "value": 3}),
+    }
+    served = Served(Asked(ALL["asking"], rules))
+    since = Opening(VISIBLE, Instant(START - 5 * DAY))
+    for profile, feature, value in ((1, "born", START - DAY), (2, "orders_7d", 1_000_000)):
+        served.step(msgspec.structs.replace(one(profile, **{feature: value}), permits=(since,)))
+    served.read(0)
+    assert served.told[0] == {"asking": {1, 2}, "newborn": {1}, "quiet": set()}
+    served.step(2 * DAY)
+    served.read(0)
+    assert served.told[0] == {"asking": {1, 2}, "newborn": set(), "quiet": {1, 2}}
 
 
 def test_an_audience_that_is_followed_is_not_begun_again() -> None:
