@@ -37,8 +37,8 @@ from assent.core.policy import Feature, Policy
 from assent.core.time import FOREVER, Instant
 from assent.features.catalogue import Value
 
-MOST: Final = 1_048_576
-"""Slots a segment at most. Its bitmaps fit a processor's own cache; asking takes about as long for few."""
+MOST: Final = 2_097_152
+"""Slots a segment at most. Two of its bitmaps fit a processor's own cache; asking few takes about as long."""
 
 WAITING: Final = 128
 """Who changed becomes a segment, as soon as a question is asked, when so many others have."""
@@ -50,7 +50,7 @@ WASTE: Final = 0.25
 """A segment is made anew when more of it than this have left."""
 
 _JOINED: Final = 8
-"""So many segments of about one size become one."""
+"""So many segments of about one size become one, unless that might be more than a segment."""
 
 
 NO_IDS: Final[Mapping[str, ProfileId]] = {}
@@ -347,7 +347,7 @@ class Population:
             self._replace([segment])
         sizes: dict[int, list[Segment]] = {}
         for segment in self._segments:
-            if len(segment) < self._most:
+            if len(segment) <= self._most // _JOINED:
                 sizes.setdefault(_size(segment.alive, self._room), []).append(segment)
         for alike in sizes.values():
             if len(alike) >= _JOINED:

@@ -152,6 +152,18 @@ def test_what_was_filled_in_bulk_is_what_was_put_one_by_one() -> None:
         assert filled.shown(each.profile) == with_zeros(each)
 
 
+def test_segments_stay_few_and_none_is_larger_than_may_be() -> None:
+    most, room = 256, 2
+    population = Population(POLICY, ASKING, most=most, waiting=room)
+    for number in range(4 * most):
+        population.put(person(number))
+        assert population.count(EVERYBODY, NOW, {}) == number + 1
+    sizes = [len(segment) for segment in population._segments]
+    assert max(sizes) <= most
+    # Those of an eighth of the most, and fewer than eight of both sizes below.
+    assert len(sizes) <= 4 * 8 + 2 * 8
+
+
 def with_zeros(each: Shown) -> Shown:
     """Return a profile with what counts and was not given, as it is held."""
     zeros = {FEATURES[name].id: 0 for name in ("orders", "orders_7d")}
