@@ -287,10 +287,12 @@ class IntegerColumn:
 
     def within(self, least: int | None, most: int | None) -> Words:
         """Return who has a value from `least` to `most`, None where there is no end."""
+        self._held.make_index()
         return packed(self._held.between(*self._ends(least, most)))
 
     def few(self, least: int | None, most: int | None, limit: int) -> AnySlots | None:
         """Return who has such a value, as slots, if they are at most `limit` and quickly found."""
+        self._held.make_index()
         return self._held.few(*self._ends(least, most), limit)
 
     def present_at(self, slots: AnySlots) -> Bits:
@@ -311,8 +313,8 @@ class IntegerColumn:
 
     @property
     def index_nbytes(self) -> int:
-        """Bytes of these that the index holds: there is none."""
-        return 0
+        """Bytes of these that the index holds."""
+        return self._held.index_nbytes
 
     def _ends(self, least: int | None, most: int | None) -> tuple[int, int]:
         """Return the ends in the column's unit; the low one above the high one where nothing can lie."""

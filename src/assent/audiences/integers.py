@@ -2,8 +2,8 @@
 
 Few, or narrow ones, lie side by side (`Plain`). Many wide ones, such as instants, lie on `Steps`: a byte of
 each says on which of at most 255 steps it lies, in order, and the rest how far above the step's least, in the
-largest unit that is exact. Most comparisons then read the bytes alone, and the rest of two steps. Never
-written after they were made.
+largest unit that is exact. Comparisons then read the bytes alone, and the rest of two steps; who stands on
+those is looked for among all, or by the index, if it was made. Never written after they were made.
 """
 
 from collections.abc import Callable
@@ -59,6 +59,9 @@ class Plain:
         """Return those of some slots."""
         return self._values[slots].astype(np.int64)
 
+    def make_index(self) -> None:
+        """Make ready what comparing needs: nothing."""
+
     def between(self, low: int, high: int) -> Bits:
         """Return which lie from `low` to `high`."""
         ends = np.iinfo(self._values.dtype)
@@ -77,7 +80,7 @@ class Plain:
             found = above <= high - low
         return found
 
-    def few(self, low: int, high: int, most: int) -> npt.NDArray[np.intp] | None:
+    def few(self, low: int, high: int, most: int) -> AnySlots | None:
         """Return which slots lie from `low` to `high`, where they are quickly found and at most so many."""
         del low, high, most
         return None
@@ -90,6 +93,11 @@ class Plain:
     def nbytes(self) -> int:
         """Bytes held."""
         return bytes_of(self._values)
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of these that the index holds: there is none."""
+        return 0
 
 
 class Steps:
@@ -110,7 +118,10 @@ class Steps:
             if self._unit == 1 or not np.any(above % np.uint64(self._unit)):
                 break
         self._most = ordered[np.append(begins[1:], len(ordered)) - 1]
-        self._sizes = np.diff(begins, append=len(ordered))
+        self._begins = np.append(begins, len(ordered))
+        """How many lie below each step, and in all."""
+        self._slots: npt.NDArray[np.uint32] | None = None
+        """The index: all slots, by step."""
         self._rest: npt.NDArray[np.unsignedinteger[Any]] = (above // np.uint64(self._unit)).astype(kind)
         self.one = self._reader()
         """Returns that of one slot."""
@@ -128,6 +139,11 @@ class Steps:
         """Return those of some slots."""
         return self._made(self._step[slots], self._rest[slots])
 
+    def make_index(self) -> None:
+        """Make the index, if there is none. Two threads may make it twice, and either is right."""
+        if self._slots is None:
+            self._slots = np.argsort(self._step, kind="stable").astype(np.uint32)
+
     def between(self, low: int, high: int) -> Bits:
         """Return which lie from `low` to `high`."""
         first, last = self._touched(low, high)
@@ -135,25 +151,28 @@ class Steps:
             return np.zeros(len(self._step), np.bool_)
         found = self._on(first, last)
         if (least := int(self._least[first])) < low:
-            found &= (self._step != first) | (self._rest >= -((least - low) // self._unit))
+            slots = self._standing(first, first)
+            found[slots[self._rest.take(slots) < -((least - low) // self._unit)]] = False
         if self._most[last] > high:
-            found &= (self._step != last) | (self._rest <= (high - int(self._least[last])) // self._unit)
+            slots = self._standing(last, last)
+            found[slots[self._rest.take(slots) > (high - int(self._least[last])) // self._unit]] = False
         return found
 
-    def few(self, low: int, high: int, most: int) -> npt.NDArray[np.intp] | None:
+    def few(self, low: int, high: int, most: int) -> AnySlots | None:
         """Return which slots lie from `low` to `high`, where they are quickly found and at most so many."""
         first, last = self._touched(low, high)
-        if first > last or int(self._sizes[first : last + 1].sum()) > most:
+        if first > last or self._begins[last + 1] - self._begins[first] > most:
             return None
-        slots = np.flatnonzero(self._on(first, last))
+        slots = np.sort(self._standing(first, last))
         held = self.at(slots)
-        return slots[(held >= low) & (held <= high)]
+        found: AnySlots = slots[(held >= low) & (held <= high)]
+        return found
 
     def turns(self, value: int) -> tuple[int, int]:
         """Return the highest up to `value`, and the lowest above it; BEGINNING, FOREVER for none."""
         step = int(self._least.searchsorted(value, "right")) - 1
         if step >= 0 and self._most[step] > value:
-            return _turns(self.at(np.flatnonzero(self._step == np.uint8(step))), value)
+            return _turns(self.at(self._standing(step, step)), value)
         before = int(self._most[step]) if step >= 0 else BEGINNING
         after = int(self._least[step + 1]) if step + 1 < len(self._least) else FOREVER
         return max(before, BEGINNING), min(after, FOREVER)
@@ -161,7 +180,12 @@ class Steps:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._step.nbytes + self._rest.nbytes + 3 * self._least.nbytes
+        return self._step.nbytes + self._rest.nbytes + 3 * self._least.nbytes + self.index_nbytes
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of these that the index holds."""
+        return 0 if self._slots is None else self._slots.nbytes
 
     def _reader(self) -> Callable[[int], int]:
         # One call that looks nothing up: whoever changes is read so, value by value.
@@ -171,6 +195,13 @@ class Steps:
     def _touched(self, low: int, high: int) -> tuple[int, int]:
         """Return the first and the last step on which any may lie."""
         return int(self._most.searchsorted(low)), int(self._least.searchsorted(high, "right")) - 1
+
+    def _standing(self, first: int, last: int) -> AnySlots:
+        """Return the slots of those on some steps."""
+        slots = self._slots
+        if slots is None:
+            return np.flatnonzero(self._on(first, last))
+        return slots[self._begins[first] : self._begins[last + 1]]
 
     def _on(self, first: int, last: int) -> Bits:
         found: Bits

@@ -1,6 +1,7 @@
 """Integers held in little memory say what the integers themselves say; each law is shown to catch a fault."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ lists = st.lists(_values, min_size=1, max_size=40)
 def integers_are_what_they_were(values: list[int], more: int, ends: list[int]) -> None:
     """Of many, as of few: every list comes with so many more of the last day, a second apart."""
     given_ones = np.array([*values, *(_NOW + 1_000_000 * second for second in range(more))], np.int64)
-    for kept in (Steps(given_ones), held(given_ones)):
+    for kept, indexed in product((Steps(given_ones), held(given_ones)), (False, True)):
+        if indexed:
+            kept.make_index()
         assert kept.whole().tolist() == given_ones.tolist()
         assert [kept.one(slot) for slot in range(len(values))] == values
         slots = np.flatnonzero(given_ones % 2)
@@ -68,11 +71,14 @@ def test_integers_are_what_they_were(values: list[int], more: int, ends: list[in
     integers_are_what_they_were(values, more, ends)
 
 
-def test_instants_of_milliseconds_take_five_bytes_and_their_end_beside_them() -> None:
+def test_instants_of_milliseconds_take_five_bytes_and_four_with_an_index() -> None:
     draw = np.random.default_rng(3)
     size = 1 << 16
     instants = _NOW - (draw.exponential(120.0, size) * DAY).astype(np.int64) // 1_000 * 1_000
-    assert held(instants).nbytes < 5.2 * size
+    kept = held(instants)
+    assert (kept.nbytes < 5.2 * size, kept.index_nbytes) == (True, 0)
+    kept.make_index()
+    assert (kept.nbytes < 9.2 * size, kept.index_nbytes) == (True, 4 * size)
     until = np.where(draw.random(size) < 0.6, FOREVER, instants)
     assert held(until).nbytes < 5.2 * size
     assert held(np.full(size, FOREVER)).nbytes == 8
@@ -92,6 +98,17 @@ def steps_are_not_so_wide(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(integers_module, "_begun", lambda ordered, width: real(ordered, 2 * width))
 
 
+def the_index_lacks_who_is_first(patch: pytest.MonkeyPatch) -> None:
+    real = Steps.make_index
+
+    def make_index(self: Steps) -> None:
+        real(self)
+        assert self._slots is not None
+        self._slots = np.roll(self._slots, -1)
+
+    patch.setattr(Steps, "make_index", make_index)
+
+
 def the_first_step_is_taken_whole(patch: pytest.MonkeyPatch) -> None:
     real = Steps.between
 
@@ -106,7 +123,13 @@ LAW = CANARY(given(lists, _more, st.lists(_values, min_size=1, max_size=3))(inte
 
 
 @pytest.mark.parametrize(
-    "plant", [the_unit_is_forgotten, steps_are_not_so_wide, the_first_step_is_taken_whole]
+    "plant",
+    [
+        the_unit_is_forgotten,
+        steps_are_not_so_wide,
+        the_first_step_is_taken_whole,
+        the_index_lacks_who_is_first,
+    ],
 )
 def test_a_planted_fault_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
