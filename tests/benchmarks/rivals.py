@@ -6,6 +6,7 @@ texts are enumerations (DuckDB, polars) or small integers (PostgreSQL). Nothing 
 seen, so `not` is what is not true.
 """
 
+from collections.abc import Iterable
 from io import BytesIO
 from itertools import pairwise
 from typing import Any, Final, Protocol
@@ -221,6 +222,16 @@ class PostgreSQL:
         await self.connection.execute("VACUUM ANALYZE people")
         await self.connection.execute("VACUUM ANALYZE posting")
 
+    async def singly(self) -> None:
+        """Set everybody beside their members, as one would to ask of one person and not to count."""
+        await self.connection.execute(
+            "DROP TABLE IF EXISTS person; CREATE UNLOGGED TABLE person AS "
+            "SELECT p.*, coalesce(s.interests, '{}') AS interests FROM people AS p LEFT JOIN "
+            "(SELECT id, array_agg(member) AS interests FROM posting GROUP BY id) AS s USING (id);"
+            "CREATE UNIQUE INDEX ON person (id)"
+        )
+        await self.connection.execute("VACUUM ANALYZE person")
+
     async def count(self, rule: Rule) -> int:
         """Return how many."""
         said = sql(rule, member="(id IN (SELECT p.id FROM posting AS p WHERE p.member = {}))")
@@ -234,6 +245,12 @@ class PostgreSQL:
             await self.connection.copy_to_table(table, source=lines, format="csv")
 
 
-def postgres_of_one(rule: Rule) -> str:
-    """Return the rule as PostgreSQL is asked it of one person: a look at the index, not at the whole set."""
-    return sql(rule, member="EXISTS (SELECT FROM posting AS p WHERE p.member = {} AND p.id = people.id)")
+def postgres_of_one(rules: Iterable[Rule]) -> dict[str, str]:
+    """Return the statements that ask rules of one person: of the tables that are counted, and by itself."""
+    looked_up = "EXISTS (SELECT FROM posting AS p WHERE p.member = {} AND p.id = people.id)"
+    asked = {"people": looked_up, "person": "({} = ANY (interests))"}
+    return {
+        table: f"SELECT {', '.join(f'({sql(rule, member=member)}) IS TRUE' for rule in rules)} "
+        f"FROM {table} WHERE id = $1"
+        for table, member in asked.items()
+    }
