@@ -43,7 +43,10 @@ _PASS: Final = 200
 """So many are followed at once, as far as `_CHANGES` go."""
 _LEAST_S: Final = 0.005
 """Whatever takes less is asked more than once: what a clock says of microseconds says little."""
-_LIMIT: Final = "reading as many bytes as the rule's bitmaps have"
+_LIMIT: Final = "reading as many bytes of memory as the rule's bitmaps have"
+_NEAR: Final = "reading those bytes again and again, from caches as far as they fit"
+_MEMORY: Final = 1 << 26
+"""Words read to know what memory allows: half a gigabyte, more than caches hold."""
 _SINGLE: Final = {
     "people": "PostgreSQL evaluating that one person, a set as it is counted",
     "person": "PostgreSQL evaluating that one person, a set as an array beside the person",
@@ -109,13 +112,15 @@ def _measured(
     counts: list[Figure] = []
     anew: list[Figure] = []
     exports: list[Figure] = []
+    memory = np.ones(_MEMORY, np.uint64)
     for name, rule in asked.items():
-        probe = np.ones((1 + _leaves(rule)) * len(population) // 64, np.uint64)
+        near = memory[: (1 + _leaves(rule)) * len(population) // 64]
         turns: dict[str, list[float]] = {}
         asks: dict[str, Callable[[], object]] = {
             "count": partial(_count, population, rule),
             "anew": partial(_count, population, rule),
-            "limit": probe.sum,
+            "memory": memory.sum,
+            "near": near.sum,
             "export": partial(_export, population, rule),
         }
         for rival in rivals:
@@ -126,7 +131,9 @@ def _measured(
                 if what == "anew":
                     _forget(population)
                 turns.setdefault(what, []).append(_rate(ask, once=what == "anew"))
-        counts.append(figure(f"count: {name}", "/s", turns["count"], _LIMIT, turns["limit"]))
+        limits = [rate * memory.nbytes / near.nbytes for rate in turns["memory"]]
+        counts.append(figure(f"count: {name}", "/s", turns["count"], _LIMIT, limits))
+        counts.append(figure(f"count: {name}", "/s", turns["count"], _NEAR, turns["near"]))
         for rival in rivals:
             counts.append(figure(f"count: {name}", "/s", turns["count"], rival.name, turns[rival.name]))
             anew.append(figure(f"first count: {name}", "/s", turns["anew"], rival.name, turns[rival.name]))
