@@ -115,6 +115,13 @@ async def test_people_are_counted_and_decided_about_while_whole_audiences_are_pu
     assert sorted(lines(one)[-1]["members"] for one in ended) == [3, 3, 4]
 
 
+async def others_are_counted(shop: Shop, begun: asyncio.Event) -> None:
+    """Show that a fourth buyer is counted once something has begun that does not end meanwhile."""
+    await asyncio.wait_for(begun.wait(), 10)
+    await people(shop, range(3, 4))
+    assert (await asyncio.wait_for(asked(shop, "buyers/count"), 10)).json()["count"] == 4
+
+
 async def test_people_are_counted_while_a_feed_begins(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     await shop.save("buyers", BUYERS, PURPOSE)
     await people(shop, range(3))
@@ -130,9 +137,7 @@ async def test_people_are_counted_while_a_feed_begins(shop: Shop, monkeypatch: p
     path = "/v1/audiences/buyers/changes"
     feed = asyncio.create_task(shop.ask("GET", path, by=f"engine:{PURPOSE}", params=params))
     try:
-        await asyncio.wait_for(begun.wait(), 10)
-        await people(shop, range(3, 4))
-        assert (await asyncio.wait_for(asked(shop, "buyers/count"), 10)).json()["count"] == 4
+        await others_are_counted(shop, begun)
     finally:
         go.set()
         first = (await feed).json()
@@ -157,9 +162,7 @@ async def test_people_are_counted_while_what_stands_out_is_added_up(
     monkeypatch.setattr(Question, "tally", tally)
     looked = asyncio.create_task(asked(shop, "buyers/distinctive"))
     try:
-        await asyncio.wait_for(begun.wait(), 10)
-        await people(shop, range(3, 4))
-        assert (await asyncio.wait_for(asked(shop, "buyers/count"), 10)).json()["count"] == 4
+        await others_are_counted(shop, begun)
     finally:
         go.set()
         found = await looked
