@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from assent.audiences.bits import AnySlots, Bits, Scratch, Words, at, packed
 from assent.audiences.codebook import Chosen
-from assent.audiences.integers import LEAST, MANY, UNITS, Held, Plain, Steps, bytes_of, width_of
+from assent.audiences.integers import LEAST, MANY, Held, Plain, Steps, bytes_of, unit_of, width_of
 from assent.audiences.rows import ABSENT, Ints, Ragged, begins_of, distinct
 from assent.features.catalogue import Value
 
@@ -258,7 +258,7 @@ class IntegerColumn:
     def __init__(self, values: Ints) -> None:
         present = values != ABSENT
         exact = values[present]
-        self._unit = next(unit for unit in UNITS if unit == 1 or not np.any(exact % unit))
+        self._unit = unit_of(exact)
         counted = exact // self._unit
         # One below the least, for what is absent.
         least, most = max(int(counted.min(initial=0)) - 1, LEAST), int(counted.max(initial=0))

@@ -21,10 +21,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from assent.audiences.bits import Bits
 from assent.audiences.codebook import Codebook
 from assent.audiences.distinctive import Names
 from assent.audiences.filling import Batch, batch
-from assent.audiences.question import Question
+from assent.audiences.question import Neighbours, Question, true_of
 from assent.audiences.ready import Plans
 from assent.audiences.rows import INTEGER_TYPES, Ints, Ragged, Raw, Rows, distinct, joined, known
 from assent.audiences.rule import Rule
@@ -212,6 +213,23 @@ class Population:
             for values in ready.lists
         ]
         return Question(ready, people, now, lists)
+
+    def neighbours(self, profiles: Ints) -> list[Neighbours]:
+        """Return where those of these stand, lowest id first, who do not wait."""
+        waiting = self._waiting
+        others = np.array([one for one in profiles.tolist() if one not in waiting], np.int64)
+        found = []
+        for segment in self._segments if len(others) else ():
+            slots = segment.slots(others)
+            if len(slots):
+                found.append(Neighbours(segment, slots, profiles.searchsorted(segment.profiles_of(slots))))
+        return found
+
+    def holding(
+        self, some: Neighbours, rules: Iterable[Rule], now: Instant, audiences: Mapping[str, Rule]
+    ) -> Bits:
+        """Return for whom of some who stand in one segment each rule is true: a row a rule."""
+        return true_of(some, [self._plans.of(rule, now, audiences) for rule in rules], now)
 
     def names(self, features: Iterable[Feature]) -> Names:
         """Return the values of features by the numbers they have now. Ask first: it numbers who waits."""

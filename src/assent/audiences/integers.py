@@ -25,6 +25,9 @@ MANY: Final = 65_536
 UNITS: Final = (1_000_000, 10_000, 1_000, 1)
 """Whole units, hundredths, thousandths (of seconds: milliseconds), millionths."""
 
+_SOME: Final = 256
+"""The first so many show, as a rule, that a unit is too large."""
+
 _NARROW: Final = 2
 """Bytes: what is no wider is compared side by side as quickly as by steps."""
 
@@ -106,7 +109,7 @@ class Steps:
     def __init__(self, values: Ints) -> None:
         ordered = np.sort(values)
         finite = ordered[(ordered != LEAST) & (ordered > BEGINNING) & (ordered < FOREVER)]
-        unit = next(unit for unit in UNITS if unit == 1 or not np.any(finite % unit))
+        unit = unit_of(finite)
         for kind, self._unit in (*((kind, unit) for kind in _RESTS[:-1]), (_RESTS[-1], 1)):
             begins = _begun(ordered, int(np.iinfo(kind).max) * self._unit)
             if len(begins) > _STEPS:
@@ -231,6 +234,12 @@ def held(values: Ints) -> Held:
     if np.dtype(width).itemsize > _NARROW and len(values) >= MANY:
         return Steps(values)
     return Plain(values.astype(width))
+
+
+def unit_of(values: Ints) -> int:
+    """Return the largest unit that measures them all exactly."""
+    some = values[:_SOME]
+    return next(unit for unit in UNITS if unit == 1 or not (np.any(some % unit) or np.any(values % unit)))
 
 
 def width_of(least: int, most: int) -> type[np.signedinteger[Any]]:

@@ -5,13 +5,19 @@ that it may have been anybody; who asks about an audience that was not followed 
 oldest is forgotten first, so that nobody who reads in time is told so.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final
+from itertools import pairwise
+from typing import Final, cast
 
+import numpy as np
+
+from assent.audiences.bits import Bits
+from assent.audiences.roll import BitRows
+from assent.audiences.rows import Ints
 from assent.audiences.watch import Watch
-from assent.core.ids import ProfileId, members
+from assent.core.ids import ProfileId
 
 MOST: Final = 200_000
 """Profiles held, over all turns."""
@@ -21,9 +27,6 @@ _NO_MOVES: Final[Mapping[ProfileId, bool]] = {}
 
 _ByAudience = Mapping[int, Mapping[ProfileId, bool]]
 """By an audience's bit, who entered (true) or left."""
-
-Moves = Iterable[tuple[ProfileId, int, int]]
-"""Who moved: of which audiences they are members now, and for which that is new, as the watch's bits."""
 
 
 class Journal:
@@ -53,14 +56,12 @@ class Journal:
             self._held -= len(self._turns.popleft()) + 1
             self._first += 1
 
-    def tell(self, moves: Moves) -> None:
-        """Begin a turn in which these moved, if any did."""
-        found: dict[int, dict[ProfileId, bool]] = defaultdict(dict)
-        for profile, bits, new in moves:
-            for place in members(new & bits):
-                found[place][profile] = True
-            for place in members(new & ~bits):
-                found[place][profile] = False
+    def tell(self, profiles: Ints, held: BitRows, new: BitRows) -> None:
+        """Begin a turn in which these moved, if any did: rows of the watch's bits, a row each.
+
+        `held` says of which audiences they are members now, `new` of which that was otherwise before.
+        """
+        found = _by_audience(profiles, held, new)
         if not found:
             return
         self.note(_NOBODY)
@@ -113,6 +114,21 @@ class Journal:
         for moves in reversed(new):
             found.update(moves.get(place, _NO_MOVES))
         return found
+
+
+def _by_audience(profiles: Ints, held: BitRows, new: BitRows) -> _ByAudience:
+    places, who = np.nonzero(_bits(new).T)
+    inside = _bits(held)[who, places].tolist()
+    moved = cast("list[ProfileId]", profiles[who].tolist())
+    begins = np.flatnonzero(np.diff(places, prepend=-1)).tolist()
+    return {
+        place: dict(zip(moved[begin:end], inside[begin:end], strict=True))
+        for place, (begin, end) in zip(places[begins].tolist(), pairwise([*begins, len(who)]), strict=True)
+    }
+
+
+def _bits(rows: BitRows) -> Bits:
+    return np.unpackbits(rows, axis=1, bitorder="little").view(np.bool_)
 
 
 def _size(moves: _ByAudience) -> int:

@@ -9,7 +9,8 @@
 Who is a member is held (`Roll`) from when an audience's members are told, so who entered and left what is
 found once for all audiences and all who follow them. `follow` asks about whoever was looked at since it last
 did, and about those of whom something lies where time has passed (`Watch.spans`): time alone moves nobody
-else. Where too many changed to ask one by one, or a clock went back, no audience is followed until its
+else. Few are asked one by one, of all audiences together (`Watch`); of many who stand side by side every
+audience is asked as it is to count (`Population`). Where a clock went back, no audience is followed until its
 members are told again.
 
 Pure but for the population, and a thread's alone while it is asked. Raises nothing.
@@ -23,7 +24,8 @@ import numpy as np
 
 from assent.audiences.engine import Population
 from assent.audiences.journal import MOST, Journal
-from assent.audiences.roll import Roll
+from assent.audiences.question import Neighbours
+from assent.audiences.roll import BitRows, Roll, packed_rows
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule
 from assent.audiences.seen import Shown
@@ -33,8 +35,11 @@ from assent.core.ids import ProfileId
 from assent.core.policy import Policy
 from assent.core.time import Instant
 
-_FEW: Final = 10_000
-"""More than so many are quicker counted with everybody else."""
+_TOGETHER: Final = 8
+"""A rule that a segment is asked takes about as long as so many people who are asked one by one."""
+
+_AT_ONCE: Final = 32_768
+"""Of so many people at a time it is laid out, in a byte, whether each audience holds them."""
 
 _NEW: Final = 64 + 36
 """Bytes of one who is new, roughly: a set's entry and a number."""
@@ -93,7 +98,7 @@ class Moving:
         if self._watch is None or place is None or self._followed >> place & 1:
             return
         if self._roll is None:
-            self._roll = Roll(np.sort(self.population.profiles()), self._watch.length)
+            self._roll = Roll(np.sort(self.population.profiles()), self._watch.width)
         self._roll.enter(place, members)
         self._followed |= 1 << place
         self._journal.followed(place)
@@ -102,8 +107,9 @@ class Moving:
         """Return which profiles are members of a followed audience, as of when it was last followed."""
         if self._watch is None or self._roll is None:
             return _NOBODY
-        place, asked = self._watch.places[name], list(profiles)
-        return {one for one, bits in zip(asked, self._roll.of(asked), strict=True) if bits >> place & 1}
+        place, asked = self._watch.places[name], np.fromiter(profiles, np.int64)
+        inside = self._roll.of(asked)[:, place >> 3] >> (place & 7) & 1
+        return set(map(ProfileId, asked[inside.astype(np.bool_)].tolist()))
 
     @property
     def nbytes(self) -> int:
@@ -112,15 +118,32 @@ class Moving:
 
     def _tell(self, watch: Watch, roll: Roll, now: Instant) -> None:
         """Write down who moved of those of whom the roll may be wrong."""
-        if len(self._new) > _FEW:
-            self._begin(watch)
-        elif self._new:
-            shown = self.population.shown
-            held = {profile: watch.held(shown(profile), now) for profile in self._new}
-            self._journal.tell(
-                (profile, bits, (bits ^ was) & self._followed) for profile, bits, was in roll.swap(held)
-            )
-            self._new.clear()
+        everybody = np.sort(np.fromiter(self._new, np.int64, len(self._new)))
+        followed = packed_rows([self._followed], watch.width)
+        for start in range(0, len(everybody), _AT_ONCE):
+            profiles = everybody[start : start + _AT_ONCE]
+            held = self._held(watch, profiles, now)
+            self._journal.tell(profiles, held, (held ^ roll.swap(profiles, held)) & followed)
+        self._new.clear()
+
+    def _held(self, watch: Watch, profiles: Ints, now: Instant) -> BitRows:
+        """Return of each, lowest id first, which followed audiences they are members of."""
+        rows = np.zeros((len(profiles), watch.width), np.uint8)
+        alone = np.ones(len(profiles), np.bool_)
+        for some in self.population.neighbours(profiles):
+            if len(some.slots) >= _TOGETHER * self._followed.bit_count():
+                rows[some.which] = self._together(watch, some, now)
+                alone[some.which] = False
+        shown, singly = self.population.shown, map(ProfileId, profiles[alone].tolist())
+        rows[alone] = packed_rows((watch.held(shown(one), now) for one in singly), watch.width)
+        return rows
+
+    def _together(self, watch: Watch, some: Neighbours, now: Instant) -> BitRows:
+        places = {name: place for name, place in watch.places.items() if self._followed >> place & 1}
+        rules = [watch.rules[name] for name in places]
+        held = np.zeros((8 * watch.width, len(some.slots)), np.bool_)
+        held[list(places.values())] = self.population.holding(some, rules, now, watch.rules)
+        return np.packbits(held, axis=0, bitorder="little").T
 
     def _begin(self, watch: Watch | None) -> None:
         """Let these be the audiences that may be followed, and none of them be yet."""

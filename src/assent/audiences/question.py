@@ -6,20 +6,26 @@ changing. Asks nothing of the gate. Raises nothing.
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from assent.audiences.bits import Words, at, counted, places
+from assent.audiences.bits import Bits, Words, at, counted, places
 from assent.audiences.distinctive import Names, Tally
 from assent.audiences.formula import Program
 from assent.audiences.plan import matching
 from assent.audiences.ready import Ready
 from assent.audiences.rows import Ints, Slots
 from assent.audiences.segment import Segment
-from assent.audiences.view import Whole, few
+from assent.audiences.view import Few, Whole, few
 from assent.core.policy import Feature
 from assent.core.time import Instant
+
+_PART: Final = 4
+"""Where no more than one slot in so many is asked about, each is by itself."""
+
+_NOBODY: Final[Ints] = np.zeros(0, np.int64)
 
 
 class Question:
@@ -89,6 +95,30 @@ class Question:
 
     def _view(self, segment: Segment) -> Whole:
         return Whole(segment, segment.visible(self._now), self._now, self._ready, self._lists)
+
+
+class Neighbours(NamedTuple):
+    """Those who stand in one segment, of some who are asked about."""
+
+    segment: Segment
+    slots: Slots
+    which: Slots
+    """Which of them each is."""
+
+
+def true_of(some: Neighbours, asked: Sequence[Ready], now: Instant) -> Bits:
+    """Return for whom of some each rule is true: a row a rule. What `ids` list names is nobody."""
+    segment, slots, _ = some
+    seen, by_slot = segment.visible(now), len(slots) * _PART < len(segment)
+    found = []
+    for ready in asked:
+        whole = Whole(segment, seen, now, ready, [_NOBODY for _ in ready.lists])
+        found.append(Program(matching(ready.plan, Few(whole, slots) if by_slot else whole)).run())
+    rows = np.stack(found)
+    if by_slot:
+        return rows
+    everybody = np.unpackbits(rows.view(np.uint8), axis=1, count=len(segment), bitorder="little")
+    return everybody.view(np.bool_)[:, slots]
 
 
 def _still(words: Words, here: Words | None) -> Words:

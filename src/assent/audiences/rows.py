@@ -81,9 +81,12 @@ class Rows(Struct, frozen=True, kw_only=True):
 
     def cut(self, most: int) -> Iterable["Rows"]:
         """Yield parts of at most so many people, lowest profile first."""
-        order = np.argsort(self.profiles, kind="stable")
-        for start in range(0, len(order), most):
-            yield self.take(order[start : start + most])
+        if len(self) > most or np.any(self.profiles[1:] < self.profiles[:-1]):
+            order = np.argsort(self.profiles, kind="stable")
+            for start in range(0, len(order), most):
+                yield self.take(order[start : start + most])
+        elif len(self):
+            yield self
 
 
 def joined(parts: Sequence[Rows]) -> Rows:

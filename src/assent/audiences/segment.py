@@ -91,6 +91,12 @@ class Segment:
         found[...] = self._ids.take(slots)
         found += self.least
 
+    def profiles_of(self, slots: AnySlots) -> Ints:
+        """Return who has these slots."""
+        found = np.empty(len(slots), np.int64)
+        self.profiles_at(slots, found)
+        return found
+
     def rows(self) -> Rows:
         """Return whoever is still there, as they came."""
         everyone = Rows(

@@ -43,19 +43,22 @@ class Watch:
 
     def __init__(self, policy: Policy, rules: Mapping[str, Rule], names: Iterable[str] | None = None) -> None:
         """Watch these audiences, or all, of `rules`, which hold whatever they refer to."""
+        self.rules: Final = rules
+        """Those that are watched, and whatever they refer to."""
         gates, evaluator = Gates(policy, rules), Evaluator(policy, rules)
         watched = list(rules if names is None else names)
         self._boards: list[tuple[int, Board]] = []
         """Each with the bit that its first is."""
         self.places: Final[dict[str, int]] = {}
         """Of each audience, which bit is its own."""
-        self.length = 0
-        """Bits in all."""
+        length = 0
         for start in range(0, len(watched), _TOGETHER):
             board = Board(watched[start : start + _TOGETHER], gates, evaluator, policy)
-            self._boards.append((self.length, board))
-            self.places.update({name: self.length + place for name, place in board.places.items()})
-            self.length += board.length
+            self._boards.append((length, board))
+            self.places.update({name: length + place for name, place in board.places.items()})
+            length += board.length
+        self.width: Final = -(-length // 8)
+        """Bytes of the bits in all."""
         self._windows: dict[FeatureId, Feature] = {}
         self._timed: dict[FeatureId, set[Duration]] = defaultdict(set)
         for name in watched:

@@ -1,6 +1,7 @@
 """What the journal says of who moved, and what a feed is told by it, is what asking everybody says."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -11,10 +12,15 @@ from hypothesis import strategies as st
 
 from assent.audiences import journal as journal_module
 from assent.audiences import moving as moving_module
+from assent.audiences import question as question_module
+from assent.audiences.bits import Bits
 from assent.audiences.engine import Population
-from assent.audiences.journal import Journal, Moves
+from assent.audiences.journal import Journal
 from assent.audiences.moving import Moving, watching
-from assent.audiences.roll import Roll
+from assent.audiences.question import Neighbours
+from assent.audiences.ready import Ready
+from assent.audiences.roll import BitRows, Roll
+from assent.audiences.rows import Ints
 from assent.audiences.rule import parse
 from assent.audiences.seen import Opening, Shown
 from assent.audiences.segment import Segment
@@ -45,6 +51,9 @@ CANARY = settings(
 )
 
 
+PROFILE = attrgetter("profile")
+
+
 class Read(NamedTuple):
     """A follower reads: after so many steps at once, it learns what moved meanwhile."""
 
@@ -55,6 +64,7 @@ steps = st.lists(
     st.one_of(
         st.integers(0, 3).flatmap(shown),
         st.integers(0, 3).flatmap(shown).map(lambda each: (each,)),
+        st.lists(st.integers(0, 3).flatmap(shown), min_size=2, max_size=4, unique_by=PROFILE),
         st.integers(0, 3).map(ProfileId),
         st.sampled_from([10, DAY, DAY + 10, 5 * DAY, -DAY]),
         st.integers(0, 1).map(Read),
@@ -63,9 +73,13 @@ steps = st.lists(
     min_size=3,
     max_size=12,
 )
-"""Facts (a profile as it is shown, other values of one, one dropped), steps of the clock, and reads."""
+"""Facts (as profiles are shown, other values of one, one dropped), steps of the clock, and reads."""
 
-Steps = list[Shown | tuple[Shown] | ProfileId | int | Read]
+together = st.sampled_from([0, moving_module._TOGETHER])
+"""How many must stand side by side, an audience, to be asked together: none, or more than there are."""
+
+Step = Shown | list[Shown] | tuple[Shown] | ProfileId | int
+Steps = list[Step | Read]
 
 
 def as_the_gate_shows(one: Shown, now: Instant) -> Shown:
@@ -90,10 +104,12 @@ class Served:
         self.turns = [-1, -1]
         self.moves = 0
 
-    def step(self, step: Shown | tuple[Shown] | ProfileId | int) -> None:
+    def step(self, step: Step) -> None:
         touched: dict[ProfileId, Shown | None] = {}
         if isinstance(step, Shown):
             touched[step.profile] = step
+        elif isinstance(step, list):
+            touched |= {each.profile: each for each in step}
         elif isinstance(step, tuple):
             (other,) = step
             held = self.population.shown(other.profile) or other
@@ -125,15 +141,18 @@ class Served:
         self.turns[follower] = self.journal.turn
 
 
-def the_journal_says_what_recomputing_says(question: Asked, some: Iterable[object]) -> None:
-    served = Served(question)
-    for step in some:
-        if isinstance(step, Read):
-            served.read(step.follower)
-        else:
-            served.step(step)  # type: ignore[arg-type]
-    served.read(0)
-    served.read(1)
+def the_journal_says_what_recomputing_says(question: Asked, some: Iterable[object], together: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moving_module, "_TOGETHER", together)
+        patch.setattr(moving_module, "_AT_ONCE", 3)
+        served = Served(question)
+        for step in some:
+            if isinstance(step, Read):
+                served.read(step.follower)
+            else:
+                served.step(step)  # type: ignore[arg-type]
+        served.read(0)
+        served.read(1)
 
 
 people = st.integers(0, 3).flatmap(growing_old)
@@ -145,15 +164,17 @@ slow_steps = st.lists(
 
 
 @LAWS
-@given(asked(), steps)
-def test_the_journal_says_who_moved_as_asking_everybody_does(question: Asked, some: Steps) -> None:
-    the_journal_says_what_recomputing_says(question, some)
+@given(asked(), steps, together)
+def test_the_journal_says_who_moved_as_asking_everybody_does(
+    question: Asked, some: Steps, together: int
+) -> None:
+    the_journal_says_what_recomputing_says(question, some, together)
 
 
 @LAWS
-@given(by_time(), slow_steps)
-def test_the_journal_says_whom_time_alone_moved(question: Asked, some: Steps) -> None:
-    the_journal_says_what_recomputing_says(question, some)
+@given(by_time(), slow_steps, together)
+def test_the_journal_says_whom_time_alone_moved(question: Asked, some: Steps, together: int) -> None:
+    the_journal_says_what_recomputing_says(question, some, together)
 
 
 PERMITS = (Opening(VISIBLE, BEGINNING),)
@@ -165,10 +186,7 @@ def one(profile: int, **values: object) -> Shown:
     return Shown(profile=ProfileId(profile), values=told, permits=PERMITS)  # type: ignore[arg-type]
 
 
-def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many_changed_or_a_clock_went_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(moving_module, "_FEW", 1)
+def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_a_clock_went_back() -> None:
     journal, now = Journal(), Instant(START)
     moving = Moving(Population(POLICY, ASKING), journal, now)
     watch, other = watching(POLICY, ALL), watching(POLICY, ALL)
@@ -190,8 +208,7 @@ def test_it_may_be_anybody_where_nothing_was_followed_or_others_were_or_too_many
     moving.look(frozenset({ProfileId(3), ProfileId(4)}), [one(3)], now)
     assert journal.since(turn) == {1, 2, 3, 4}
     moving.follow(watch, now)
-    assert journal.moved(turn, "asking", watch) is None
-    moving.enter("asking", np.array([2, 3]))
+    assert journal.moved(turn, "asking", watch) == {1: False, 2: True, 3: True}
     turn = journal.turn
     assert journal.moved(turn, "asking", watch) == {}
     moving.follow(watch, Instant(now - 1))
@@ -221,6 +238,46 @@ def test_time_alone_moves_who_grows_old_and_of_whom_a_whole_window_shows_now() -
     served.step(2 * DAY)
     served.read(0)
     assert served.told[0] == {"asking": {1, 2}, "newborn": set(), "quiet": {1, 2}}
+
+
+def those_side_by_side_are_told_of_alike() -> None:
+    rules = {
+        "newborn": parse({"op": "recent", "feature": "born", "from": "-P3D"}),
+        "italian": parse({"op": "eq", "feature": "country", "value": "IT"}),
+    }
+    journal, now = Journal(), Instant(START)
+    moving, watch = Moving(Population(POLICY, ASKING), journal, now), watching(POLICY, rules)
+    born = {number: START - number * DAY // 100 for number in range(300)}
+    moving.look(frozenset(), [one(number, born=day) for number, day in born.items()], now)
+    moving.follow(watch, now)
+    told = {name: set(moving.population.members(rule, now, rules).tolist()) for name, rule in rules.items()}
+    assert list(map(len, told.values())) == [300, 0]
+    for name, members in told.items():
+        moving.enter(name, np.array(sorted(members), np.int64))
+    # A sixth of a segment by time alone, more than half of one, and then some who come to one of their own.
+    for hours, changed in ((12, 0), (36, 0), (0, 150)):
+        turn, now = journal.turn, Instant(now + hours * DAY // 24)
+        again = [
+            one(number, born=born[number], country=("IT", "FR")[number % 3 > 0]) for number in range(changed)
+        ]
+        moving.look(frozenset(each.profile for each in again), again, now)
+        moving.follow(watch, now)
+        for name, rule in rules.items():
+            for profile, inside in (journal.moved(turn, name, watch) or {}).items():
+                (told[name].add if inside else told[name].discard)(profile)
+            assert told[name] == set(moving.population.members(rule, now, rules).tolist())
+    assert list(map(len, told.values())) == [100, 50]
+
+
+def test_those_who_change_side_by_side_are_told_of_as_if_each_were_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    those_side_by_side_are_told_of_alike()
+    monkeypatch.setattr(Watch, "held", lambda *_: 0)
+    those_side_by_side_are_told_of_alike()
+    monkeypatch.setattr(moving_module, "_TOGETHER", 1_000)
+    with pytest.raises(AssertionError):
+        those_side_by_side_are_told_of_alike()
 
 
 def test_an_audience_that_is_followed_is_not_begun_again() -> None:
@@ -318,17 +375,14 @@ def test_who_changes_in_one_turn_and_changes_back_in_the_next_is_where_they_were
 def who_left_stays(patch: pytest.MonkeyPatch) -> None:
     real = Journal.tell
 
-    def tell(self: Journal, moves: Moves) -> None:
-        real(self, [(profile, bits, bits & new) for profile, bits, new in moves])
+    def tell(self: Journal, profiles: Ints, held: BitRows, new: BitRows) -> None:
+        real(self, profiles, held, held & new)
 
     patch.setattr(Journal, "tell", tell)
 
 
 def what_each_is_in_is_not_held(patch: pytest.MonkeyPatch) -> None:
-    def swap(self: Roll, held: dict[ProfileId, int]) -> list[tuple[ProfileId, int, int]]:
-        return list(zip(held, held.values(), self.of(held), strict=True))
-
-    patch.setattr(Roll, "swap", swap)
+    patch.setattr(Roll, "swap", lambda self, profiles, _: self.of(profiles))
 
 
 def who_is_dropped_stays(patch: pytest.MonkeyPatch) -> None:
@@ -339,6 +393,36 @@ def who_is_dropped_stays(patch: pytest.MonkeyPatch) -> None:
         real(self, watch, roll, now)
 
     patch.setattr(Moving, "_tell", tell)
+
+
+def another_stands_where_one_does(patch: pytest.MonkeyPatch) -> None:
+    real = Population.neighbours
+
+    def neighbours(self: Population, profiles: Ints) -> list[Neighbours]:
+        return [some._replace(slots=some.slots[::-1]) for some in real(self, profiles)]
+
+    patch.setattr(Population, "neighbours", neighbours)
+
+
+def who_waits_is_asked_as_they_were(patch: pytest.MonkeyPatch) -> None:
+    real = Population.neighbours
+
+    def neighbours(self: Population, profiles: Ints) -> list[Neighbours]:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(self, "_waiting", {})
+            return real(self, profiles)
+
+    patch.setattr(Population, "neighbours", neighbours)
+
+
+def some_are_asked_as_if_they_were_all(patch: pytest.MonkeyPatch) -> None:
+    real = question_module.true_of
+
+    def true_of(some: Neighbours, asked: Sequence[Ready], now: Instant) -> Bits:
+        everybody = some._replace(slots=np.arange(len(some.segment)))
+        return real(everybody, asked, now)[:, : len(some.slots)]
+
+    patch.setattr("assent.audiences.engine.true_of", true_of)
 
 
 def time_moves_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -397,8 +481,8 @@ def a_clock_that_went_back_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Moving, "follow", follow)
 
 
-FOLLOWS = CANARY(given(asked(), steps)(the_journal_says_what_recomputing_says))
-BY_TIME = CANARY(given(by_time(), slow_steps)(the_journal_says_what_recomputing_says))
+FOLLOWS = CANARY(given(asked(), steps, together)(the_journal_says_what_recomputing_says))
+BY_TIME = CANARY(given(by_time(), slow_steps, together)(the_journal_says_what_recomputing_says))
 
 
 @pytest.mark.parametrize(
@@ -407,6 +491,9 @@ BY_TIME = CANARY(given(by_time(), slow_steps)(the_journal_says_what_recomputing_
         (who_left_stays, FOLLOWS),
         (what_each_is_in_is_not_held, FOLLOWS),
         (who_is_dropped_stays, FOLLOWS),
+        (another_stands_where_one_does, those_side_by_side_are_told_of_alike),
+        (who_waits_is_asked_as_they_were, FOLLOWS),
+        (some_are_asked_as_if_they_were_all, those_side_by_side_are_told_of_alike),
         (time_moves_nobody, BY_TIME),
         (windows_stand_still, BY_TIME),
         pytest.param(no_value_grows_old, BY_TIME, marks=pytest.mark.full),  # it is long looked for

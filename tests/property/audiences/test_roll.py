@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assent.audiences import roll as roll_module
-from assent.audiences.roll import Roll
+from assent.audiences.roll import BitRows, Roll, packed_rows
 from assent.core.ids import ProfileId
 
 LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
-_BITS = 11
+_BITS, _WIDTH = 11, 2
 EVERYBODY = [ProfileId(64 * number) for number in range(13)]
 profiles = st.sampled_from(EVERYBODY)
 some = st.sets(profiles).map(sorted)
@@ -32,7 +32,7 @@ Steps = list[dict[ProfileId, int] | tuple[int, list[ProfileId]]]
 def a_roll_is_a_dictionary(first: list[ProfileId], many: Steps, beside: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(roll_module, "_BESIDE", beside)
-        roll, right = Roll(np.array(first, np.int64), _BITS), dict.fromkeys(EVERYBODY, 0)
+        roll, right = Roll(np.array(first, np.int64), _WIDTH), dict.fromkeys(EVERYBODY, 0)
         for other in many:
             if isinstance(other, tuple):
                 bit, inside = other
@@ -40,10 +40,15 @@ def a_roll_is_a_dictionary(first: list[ProfileId], many: Steps, beside: int) -> 
                 for profile in right:
                     right[profile] = right[profile] & ~(1 << bit) | (profile in inside) << bit
             else:
-                were = {profile: right[profile] for profile in other if right[profile] != other[profile]}
-                assert roll.swap(other) == [(profile, other[profile], was) for profile, was in were.items()]
+                were = [right[profile] for profile in other]
+                now = packed_rows(other.values(), _WIDTH)
+                assert bits(roll.swap(np.array(list(other), np.int64), now)) == were
                 right |= other
-            assert roll.of(list(right)) == list(right.values())
+            assert bits(roll.of(np.array(EVERYBODY))) == list(right.values())
+
+
+def bits(rows: BitRows) -> list[int]:
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
 @LAWS
@@ -56,7 +61,8 @@ def who_had_a_bit_keeps_it(patch: pytest.MonkeyPatch) -> None:
     real = Roll.enter
 
     def enter(self: Roll, bit: int, members: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
-        was = [one for one, bits in zip(EVERYBODY, self.of(EVERYBODY), strict=True) if bits >> bit & 1]
+        rows = bits(self.of(np.array(EVERYBODY)))
+        was = [one for one, held in zip(EVERYBODY, rows, strict=True) if held >> bit & 1]
         real(self, bit, np.union1d(members, np.array(was, np.int64)))
 
     patch.setattr(Roll, "enter", enter)
