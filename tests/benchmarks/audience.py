@@ -4,9 +4,7 @@ The engine is filled in bulk with the very structures that single changes make. 
 people and is asked in turn; what it answers is compared with the engine's answer before anything is measured.
 """
 
-import random
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -16,41 +14,24 @@ import msgspec
 import numpy as np
 
 from assent.audiences.engine import Population
-from assent.audiences.journal import Journal
 from assent.audiences.lately import Lately
-from assent.audiences.moving import Moving, watching
 from assent.audiences.rows import Ints
 from assent.audiences.rule import Rule, children
-from assent.audiences.seen import Shown
-from assent.audiences.watch import Watch
-from assent.cli.running import collect_less_often
-from assent.core.ids import FeatureId, ProfileId
-from assent.core.time import Instant
-from assent.features.catalogue import MILLIONTHS, Value
-from tests.benchmarks.crowd import ASKING, FEATURES, NOW, crowd, policy, rules
+from tests.benchmarks.changing import AUDIENCES, changed
+from tests.benchmarks.crowd import ASKING, NOW, crowd, policy, rules
 from tests.benchmarks.figures import Figure, Result, figure
 from tests.benchmarks.plan import Plan
-from tests.benchmarks.rivals import DuckDB, Polars, PostgreSQL, Rival, Table, postgres_of_one
+from tests.benchmarks.rivals import DuckDB, Polars, PostgreSQL, Rival, Table
 from tests.benchmarks.world import World
 
 NAME: Final = "audience"
 
-AUDIENCES: Final = 100
-_CHANGES: Final = 16_384
-"""In a round: eight times as many as wait to become a segment, so that each round pays for making some."""
-
-_PASS: Final = 200
-"""So many are followed at once, as far as `_CHANGES` go."""
 _LEAST_S: Final = 0.005
 """Whatever takes less is asked more than once: what a clock says of microseconds says little."""
 _LIMIT: Final = "reading as many bytes of memory as the rule's bitmaps have"
 _NEAR: Final = "reading those bytes again and again, from caches as far as they fit"
 _MEMORY: Final = 1 << 26
 """Words read to know what memory allows: half a gigabyte, more than caches hold."""
-_SINGLE: Final = {
-    "people": "PostgreSQL evaluating that one person, a set as it is counted",
-    "person": "PostgreSQL evaluating that one person, a set as an array beside the person",
-}
 
 
 async def run(world: World, plan: Plan) -> Result:
@@ -73,11 +54,11 @@ async def run(world: World, plan: Plan) -> Result:
     held = {name: size / len(population) for name, size in population.memory().items()}
     counts, anew, exports = _measured(population, rivals, asked, rounds)
     counts += await _against_server(population, server, asked, rounds)
-    changed, concerned, followed = await _changed(population, server, table.ids, rounds)
+    changes = await changed(population, server, table.ids, rounds)
     return Result(
         name=NAME,
         rounds=rounds,
-        figures=(*_shown(counts), *_shown(anew), *_shown(exports), *changed),
+        figures=(*_shown(counts), *_shown(anew), *_shown(exports), *changes.figures),
         checked=(
             f"all rivals counted what the engine counted, for each of {len(asked)} rules",
             "DuckDB and polars exported the very ids that the engine exported",
@@ -90,9 +71,9 @@ async def run(world: World, plan: Plan) -> Result:
             "events a person, in timelines": round(events, 1),
             "bytes a person, every index made": round(sum(held.values()), 1),
             "of which": ", ".join(f"{size:.1f} {name}" for name, size in held.items()),
-            f"bytes a person beside, where {AUDIENCES} audiences are followed": followed,
+            f"bytes a person beside, where {AUDIENCES} audiences are followed": changes.bytes_a_person,
             "seconds to fill": round(filled, 2),
-            "audiences that a change moved, on average": concerned,
+            "audiences that a change moved, on average": changes.moved,
         },
     )
 
@@ -161,109 +142,6 @@ async def _against_server(
             theirs.append(1 / (perf_counter() - middle))
         found.append(figure(f"count: {name}", "/s", ours, server.name, theirs))
     return found
-
-
-async def _changed(
-    population: Population, server: PostgreSQL, ids: Ints, rounds: int
-) -> tuple[list[Figure], float, float]:
-    """Change single people whom the purpose sees: an order more, seen now. Follow 100 audiences.
-
-    This is what a worker does of each change that its purpose's sequence tells it of (`Live`), and of a feed
-    before it is written (`Following`): the gate's answer and the feed's lines are the same for either side.
-    """
-    watched = dict(list(rules(seed=5, number=AUDIENCES).items())[-AUDIENCES:])
-    journal = Journal()
-    moving, watch = Moving(population, journal, NOW), watching(policy(), watched)
-    await server.singly()
-    statements = {
-        table: await server.connection.prepare(statement)
-        for table, statement in postgres_of_one(list(watched.values())).items()
-    }
-    moving.follow(watch, NOW)
-    for name, rule in watched.items():
-        moving.enter(name, population.members(rule, NOW, {}))
-    counts = {name: population.count(rule, NOW, {}) for name, rule in watched.items()}
-    now, moves = NOW, 0
-    touched: set[ProfileId] = set()
-    collect_less_often()  # as whoever serves does
-    draw = random.Random(7)
-    seen = population.profiles()
-    ours: list[float] = []
-    theirs: dict[str, list[float]] = {table: [] for table in statements}
-    for _ in range(rounds):
-        chosen = [ProfileId(int(seen[draw.randrange(len(seen))])) for _ in range(_CHANGES)]
-        # Who is chosen twice has changed twice: what the gate shows then is made ready before.
-        changes = _changes(population, chosen)
-        began = perf_counter()
-        for start in range(0, len(changes), _PASS):
-            turn = journal.turn
-            for after in changes[start : start + _PASS]:
-                now = Instant(now + 1)
-                moving.look({after.profile}, (after,), now)
-            moving.follow(watch, now)
-            moves += _counted(journal, turn, watch, counts)
-        ours.append(len(changes) / (perf_counter() - began))
-        for table, statement in statements.items():
-            began = perf_counter()
-            for profile in chosen:
-                await statement.fetchrow(profile)
-            theirs[table].append(len(chosen) / (perf_counter() - began))
-        touched.update(chosen)
-    _agree_on_counts(population, watched, counts, now)
-    unchanged = set(ids[:200].tolist()) - touched
-    for statement in statements.values():
-        for profile in unchanged:
-            said = zip(watched, await statement.fetchrow(profile) or (), strict=True)
-            _agree_on_one(watch, population.shown(profile), now, {name for name, holds in said if holds})
-    what = f"a change through {AUDIENCES} audiences"
-    found = [figure(what, "/s", ours, _SINGLE[table], rates) for table, rates in theirs.items()]
-    return found, round(moves / (rounds * _CHANGES), 2), round(moving.nbytes / len(population), 1)
-
-
-def _agree_on_one(watch: Watch, shown: Shown | None, now: Instant, said: AbstractSet[str]) -> None:
-    held = watch.held(shown, now)
-    if {name for name, place in watch.places.items() if held >> place & 1} != said:
-        message = "PostgreSQL and the engine disagree about one person"
-        raise AssertionError(message)
-
-
-def _counted(journal: Journal, turn: int, watch: Watch, counts: dict[str, int]) -> int:
-    """Bring counts up to now by who moved since a turn, and return how many did."""
-    moves = 0
-    for name in counts:
-        moved = journal.moved(turn, name, watch)
-        if moved is None:
-            message = f"it is no longer known who moved in {name!r}"
-            raise AssertionError(message)
-        counts[name] += 2 * sum(moved.values()) - len(moved)
-        moves += len(moved)
-    return moves
-
-
-def _changes(population: Population, chosen: Sequence[ProfileId]) -> list[Shown]:
-    """Return how the gate shows people after an order more."""
-    people: dict[ProfileId, Shown | None] = {}
-    found: list[Shown] = []
-    for profile in chosen:
-        before = people.get(profile) or population.shown(profile)
-        if before is not None:
-            after = msgspec.structs.replace(before, values=_ordered(before))
-            people[profile] = after
-            found.append(after)
-    return found
-
-
-def _agree_on_counts(
-    population: Population, watched: dict[str, Rule], counts: dict[str, int], now: Instant
-) -> None:
-    if any(population.count(rule, now, {}) != counts[name] for name, rule in watched.items()):
-        message = "following the changes and the engine disagree about a count"
-        raise AssertionError(message)
-
-
-def _ordered(shown: Shown) -> dict[FeatureId, Value]:
-    orders, seen = FEATURES["orders"].id, FEATURES["last_seen"].id
-    return {**shown.values, orders: int(shown.values.get(orders, 0)) + MILLIONTHS, seen: int(NOW)}  # type: ignore[arg-type]
 
 
 def _count(population: Population, rule: Rule) -> int:

@@ -246,11 +246,11 @@ class PostgreSQL:
 
 
 def postgres_of_one(rules: Iterable[Rule]) -> dict[str, str]:
-    """Return the statements that ask rules of one person: of the tables that are counted, and by itself."""
+    """Return statements that ask rules of one person: of what is counted, and of a table apart; of many."""
     looked_up = "EXISTS (SELECT FROM posting AS p WHERE p.member = {} AND p.id = people.id)"
-    asked = {"people": looked_up, "person": "({} = ANY (interests))"}
-    return {
-        table: f"SELECT {', '.join(f'({sql(rule, member=member)}) IS TRUE' for rule in rules)} "
-        f"FROM {table} WHERE id = $1"
-        for table, member in asked.items()
-    }
+    asked = list(rules)
+    counted, beside = (
+        f"SELECT {', '.join(f'({sql(rule, member=member)}) IS TRUE' for rule in asked)} FROM {table} WHERE id"
+        for table, member in (("people", looked_up), ("person", "({} = ANY (interests))"))
+    )
+    return {"counted": f"{counted} = $1", "beside": f"{beside} = $1", "together": f"{beside} = ANY ($1)"}
