@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from assent.audiences import evaluate as evaluate_module
 from assent.audiences import holding as holding_module
@@ -34,7 +35,7 @@ seen = st.tuples(shown(0), instants).map(lambda pair: (seen_at(*pair), pair[1]))
 def hiding_never_adds(question: Asked, sight: tuple[Seen, Instant], hidden: int) -> None:
     """Hiding categories never makes false or unknown true, nor true or unknown false."""
     before, now = sight
-    after = Seen(values=before.values, visible=CategoryMask(before.visible & ~hidden), since=before.since)
+    after = structs.replace(before, visible=CategoryMask(before.visible & ~hidden))
     was = evaluate(question.rule, POLICY, before, now, question.audiences, "0")
     still = evaluate(question.rule, POLICY, after, now, question.audiences, "0")
     assert still in {was, Truth.UNKNOWN}
@@ -52,7 +53,7 @@ def later_data_never_decides(question: Asked, sight: tuple[Seen, Instant], later
     """A permit that begins later, over the same values, never makes false or unknown true."""
     before, now = sight
     since = {category: max(begin, min(later, now)) for category, begin in before.since.items()}
-    after = Seen(values=before.values, visible=before.visible, since=since)
+    after = structs.replace(before, since=since)
     was = evaluate(question.rule, POLICY, before, now, question.audiences, "0")
     still = evaluate(question.rule, POLICY, after, now, question.audiences, "0")
     assert still in {was, Truth.UNKNOWN}
