@@ -152,11 +152,11 @@ class Planner:
 
     def _reference(self, name: str) -> Plan:
         if name not in self._references:
+            number = len(self._references)  # its own: those inside are counted after it
             self._references[name] = Nobody()  # what a circle says, should one ever pass the check
             rule = self._audiences.get(name)
             if rule is not None:
-                inner = self.plan(expanded(rule, self._policy))
-                self._references[name] = Reference(len(self._references), inner)
+                self._references[name] = Reference(number, self.plan(expanded(rule, self._policy)))
         return self._references[name]
 
     def _tier(self, asked: frozenset[str]) -> Plan:

@@ -21,14 +21,26 @@ from assent.audiences.evaluate import Truth, evaluate
 from assent.audiences.lately import Lately, Programs
 from assent.audiences.ready import Ready
 from assent.audiences.rows import Ragged, Rows
-from assent.audiences.rule import Not
+from assent.audiences.rule import Not, parse
 from assent.audiences.seen import Bound, Opening, Shown, seen_at
 from assent.audiences.segment import Segment
 from assent.audiences.view import Whole
 from assent.core.ids import CategoryId, CategoryMask, ProfileId
 from assent.core.policy import Feature
-from assent.core.time import FOREVER, Instant
-from tests.property.audiences.worlds import ASKING, POLICY, Asked, asked, buckets, instants, shown
+from assent.core.time import BEGINNING, FOREVER, Instant
+from tests.property.audiences.worlds import (
+    ASKING,
+    FEATURES,
+    POLICY,
+    START,
+    VISIBLE,
+    Asked,
+    asked,
+    buckets,
+    instants,
+    nested,
+    shown,
+)
 
 LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 CANARY = settings(
@@ -54,6 +66,8 @@ steps = st.lists(
 
 questions = st.lists(asked(), min_size=1, max_size=1)
 moments = st.lists(instants, min_size=1, max_size=3)
+
+REFERRED = {name: {"op": "audience", "audience": name} for name in ("italian", "member")}
 
 Steps = list[Shown | ProfileId]
 People = dict[ProfileId, Shown]
@@ -94,6 +108,44 @@ def engine_equals_evaluator(some: Steps, asking: list[Asked], times: list[Instan
 @LAWS
 @given(steps, questions, moments)
 def test_the_engine_equals_the_evaluator(some: Steps, asking: list[Asked], times: list[Instant]) -> None:
+    engine_equals_evaluator(some, asking, times)
+
+
+def audiences_inside_one_another_are_told_apart() -> None:
+    rules = {
+        name: parse({"op": "and", "of": of})
+        for name, of in {
+            "italian": [{"op": "eq", "feature": "country", "value": "IT"}],
+            "member": [REFERRED["italian"], {"op": "eq", "feature": "member", "value": True}],
+            "neither": [{"op": "not", "of": REFERRED["member"]}, {"op": "not", "of": REFERRED["italian"]}],
+            "alone": [{"op": "not", "of": REFERRED["member"]}, REFERRED["italian"]],
+            "both": [REFERRED["member"], REFERRED["italian"]],
+        }.items()
+    }
+    people = {
+        ProfileId(number): Shown(
+            profile=ProfileId(number),
+            values={FEATURES["country"].id: country, FEATURES["member"].id: member},
+            permits=(Opening(VISIBLE, BEGINNING),),
+        )
+        for number, (country, member) in enumerate([("IT", False), ("IT", True), ("FR", False), ("FR", True)])
+    }
+    population = Population(POLICY, ASKING)
+    population.put_all(people.values())
+    for rule in rules.values():
+        right = expected(Asked(rule, rules), people, Instant(START))
+        assert population.members(rule, Instant(START), rules).tolist() == right
+
+
+def test_audiences_inside_one_another_are_told_apart() -> None:
+    audiences_inside_one_another_are_told_apart()
+
+
+@settings(LAWS, max_examples=60)
+@given(steps, st.lists(nested(), min_size=1, max_size=1), moments)
+def test_the_engine_equals_the_evaluator_of_audiences_inside_one_another(
+    some: Steps, asking: list[Asked], times: list[Instant]
+) -> None:
     engine_equals_evaluator(some, asking, times)
 
 
@@ -332,7 +384,12 @@ def shares_of_values_forget_the_unit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(columns_module.IntegerColumn, "raw", lambda self: self._held.whole())
 
 
+def audiences_share_a_number(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("assent.audiences.planner.Reference", lambda _, inner: plan_module.Reference(0, inner))
+
+
 EQUALS = CANARY(given(steps, questions, moments)(engine_equals_evaluator))
+NESTED = CANARY(given(steps, st.lists(nested(), min_size=1, max_size=1), moments)(engine_equals_evaluator))
 FRESH = CANARY(given(steps, asked(), instants)(changes_equal_a_fresh_start))
 MOMENT = CANARY(given(steps, steps, asked(), instants)(a_question_sees_one_moment))
 SHARES = CANARY(
@@ -362,6 +419,8 @@ def who_waits_is_never_stale(patch: pytest.MonkeyPatch) -> None:
         (what_was_kept_is_asked_by_feature, EQUALS),
         (programs_are_those_of_another_rule, EQUALS),
         (a_part_is_the_whole, EQUALS),
+        (audiences_share_a_number, audiences_inside_one_another_are_told_apart),
+        (audiences_share_a_number, NESTED),
         (bounds_are_rounded_down, EQUALS),
         (shares_of_people_are_all_alike, SHARES),
         (shares_of_values_forget_the_unit, SHARES),

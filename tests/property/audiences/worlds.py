@@ -255,6 +255,25 @@ def asked() -> st.SearchStrategy[Asked]:
     )
 
 
+@st.composite
+def nested(draw: st.DrawFn) -> Asked:
+    """Return a rule over audiences that refer to one another."""
+
+    def group(inner: st.SearchStrategy[Rule]) -> Rule:
+        either = st.one_of(inner, inner.map(lambda of: Not(of=of)))
+        of = tuple(draw(st.lists(either, min_size=1, max_size=3)))
+        return And(of=of) if draw(st.booleans()) else Or(of=of)
+
+    leaf = st.sampled_from(
+        [Eq(feature="country", value="IT"), Eq(feature="member", value=True), Known(feature="age")]
+    )
+    audiences: dict[str, Rule] = {}
+    for name in ("first", "second", "third", "fourth"):
+        referring = [st.just(Audience(audience=other)) for other in audiences]
+        audiences[name] = group(st.one_of(leaf, *referring))
+    return Asked(group(st.sampled_from([Audience(audience=name) for name in audiences])), audiences)
+
+
 _fact: st.SearchStrategy[Rule] = st.one_of(
     _near,
     _tiers,
