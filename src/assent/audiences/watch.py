@@ -81,9 +81,9 @@ class Watch:
         for feature in self._windows.values():
             was, begin = begins(feature, then), begins(feature, now)
             if was is not None and begin is not None and was != begin:
-                since.add((was, begin))
+                since.add(_between(was, begin))
         values = {
-            (feature, shifted(then, duration), shifted(now, duration))
+            (feature, *_between(shifted(then, duration), shifted(now, duration)))
             for feature, durations in self._timed.items()
             for duration in durations
         }
@@ -95,6 +95,11 @@ class Watch:
             self._windows[feature.id] = feature
         if isinstance(leaf, Recent):
             self._timed[feature.id].update((parse_duration(leaf.begin), parse_duration(leaf.end)))
+
+
+def _between(one: Instant, other: Instant) -> tuple[Instant, Instant]:
+    # A month before the evening of the 30th of March is later than one before the morning of the 31st.
+    return min(one, other), max(one, other)
 
 
 def _leaves(

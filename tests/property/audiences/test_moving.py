@@ -26,7 +26,7 @@ from assent.audiences.seen import Opening, Shown
 from assent.audiences.segment import Segment
 from assent.audiences.watch import Spans, Watch
 from assent.core.ids import ProfileId
-from assent.core.time import BEGINNING, DAY, FOREVER, Instant
+from assent.core.time import BEGINNING, DAY, FOREVER, Duration, Instant, parse_time
 from tests.property.audiences.worlds import (
     ASKING,
     FEATURES,
@@ -278,6 +278,33 @@ def test_those_who_change_side_by_side_are_told_of_as_if_each_were_asked(
     monkeypatch.setattr(moving_module, "_TOGETHER", 1_000)
     with pytest.raises(AssertionError):
         those_side_by_side_are_told_of_alike()
+
+
+@pytest.mark.parametrize("profile", [0, 1])
+def test_time_goes_back_where_a_month_is_counted_back_from_its_end(profile: int) -> None:
+    then, now, between = map(
+        parse_time, (f"2023-{day}:00:00Z" for day in ("03-30T18", "03-31T06", "02-28T12"))
+    )
+    month = msgspec.structs.replace(FEATURES["orders_7d"], window=Duration(months=1))
+    policy = msgspec.structs.replace(POLICY, features={**POLICY.features, month.id: month})
+    rules = {
+        "newborn": parse({"op": "recent", "feature": "born", "from": "-P1M"}),
+        "quiet": parse({"op": "lt", "feature": "orders_7d", "value": 3}),
+    }
+    told = (
+        one(0, born=between),
+        msgspec.structs.replace(one(1, orders_7d=0), permits=(Opening(VISIBLE, between),)),
+    )
+    population, journal = Population(policy, ASKING), Journal()
+    moving, watch = Moving(population, journal, then), watching(policy, rules)
+    moving.look(frozenset(), [told[profile]], then)
+    moving.follow(watch, then)
+    for name, rule in rules.items():
+        moving.enter(name, population.members(rule, then, rules))
+    turn = journal.turn
+    moving.follow(watch, now)
+    name, inside = [("newborn", True), ("quiet", False)][profile]
+    assert journal.moved(turn, name, watch) == {profile: inside}
 
 
 def test_an_audience_that_is_followed_is_not_begun_again() -> None:
