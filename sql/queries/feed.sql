@@ -150,14 +150,33 @@ WHERE
     AND s.feed_id = $2
     AND (s.profile_id = any($3::bigint[]) OR s.subject = any($4::text[]));
 
--- name: forget_changes
--- Nothing that a feed said of subjects from a change on is said again, nor who became one of them.
-DELETE FROM ledger.feed_change AS c
-USING unnest($3::text[], $4::bigint[]) AS n (subject, since)
+-- name: changes_of
+-- The changes in which a feed spoke of these subjects.
+SELECT
+    c.seq,
+    c.subject
+FROM ledger.feed_change AS c
 WHERE
     c.controller_id = $1
     AND c.feed_id = $2
-    AND ((c.subject = n.subject AND c.seq >= n.since) OR c.into_subject = n.subject);
+    AND c.subject = any($3::text[]);
+
+-- name: forget_changes
+-- Nothing that a feed said in these changes is said again.
+DELETE FROM ledger.feed_change
+WHERE
+    controller_id = $1
+    AND feed_id = $2
+    AND seq = any($3::bigint[]);
+
+-- name: forget_becoming
+-- Nothing says any more who became one of these subjects.
+DELETE FROM ledger.feed_change
+WHERE
+    controller_id = $1
+    AND feed_id = $2
+    AND into_subject IS NOT NULL
+    AND into_subject = any($3::text[]);
 
 -- name: forget_mergers
 -- Nothing says any more that these subjects became others.

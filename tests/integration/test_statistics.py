@@ -1,7 +1,8 @@
 """The gate looks one profile up among many, from the first minute on; never everybody with all."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,36 @@ async def test_left_to_itself_the_planner_reads_everybody(fresh_database: TestDa
     """The canary of the test above: it is the reader's settings that hold the plan."""
     await fill(fresh_database, folder)
     assert await planned(fresh_database, 1_000_000, 1, {}) != set()
+
+
+JOINED = """
+DELETE FROM ledger.feed_change AS c USING unnest($3::text[], $4::bigint[]) AS n (subject, since)
+WHERE c.controller_id = $1 AND c.feed_id = $2 AND c.subject = n.subject AND c.seq >= n.since
+"""
+
+
+async def read_for_each(database: TestDatabase, statements: Iterable[str]) -> list[str]:
+    """Return the statements that, planned for empty tables, read a feed once for each row of another."""
+    by_key = {**PLANS[Role.WRITER], "plan_cache_mode": "force_generic_plan"}
+    settings = {"search_path": SEARCH_PATHS[Role.WRITER], **by_key}
+    connection = await asyncpg.connect(database.dsn(), server_settings=settings)
+    found = []
+    try:
+        for statement in statements:
+            await connection.execute(f"PREPARE asked AS {statement}")
+            given = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+            plan = await connection.fetch(f"EXPLAIN EXECUTE asked({given})")
+            found += [statement] * any("Join Filter" in line for (line,) in plan)
+            await connection.execute("DEALLOCATE asked")
+    finally:
+        await connection.close()
+    return found
+
+
+async def test_no_statement_reads_a_feed_once_for_each_that_it_speaks_of(
+    fresh_database: TestDatabase,
+) -> None:
+    of_feeds = [one for one in load("feed").values() if "feed_change" in one or "feed_subject" in one]
+    assert len(of_feeds) > 5
+    assert await read_for_each(fresh_database, of_feeds) == []
+    assert await read_for_each(fresh_database, [JOINED]) == [JOINED]

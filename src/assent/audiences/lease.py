@@ -20,6 +20,7 @@ from assent.audiences.spoken import Spoken
 from assent.core.ids import ControllerId, ProfileId, PurposeId
 from assent.core.time import SECOND, Instant
 from assent.database.statements import load
+from assent.database.statistics import Statistics
 from assent.database.types import Connection, Pool
 
 _SQL = load("feed")
@@ -56,6 +57,7 @@ class Feeds:
         self._clock = clock
         self._holder = holder
         self._taken: set[ControllerId] = set()
+        self._statistics = Statistics(pool)
 
     async def every(self) -> list[Feed]:
         """Return all feeds of all controllers."""
@@ -89,6 +91,7 @@ class Feeds:
 
     async def give_back(self) -> None:
         """Hold nothing any more."""
+        await self._statistics.stop()
         for controller_id in self._taken:
             await self._pool.execute(_SQL.give_feeds_back, controller_id, self._holder)
 
@@ -145,15 +148,21 @@ class Feeds:
                     _WEBHOOKS.ping, feed.controller_id, feed.purpose, feed.consumer, feed.audience, at
                 )
             await connection.execute(_SQL.move_feed, feed.controller_id, feed.id, result.seq, position)
+        self._statistics.grown(len(result.changes))
         return result
 
 
 async def _store(connection: Connection, feed: Feed, result: Written, at: Instant) -> None:
     key = (feed.controller_id, feed.id)
     if result.forgotten:
-        subjects = [subject for subject, _ in result.forgotten]
-        since = [seq for _, seq in result.forgotten]
-        await connection.execute(_SQL.forget_changes, *key, subjects, since)
+        since = dict(result.forgotten)
+        subjects = list(since)
+        # Looked up first: however these are joined to the feed, it must never be read once for each of them.
+        said = await connection.fetch(_SQL.changes_of, *key, subjects)
+        await connection.execute(
+            _SQL.forget_changes, *key, [seq for seq, subject in said if seq >= since[subject]]
+        )
+        await connection.execute(_SQL.forget_becoming, *key, subjects)
         await connection.execute(_SQL.forget_subjects, *key, subjects)
     if result.returned:
         await connection.execute(_SQL.forget_mergers, *key, result.returned)
