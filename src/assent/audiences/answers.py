@@ -4,7 +4,7 @@ Counting runs in a thread on a consistent snapshot, so decisions keep their late
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from assent.audiences.holdout import ARMS, Arm, Holdout, arm_of
 from assent.audiences.live import Live, Standing
 from assent.audiences.naming import PAGE, named
 from assent.audiences.question import Question
-from assent.audiences.reach import reached
+from assent.audiences.reach import reached, referred
 from assent.audiences.rule import And, Audience, Rule, listed
 from assent.audiences.shelf import Audience as Saved
 from assent.audiences.shelf import AudienceShelf
@@ -123,7 +123,7 @@ class Audiences:
 
     async def needs(self, asking: Asking, policy: Policy, rule: Rule) -> Needs:
         """Return what a rule that is not saved looks at. Raises what `check` raises, and Forbidden."""
-        known = await self._known(asking)
+        known = await self._known(asking, referred(rule))
         needs = check(rule, policy, policy.purpose_ids[asking.purpose], known)
         if not asking.exact and (place := singling(rule, policy, known)) is not None:
             raise Forbidden(_SINGLING, pointer=f"/rule{place}")
@@ -131,11 +131,12 @@ class Audiences:
 
     async def preview(self, asking: Asking, rule: Rule) -> Count:
         """Return how many would be members of a rule that is not saved, and was checked."""
-        return await self._count(asking, rule, await self._known(asking), "preview", "-")
+        known = await self._known(asking, referred(rule))
+        return await self._count(asking, rule, known, "preview", "-")
 
     async def overlap(self, asking: Asking, names: Sequence[str]) -> Count:
         """Return how many are members of all of several audiences."""
-        known = await self._known(asking)
+        known = await self._known(asking, names)
         for place, name in enumerate(names):
             if name not in known:
                 raise UnknownAudience(pointer=f"/audiences/{place}")
@@ -336,13 +337,13 @@ class Audiences:
         return await asyncio.to_thread(in_order)
 
     async def _saved(self, asking: Asking, name: str) -> tuple[Saved, dict[str, Rule]]:
-        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
+        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose, (name,))
         if name not in known:
             raise UnknownAudience
         return known[name], {one.id: one.rule for one in known.values()}
 
-    async def _known(self, asking: Asking) -> dict[str, Rule]:
-        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose)
+    async def _known(self, asking: Asking, wanted: Iterable[str]) -> dict[str, Rule]:
+        known = await self.shelf.of_purpose(asking.controller_id, asking.purpose, wanted)
         return {one.id: one.rule for one in known.values()}
 
 

@@ -127,7 +127,8 @@ class Following:
 
         A feed that was never read begins with everybody who is a member now.
         """
-        saved = (await self._shelf.of_purpose(asking.controller_id, asking.purpose)).get(audience)
+        known = await self._shelf.of_purpose(asking.controller_id, asking.purpose, (audience,))
+        saved = known.get(audience)
         if saved is None:
             raise UnknownAudience
         wanted = Wanted(

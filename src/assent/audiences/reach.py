@@ -26,7 +26,7 @@ def referring(name: str, audiences: Mapping[str, Iterable[Rule]]) -> list[str]:
     return sorted(
         other
         for other, rules in audiences.items()
-        if other != name and any(name in _referred(rule) for rule in rules)
+        if other != name and any(name in referred(rule) for rule in rules)
     )
 
 
@@ -34,7 +34,7 @@ def reached(rule: Rule, audiences: Mapping[str, Rule]) -> list[Rule]:
     """Return a rule and those of every audience it leads to, each once."""
     found, passed = [rule], set[str]()
     for one in found:
-        for name in _referred(one):
+        for name in referred(one):
             if name in audiences and name not in passed:
                 passed.add(name)
                 found.append(audiences[name])
@@ -45,8 +45,8 @@ def _above(name: str, audiences: Mapping[str, Rule]) -> int:
     """Return how many audiences lead to one, one inside the other; more than are allowed count as such."""
     referring: dict[str, set[str]] = {}
     for other, rule in audiences.items():
-        for referred in _referred(rule):
-            referring.setdefault(referred, set()).add(other)
+        for below in referred(rule):
+            referring.setdefault(below, set()).add(other)
     level, deep = {name}, 0
     while deep <= MOST_REFERENCES and (
         level := {other for each in level for other in referring.get(each, ())}
@@ -55,7 +55,8 @@ def _above(name: str, audiences: Mapping[str, Rule]) -> int:
     return deep
 
 
-def _referred(rule: Rule) -> Iterator[str]:
+def referred(rule: Rule) -> Iterator[str]:
+    """Yield the names of the audiences that a rule itself refers to."""
     waiting = [rule]
     while waiting:
         node = waiting.pop()

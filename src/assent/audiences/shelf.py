@@ -136,10 +136,14 @@ class AudienceShelf:
         self._ready: dict[tuple[ControllerId, str], Rules] = {}
         """By purpose, every audience that it may ask for."""
 
-    async def all(self, controller_id: ControllerId) -> dict[str, Audience]:
-        """Return every audience in force by its id, at most a second old."""
+    async def all(self, controller_id: ControllerId, wanted: Iterable[str] = ()) -> dict[str, Audience]:
+        """Return every audience in force by its id, a second old at most; as of now if one wanted lacks."""
         kept = self._kept.get(controller_id)
-        if kept is None or not 0 <= self._clock() - kept[0] < _FRESH:
+        if (
+            kept is None
+            or not 0 <= self._clock() - kept[0] < _FRESH
+            or any(name not in kept[1] for name in wanted)  # another process may have saved it just now
+        ):
             before = {} if kept is None else kept[1]
             kept = (self._clock(), await self._read(controller_id, before))
             self._kept[controller_id] = kept
@@ -166,9 +170,12 @@ class AudienceShelf:
             await asyncio.sleep(_PAUSE_S)
         raise OverCapacity
 
-    async def of_purpose(self, controller_id: ControllerId, purpose: str) -> dict[str, Audience]:
-        """Return the audiences that a purpose may ask for."""
-        return {name: one for name, one in (await self.all(controller_id)).items() if purpose in one.purposes}
+    async def of_purpose(
+        self, controller_id: ControllerId, purpose: str, wanted: Iterable[str] = ()
+    ) -> dict[str, Audience]:
+        """Return the audiences that a purpose may ask for, as `all` does."""
+        everyone = await self.all(controller_id, wanted)
+        return {name: one for name, one in everyone.items() if purpose in one.purposes}
 
     async def named(self, controller_id: ControllerId, purpose: str, names: Iterable[str]) -> Rules:
         """Return the rules of the audiences asked for; `*` is every one of the purpose.
@@ -178,7 +185,7 @@ class AudienceShelf:
         wanted = list(dict.fromkeys(names))
         if not wanted:
             return Rules(asked=(), known={})
-        known = await self.of_purpose(controller_id, purpose)
+        known = await self.of_purpose(controller_id, purpose, [name for name in wanted if name != EVERY])
         if EVERY in wanted:
             wanted = sorted(known)
         for place, name in enumerate(wanted):

@@ -100,6 +100,7 @@ async def save(request: AnyRequest, audience: FromPath[str]) -> Response[bytes]:
 async def _save(who: Caller, audience: str, body: AudienceRequest, wired: Service) -> Response[bytes]:
     shelf, policy = wired.audiences.shelf, await wired.policies.refreshed(who.controller_id)
     # Looked at twice: what it asks of events is read before its turn comes, which may take long.
+    shelf.forget(who.controller_id)  # whatever the rule refers to may have been saved just now
     _refuse_others(who, (await shelf.all(who.controller_id)).get(audience))
     wanted, needs = await _wanted(wired, who, policy, audience, body)
     names = needed_by_all(wanted.rules, policy)
@@ -240,14 +241,14 @@ async def _drop_unneeded(wired: Service, who: Caller, policy: Policy) -> None:
 
 async def _saved(request: AnyRequest, who: Caller) -> tuple[dict[str, Audience], dict[str, str] | None]:
     """Return the audiences in force, and the header of a revision that they have reached at least."""
-    wired = service(request)
-    if who.role is Role.ENGINE:
-        return await wired.audiences.shelf.all(who.controller_id), None
-    asked = revision_asked(request)
-    revision = await revision_of(wired, who.controller_id)
-    refuse_ahead(asked, revision)
+    wired, headers = service(request), None
+    if who.role is not Role.ENGINE:
+        asked = revision_asked(request)
+        revision = await revision_of(wired, who.controller_id)
+        refuse_ahead(asked, revision)
+        headers = at_revision(revision)
     wired.audiences.shelf.forget(who.controller_id)  # what is at hand may be a second old
-    return await wired.audiences.shelf.all(who.controller_id), at_revision(revision)
+    return await wired.audiences.shelf.all(who.controller_id), headers
 
 
 async def _checked(

@@ -57,7 +57,7 @@ async def save(request: AnyRequest, webhook: FromPath[str]) -> Response[bytes]:
     if not wired.settings.webhooks_inside:
         refuse_inside(url)
     consumer = await _consumer(wired, who, body)
-    known = await wired.audiences.shelf.of_purpose(who.controller_id, body.purpose)
+    known = await wired.audiences.shelf.of_purpose(who.controller_id, body.purpose, body.audiences)
     for place, name in enumerate(body.audiences):
         if name not in known:
             raise UnknownAudience(pointer=f"/audiences/{place}")

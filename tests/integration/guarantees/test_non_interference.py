@@ -214,7 +214,7 @@ async def test_a_view_of_links_that_the_purpose_may_not_use_is_found(
 async def test_an_audience_of_another_purpose_that_shows_is_found(
     two_databases: list[TestDatabase], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def of_any(shelf: AudienceShelf, controller_id: ControllerId, _: str) -> dict[str, Audience]:
+    async def of_any(shelf: AudienceShelf, controller_id: ControllerId, *_: object) -> dict[str, Audience]:
         return await shelf.all(controller_id)
 
     monkeypatch.setattr(AudienceShelf, "of_purpose", of_any)

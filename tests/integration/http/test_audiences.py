@@ -7,6 +7,9 @@ import re
 import httpx
 import pytest
 
+from assent.audiences import shelf as shelf_module
+from assent.core.ids import ControllerId
+from assent.core.time import DAY
 from tests.integration.http.shop import Json, Shop, refused, subject
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,6 +89,35 @@ async def test_what_is_said_again_is_no_new_version(shop: Shop) -> None:
     assert (await shop.save("buyers", BUYERS, PURPOSE, "service")).json()["version"] == 4
     await shop.ask("DELETE", "/v1/audiences/buyers")
     assert (await shop.save("buyers", BUYERS, PURPOSE, "service")).json()["version"] == 6
+
+
+async def test_what_another_process_saved_just_now_is_known(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf_module, "_FRESH", DAY)
+    await people(shop, range(1))
+    await shop.save("others", ITALIANS, PURPOSE)
+    kept, controller = shop.service.audiences.shelf._kept, ControllerId(shop.controller_id)
+    before = kept[controller]
+    await shop.save("buyers", BUYERS, PURPOSE)
+    engine = f"engine:{PURPOSE}"
+    for method, path, body in (
+        ("PUT", "more", {"title": "More", "purposes": [PURPOSE], "rule": 'audience("buyers")'}),
+        ("POST", "preview", {"purpose": PURPOSE, "rule": 'audience("buyers")'}),
+        ("POST", "overlap", {"purpose": PURPOSE, "audiences": ["buyers", "others"]}),
+        ("POST", "buyers/count", {"purpose": PURPOSE}),
+        ("POST", "buyers/members", {"purpose": PURPOSE}),
+        ("GET", f"buyers/changes?purpose={PURPOSE}&after=0", None),
+        ("GET", "buyers", None),
+        ("GET", "", None),
+    ):
+        kept[controller] = before
+        found = await shop.ask(method, f"/v1/audiences/{path}".rstrip("/"), body, by=engine)
+        assert found.status_code == 200, (path, found.text)
+        assert path or "buyers" in found.text
+    kept[controller] = before
+    decided = await shop.decide(PURPOSE, "user_id:buyer-0", audiences=["buyers"])
+    assert decided.json()["decisions"][0]["audiences"] == ["buyers"]
 
 
 async def test_an_audience_to_which_others_refer_stays(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from assent.audiences import shelf as shelf_module
 from assent.audiences.shelf import Audience, AudienceShelf, Rules
+from assent.core.errors import UnknownAudience
 from assent.core.ids import ControllerId
 from assent.core.time import SECOND, Instant
 from tests.property.audiences.worlds import POLICY
@@ -24,10 +25,11 @@ class Table:
 
     def __init__(self) -> None:
         self.stored: tuple[int, str] = (1, _ALL)
+        self.name = "everyone"
 
     async def fetch(self, *_: object) -> list["Row"]:
         version, rule = self.stored
-        return [Row(("everyone", version, "Everyone", ("ads",), rule, None, None))]
+        return [Row((self.name, version, "Everyone", ("ads",), rule, None, None))]
 
 
 class Row:
@@ -81,6 +83,23 @@ def test_another_policy_makes_rules_ready_anew() -> None:
     rules, _ = asked_twice((1, _ALL))
     first = rules.ready.evaluator(POLICY, rules.known)
     assert rules.ready.evaluator(msgspec.structs.replace(POLICY), rules.known) is not first
+
+
+def test_an_audience_that_another_process_saved_just_now_is_found() -> None:
+    table = Table()
+    shelf = AudienceShelf(table, Time())  # type: ignore[arg-type]
+
+    async def ask(name: str) -> tuple[str, ...]:
+        return tuple(one.id for one in (await shelf.named(ControllerId(1), "ads", [name])).asked)
+
+    async def asked() -> None:
+        assert await ask("everyone") == ("everyone",)
+        with pytest.raises(UnknownAudience):
+            await ask("somebody")
+        table.name = "somebody"
+        assert await ask("somebody") == ("somebody",)
+
+    asyncio.run(asked())
 
 
 def test_a_version_kept_too_long_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
