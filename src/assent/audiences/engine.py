@@ -159,7 +159,7 @@ class Population:
             self._replace([left])
 
     def shown(self, profile: ProfileId) -> Shown | None:
-        """Return a profile as the gate showed it, cut to what the purpose may ever see; None if not held."""
+        """Return a profile as the gate showed it, or what the purpose may see of that; None if not held."""
         waiting = self._waiting.get(profile)
         if waiting is not None:
             return waiting

@@ -66,9 +66,9 @@ _CHUNK: Final = 10_000
 _PAGE: Final = 5_000
 """Profiles asked about in one statement."""
 
-_TRIES: Final = 40
+_PATIENCE_S: Final = 2.0
+"""How long a read goes on trying while another worker holds the feed."""
 _PAUSE_S: Final = 0.05
-"""A read waits two seconds in all for the worker that holds the feed."""
 
 _log = structlog.get_logger()
 
@@ -142,15 +142,17 @@ class Following:
         feed = await self._feeds.begun(asking.controller_id, asking.purpose, audience, asking.consumer)
         if feed is None:
             raise UnknownPurpose
-        for _ in range(_TRIES):
+        until = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
             with suppress(LeaseLost):
                 await self._advance(feed)
             with suppress(asyncpg.SerializationError):
                 found = await self._page(asking, wanted)
                 if found is not None:
                     return found
+            if asyncio.get_running_loop().time() >= until:
+                raise Unavailable
             await asyncio.sleep(_PAUSE_S)
-        raise Unavailable
 
     async def is_ahead(self, asking: Asking, audience: str, after: int) -> bool:
         """Say whether the asking consumer's feed has changes after one, as far as they are written."""

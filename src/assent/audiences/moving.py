@@ -38,6 +38,9 @@ from assent.core.time import Instant
 _TOGETHER: Final = 8
 """A rule that a segment is asked takes about as long as so many people who are asked one by one."""
 
+_MANY: Final = 1_000
+"""So many are asked together of however many audiences: of more, who is asked alone takes longer, too."""
+
 _AT_ONCE: Final = 32_768
 """Of so many people at a time it is laid out, in a byte, whether each audience holds them."""
 
@@ -130,8 +133,9 @@ class Moving:
         """Return of each, lowest id first, which followed audiences they are members of."""
         rows = np.zeros((len(profiles), watch.width), np.uint8)
         alone = np.ones(len(profiles), np.bool_)
+        enough = min(_TOGETHER * self._followed.bit_count(), _MANY)
         for some in self.population.neighbours(profiles):
-            if len(some.slots) >= _TOGETHER * self._followed.bit_count():
+            if len(some.slots) >= enough:
                 rows[some.which] = self._together(watch, some, now)
                 alone[some.which] = False
         shown, singly = self.population.shown, map(ProfileId, profiles[alone].tolist())

@@ -18,7 +18,7 @@ from assent.audiences.plan import matching
 from assent.audiences.ready import Ready
 from assent.audiences.rows import Ints, Slots
 from assent.audiences.segment import Segment
-from assent.audiences.view import Few, Whole, few
+from assent.audiences.view import Covers, Few, Whole, few
 from assent.core.policy import Feature
 from assent.core.time import Instant
 
@@ -110,9 +110,10 @@ def true_of(some: Neighbours, asked: Sequence[Ready], now: Instant) -> Bits:
     """Return for whom of some each rule is true: a row a rule. What `ids` list names is nobody."""
     segment, slots, _ = some
     seen, by_slot = segment.visible(now), len(slots) * _PART < len(segment)
+    covers: Covers = {}
     found = []
     for ready in asked:
-        whole = Whole(segment, seen, now, ready, [_NOBODY for _ in ready.lists])
+        whole = Whole(segment, seen, now, ready, [_NOBODY for _ in ready.lists], covers)
         found.append(Program(matching(ready.plan, Few(whole, slots) if by_slot else whole)).run())
     rows = np.stack(found)
     if by_slot:

@@ -28,12 +28,23 @@ _FEW: Final = 64
 """Of slots that one leaf leaves no more than one in so many, the others are asked about slot by slot."""
 
 
+Covers = dict[tuple[CategoryId, Instant], Words | None]
+"""By category and where a window begins, whose permit covers it all; None for everybody's."""
+
+
 class Whole:
     """All slots of a segment, as bitmaps, whoever is still there."""
 
     def __init__(
-        self, segment: Segment, seen: Visible, now: Instant, ready: Ready, lists: Sequence[Ints]
+        self,
+        segment: Segment,
+        seen: Visible,
+        now: Instant,
+        ready: Ready,
+        lists: Sequence[Ints],
+        covers: Covers | None = None,
     ) -> None:
+        """`covers` is what other rules asked of this segment at this instant."""
         self.answered: dict[tuple[int, bool], Formula] = {}
         self.segment = segment
         self.now = now
@@ -41,6 +52,7 @@ class Whole:
         self.lists = lists
         self.scratch = Scratch()
         self._seen = seen
+        self._covers: Covers = {} if covers is None else covers
 
     def nobody(self) -> Words:
         """Return who is in nothing."""
@@ -62,7 +74,12 @@ class Whole:
     def covered(self, leaf: Leaf) -> Words | None:
         """Return whose permit covers the whole window; None if everybody's does."""
         begin = self.windows.get(leaf.feature)
-        return None if begin is None else self.segment.covered(leaf.category, begin, self.now)
+        if begin is None:
+            return None
+        asked = leaf.category, begin
+        if asked not in self._covers:
+            self._covers[asked] = self.segment.covered(*asked, self.now)
+        return self._covers[asked]
 
     def bare(self, leaf: Leaf, *, true: bool) -> Words:
         """Return where the leaf holds, or does not, for a value that is the whole value."""

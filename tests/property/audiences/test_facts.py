@@ -105,6 +105,10 @@ LAWS_OF = {
         (test_engine.steps, facts_asked(), instants, hidden, st.integers(0, 2)),
     ),
     "hiding": Law(test_evaluate.hiding_never_adds, (facts_asked(), test_evaluate.seen, hidden)),
+    "hiding of scores": Law(
+        test_evaluate.hiding_never_adds,
+        (scores.map(lambda rule: Asked(rule, {})), test_evaluate.seen, hidden),
+    ),
     "later": Law(test_evaluate.later_data_never_decides, (facts_asked(), test_evaluate.seen, instants)),
     "opposite": Law(test_evaluate.negation_is_an_involution, (facts_asked(), test_evaluate.seen)),
     "together": Law(
@@ -191,7 +195,7 @@ def the_nearest_is_as_far(patch: pytest.MonkeyPatch) -> None:
         pytest.param(only_named_have_a_tier, "engine", marks=pytest.mark.full),  # it is long looked for
         (the_nearest_is_as_far, "engine"),
         (the_unknown_counts_as_no, "score"),
-        (the_unknown_counts_as_no, "hiding"),
+        (the_unknown_counts_as_no, "hiding of scores"),
         (whoever_seems_anonymous_is, "tier"),
         (tiers_are_not_followed, "together"),
         (places_are_hidden_as_if_far, "hiding"),
