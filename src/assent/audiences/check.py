@@ -18,7 +18,7 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
-from assent.audiences.derive import EventLeaf, lowered
+from assent.audiences.derive import EventLeaf, duration_of, lowered
 from assent.audiences.reach import fits_below
 from assent.audiences.request import check_asked, is_of_request
 from assent.audiences.rule import (
@@ -60,7 +60,7 @@ from assent.audiences.rule import (
     children,
 )
 from assent.audiences.seen import TIERS
-from assent.core.document_places import longest, shortest
+from assent.core.document_places import shortest
 from assent.core.errors import (
     CyclicAudience,
     EmptyGroup,
@@ -74,7 +74,7 @@ from assent.core.errors import (
 )
 from assent.core.ids import CategoryId, PurposeId
 from assent.core.policy import Feature, Policy, Purpose, ValueType
-from assent.core.time import Instant, parse_duration
+from assent.core.time import Instant, longest
 from assent.features.catalogue import INT64_MOST, MILLIONTHS, fitted, millionths
 from assent.features.place import FARTHEST_KM, point
 from assent.features.read import begins
@@ -254,8 +254,8 @@ class _Checking:
             case Near():
                 _near(node, place)
             case Recent(begin=begin, end=end):
-                _duration(begin, place + "/from")
-                _duration(end, place + "/to")
+                duration_of(begin, place + "/from")
+                duration_of(end, place + "/to")
             case Known() | Absent():
                 pass
             case _:
@@ -367,10 +367,3 @@ def _weights(node: Score, place: str) -> None:
                 pointer=f"{place}/parts/{index}/weight",
             )
     _fits(ValueType.NUMBER, node.at_least, place + "/at_least")
-
-
-def _duration(text: str, place: str) -> None:
-    try:
-        parse_duration(text)
-    except ValueError:
-        raise WrongType("expected an ISO 8601 duration", pointer=place) from None

@@ -40,7 +40,7 @@ from assent.core import derived
 from assent.core.errors import Refused, UnknownFeature, WrongType
 from assent.core.ids import CategoryId, FeatureId
 from assent.core.policy import Aggregate, Cart, Feature, Leaf, Policy, Step, ValueType
-from assent.core.time import Duration, Instant, parse_duration, parse_time
+from assent.core.time import Duration, Instant, is_measured, parse_duration, parse_time
 from assent.features.catalogue import fitted, pack_value
 from assent.features.condition import predicate
 
@@ -355,22 +355,25 @@ def _window(
     return begin, end if end.months or end.microseconds else None, None
 
 
+def duration_of(text: str, pointer: str) -> Duration:
+    """Return the duration that a rule names. Raises WrongType."""
+    with suppress(ValueError):
+        duration = parse_duration(text)
+        if is_measured(duration):
+            return duration
+    raise WrongType("expected an ISO 8601 duration of at most P100Y", pointer=pointer)
+
+
 def _past(text: str, pointer: str) -> Duration:
     """Return how long before now a relative end such as `-P7D` lies."""
-    try:
-        before = -parse_duration(text)
-    except ValueError:
-        raise WrongType("expected an ISO 8601 duration", pointer=pointer) from None
+    before = -duration_of(text, pointer)
     if before.months < 0 or before.microseconds < 0:
         raise WrongType("expected a time that is past", pointer=pointer)
     return before
 
 
 def _duration(text: str, pointer: str) -> Duration:
-    try:
-        duration = parse_duration(text)
-    except ValueError:
-        raise WrongType("expected an ISO 8601 duration", pointer=pointer) from None
+    duration = duration_of(text, pointer)
     if duration.months < 0 or duration.microseconds < 0:
         raise WrongType("expected a duration that is not negative", pointer=pointer)
     return duration

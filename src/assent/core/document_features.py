@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from assent.core.context_fields import ELSEWHERE, PREFIX, expanded, members_of
-from assent.core.document_places import Place, longest, one_of, read, read_optional_duration, shortest
+from assent.core.document_places import Place, one_of, read, read_optional_duration, shortest
 from assent.core.document_shapes import CategoryShape, FeatureShape
 from assent.core.ids import CategoryId, FeatureId, NamespaceId, PurposeId
 from assent.core.policy import FINEST, Aggregate, Cart, Category, Feature, Model, ValueType
-from assent.core.time import Duration
+from assent.core.time import Duration, longest
 
 _SINGLE: Final = (
     ValueType.BOOLEAN,

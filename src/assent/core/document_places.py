@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from assent.core.errors import PolicyInvalid
-from assent.core.time import DAY, Duration, Instant, parse_duration, to_instant
+from assent.core.time import DAY, Duration, Instant, is_measured, longest, parse_duration, to_instant
 
 Shape = TypeVar("Shape", bound=Struct)
 
@@ -34,7 +34,6 @@ _PLAIN: Final[Mapping[type[inspect.Type], str]] = {
     inspect.DictType: "a table",
 }
 
-_LONGEST: Final = Duration(months=1200)
 """A hundred years: beyond it, calendar arithmetic on the present day would leave the calendar."""
 
 
@@ -76,7 +75,7 @@ def read_duration(place: Place, text: str) -> Duration:
         duration = parse_duration(text)
     except ValueError as error:
         raise place.fault("expected an ISO 8601 duration such as P30D or P1Y") from error
-    if longest(duration) <= 0 or longest(duration) > longest(_LONGEST):
+    if longest(duration) <= 0 or not is_measured(duration):
         raise place.fault("expected a duration longer than nothing and of at most P100Y")
     return duration
 
@@ -91,12 +90,6 @@ def read_time(place: Place, moment: datetime) -> Instant:
     if not 1970 < moment.year < 2200:
         raise place.fault("expected a time between the years 1971 and 2199")
     return to_instant(moment)
-
-
-def longest(duration: Duration) -> int:
-    """Return the most microseconds the duration can last, whatever day it begins on."""
-    years, months = divmod(duration.months, 12)
-    return (years * 366 + months * 31) * DAY + duration.microseconds
 
 
 def shortest(duration: Duration) -> int:

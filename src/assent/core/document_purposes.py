@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from assent.core.document_places import (
     Place,
-    longest,
     one_of,
     read,
     read_duration,
@@ -34,7 +33,7 @@ from assent.core.policy import (
     NoticeVersion,
     Purpose,
 )
-from assent.core.time import BEGINNING, Duration
+from assent.core.time import BEGINNING, Duration, longest
 
 CONSENT: Final = frozenset({LegalBasis.CONSENT, LegalBasis.EXPLICIT_CONSENT})
 """The bases that rest on what a person says, and so need a notice to refer to."""

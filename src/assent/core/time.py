@@ -44,6 +44,17 @@ class Duration(msgspec.Struct, frozen=True, kw_only=True):
         return Duration(months=-self.months, microseconds=-self.microseconds)
 
 
+def longest(duration: Duration) -> int:
+    """Return the most microseconds the duration can last, whatever day it begins on."""
+    years, months = divmod(duration.months, 12)
+    return (years * 366 + months * 31) * DAY + duration.microseconds
+
+
+def is_measured(duration: Duration) -> bool:
+    """Say whether it is a hundred years at most, either way: from today it leads into no lost year."""
+    return max(longest(duration), longest(-duration)) <= longest(Duration(months=100 * 12))
+
+
 def parse_duration(text: str) -> Duration:
     """Read an ISO 8601 duration such as `P1Y`, `P30D`, `PT30M` or `-P3D`.
 
@@ -97,6 +108,28 @@ def shifted(at: Instant, by: Duration) -> Instant:
         day = min(moment.day, calendar.monthrange(year, month + 1)[1])
         at = to_instant(moment.replace(year=year, month=month + 1, day=day))
     return Instant(at + by.microseconds)
+
+
+def kept_since(now: Instant, retention: Duration) -> Instant:
+    """Return from when on data are kept at `now`, and are at no later instant from before that.
+
+    A month counted back from its end leads to an earlier time an hour later: of the last day of a month all
+    is kept until that day is over for good.
+    """
+    since = shifted(now, Duration(months=-retention.months))
+    if retention.months:
+        moment = to_datetime(since)
+        if moment.day == calendar.monthrange(moment.year, moment.month)[1]:
+            since = Instant(since - since % DAY)
+    return Instant(since - retention.microseconds)
+
+
+def kept_until(at: Instant, retention: Duration) -> Instant:
+    """Return until when data of an instant are kept: what `kept_since` comes to, told beforehand."""
+    until = shifted(Instant(at + retention.microseconds), Duration(months=retention.months))
+    while kept_since(until, retention) < at:
+        until = Instant((until // DAY + 1) * DAY)
+    return until
 
 
 def to_instant(moment: datetime) -> Instant:

@@ -296,15 +296,16 @@ def _take(feature: Feature, leaf: Leaf, plan: _Plan) -> Take:
 
             def is_value(content: Content) -> Value | None:
                 said = _said(content, plan)
-                return None if said is _MISSING else plan.fit(said) == wanted
+                value = None if said is _MISSING else plan.fit(said)
+                return None if _says_nothing(said, value) else value == wanted
 
             return is_value
         case Aggregate.HOLDS:
-            fulfils = compiled(leaf.where)
+            fulfils, fit = compiled(leaf.where), FITTERS[ValueType.LIST]
 
             def has_item(content: Content) -> Value | None:
                 said = _said(content, plan)
-                if said is _MISSING:
+                if _says_nothing(said, fit(said)):
                     return None
                 held = said if isinstance(said, list | tuple) else ()
                 return any(isinstance(item, dict) and fulfils(item) for item in held)
@@ -366,7 +367,7 @@ def _begin(aggregate: Aggregate, fit: Fit) -> Begin:
 
         def begin_trait(raw: object, at: Instant, entry: EntryIndex) -> Partial | None:
             value = fit(raw)
-            if value is None and raw not in _TAKEN_BACK:
+            if _says_nothing(raw, value):
                 return None
             return Last(at, entry, None if value is None else at_rest(value))
 
@@ -377,6 +378,11 @@ def _begin(aggregate: Aggregate, fit: Fit) -> Begin:
         return None if value is None else begun(aggregate, at_rest(value), at, entry)
 
     return begin
+
+
+def _says_nothing(raw: object, value: Value | None) -> bool:
+    """Say whether a trait stays what it is: this is no value of it, nor does it take the trait back."""
+    return value is None and raw not in _TAKEN_BACK
 
 
 _TAKEN_BACK: Final[tuple[object, ...]] = (None, "", [])

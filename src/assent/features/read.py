@@ -115,20 +115,19 @@ def in_sequence(feature: Feature, within: Sequence[Item]) -> bool:
     leaf = feature.leaf
     if leaf is None:
         return False
-    # For each step, the latest instant at which it can be fulfilled after all before it, so far.
+    # Of each step that is fulfilled after all before it, until when the next may follow: the latest so far.
+    # Where a month is counted from the end of one, that need not be by the latest event.
     reached: list[Instant | None] = [None] * len(leaf.steps)
     for _, together in groupby(sorted(within, key=_place), key=lambda item: item.at):
         before = list(reached)
         for item in together:
             steps = item.value if isinstance(item.value, int) else 0
             for step in range(len(leaf.steps)):
-                if steps >> step & 1 and (step == 0 or _follows(before[step - 1], item.at, leaf.gap)):
-                    reached[step] = item.at
+                until = FOREVER if step == 0 else before[step - 1]
+                if steps >> step & 1 and until is not None and item.at <= until:
+                    further = FOREVER if leaf.gap is None else shifted(item.at, leaf.gap)
+                    reached[step] = max(further, reached[step] or further)
     return bool(reached) and reached[-1] is not None
-
-
-def _follows(earlier: Instant | None, at: Instant, gap: Duration | None) -> bool:
-    return earlier is not None and (gap is None or at <= shifted(earlier, gap))
 
 
 def _held_until(feature: Feature, items: Sequence[Item], now: Instant) -> Instant | None:

@@ -11,7 +11,7 @@ from litestar import Response
 
 from assent.core.ids import CategoryId, EntryIndex, PurposeMask
 from assent.core.policy import Policy
-from assent.core.time import FOREVER, format_duration, format_time, shifted
+from assent.core.time import FOREVER, format_duration, format_time, kept_until
 from assent.features.catalogue import value_to_json
 from assent.http.access import subject
 from assent.http.at_least import revision_asked
@@ -132,7 +132,7 @@ def _said(one: Told) -> Mapping[str, object]:
 
 def _stored(policy: Policy, one: Stored) -> dict[str, object]:
     category = policy.categories.get(CategoryId(one.category))
-    kept = None if category is None or category.retention is None else shifted(one.at, category.retention)
+    kept = None if category is None or category.retention is None else kept_until(one.at, category.retention)
     return {
         "category": None if category is None else category.name,
         "kind": one.body.kind,

@@ -18,7 +18,7 @@ from assent.core.ids import (
     members,
 )
 from assent.core.policy import Policy, Purpose
-from assent.core.time import FOREVER, Instant, shifted
+from assent.core.time import FOREVER, Instant, kept_since
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.features.accumulate import Content
@@ -134,7 +134,7 @@ def _timed_out(
     retention = policy.categories[category].retention
     if retention is None:
         return False
-    return any(shifted(at, -retention) < happened <= shifted(now, -retention) for happened in missing)
+    return any(kept_since(at, retention) < happened <= kept_since(now, retention) for happened in missing)
 
 
 async def _missing(

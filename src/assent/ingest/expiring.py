@@ -15,10 +15,10 @@ Raises what `Append` raises.
 from collections.abc import AsyncIterator, Collection
 from typing import Final
 
-from assent.core.document_places import longest, shortest
+from assent.core.document_places import shortest
 from assent.core.ids import ControllerId, IdentifierId
 from assent.core.policy import Namespace, Policy
-from assent.core.time import Duration, Instant, shifted
+from assent.core.time import Duration, Instant, longest, shifted
 from assent.database.statements import load
 from assent.database.types import Connection
 from assent.identity.store import known_by_id

@@ -26,7 +26,7 @@ import structlog
 from assent.consent.store import load_policy
 from assent.core.errors import OverCapacity, Unavailable
 from assent.core.ids import CategoryId, ControllerId, EntryIndex, IdentifierId
-from assent.core.time import BEGINNING, FOREVER, HOUR, MINUTE, Instant, shifted
+from assent.core.time import BEGINNING, FOREVER, HOUR, MINUTE, Instant, kept_since
 from assent.database.lost import LOST
 from assent.database.statements import load
 from assent.database.types import Connection, Pool
@@ -305,7 +305,7 @@ class Upkeep:
         policy, _ = await load_policy(self._connection, self._controller_id, await self._version())
         for category in policy.categories.values():
             if category.retention is not None:
-                await self._outlived(category.id, shifted(self._clock(), -category.retention))
+                await self._outlived(category.id, kept_since(self._clock(), category.retention))
 
     async def _outlived(self, category: CategoryId, before: Instant) -> None:
         after = IdentifierId(-1)

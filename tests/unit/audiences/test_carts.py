@@ -96,6 +96,7 @@ def test_a_cart_needs_what_it_is_made_of_and_what_clears_it() -> None:
         ("any_item(cart, where amount >= 5, for soon)", None, None),
         ('any_item(cart, where amount >= 5, for "soon")', WrongType, "/rule/for"),
         ("any_item(cart, where amount >= 5, for -1h)", WrongType, "/rule/for"),
+        ("any_item(cart, where amount >= 5, for P101Y)", WrongType, "/rule/for"),
         ("any_item(cart, where home near (1, 2) within 3km)", WrongType, "/rule/where/op"),
         ('any_item(country, where sku = "x")', WrongType, "/rule/op"),
         ('any_item(basket, where sku = "x")', UnknownFeature, "/rule/feature"),

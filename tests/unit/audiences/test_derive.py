@@ -1,6 +1,7 @@
 """What leaves over events come to: exactly what was asked, or a refusal that points."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 import pytest
@@ -17,9 +18,10 @@ from assent.core.documents import parse_policy
 from assent.core.errors import WrongType
 from assent.core.ids import CategoryMask, EntryIndex
 from assent.core.policy import Policy
-from assent.core.time import Instant
+from assent.core.time import DAY, Instant, parse_time
 from assent.features import read as reading
 from assent.features.accumulate import EMPTY, Content, Item, items
+from assent.features.catalogue import MILLIONTHS, Value
 from assent.features.condition import compiled
 from assent.features.read import read
 from tests.support.policy_documents import shipped
@@ -71,6 +73,14 @@ def test_a_fraction_that_became_a_text_would_be_noticed(monkeypatch: pytest.Monk
             },
             "/rule/path",
         ),
+        ({**BOUGHT, "last": "P3000Y"}, "/rule/last"),
+        ({**BOUGHT, "from": "-P3000Y", "to": "-P1D"}, "/rule/from"),
+        ({**BOUGHT, "from": "-P1Y", "to": "-P99999W"}, "/rule/to"),
+        (
+            {"op": "held", "feature": "country", "value": "IT", "compare": ">=", "duration": "P3000Y"},
+            "/rule/duration",
+        ),
+        ({"op": "seq", "steps": [BOUGHT, BOUGHT], "gap": "P9999Y"}, "/rule/gap"),
     ],
 )
 def test_what_no_answer_could_hold_is_refused_when_the_rule_is_saved(leaf: object, pointer: str) -> None:
@@ -91,6 +101,54 @@ def test_a_sequence_over_several_categories_is_asked_of_each() -> None:
     names = [POLICY.categories[feature.category].name for feature in asked.features]
     assert sorted(names) == ["browsing", "orders"]
     assert asked.rule == Or(of=tuple(Ge(feature=feature.name, value=1) for feature in asked.features))
+
+
+def asked_of(leaf: EventLeaf, said: Iterable[Content], now: Instant) -> list[Value | None]:
+    """Return what a leaf's features come to for somebody of whom so much was said."""
+    asked = lowered(leaf, POLICY)
+    policy = widened(POLICY, [feature.name for feature in asked.features])
+    kept = [item for one in said for item in items(policy, one)]
+    features = [policy.features[policy.feature_ids[one.name]] for one in asked.features]
+    return [read(policy, feature, EMPTY, kept, now) for feature in features]
+
+
+def content(
+    kind: Literal["event", "traits"], category: str, at: Instant, name: str = "", **data: object
+) -> Content:
+    return Content(
+        category=POLICY.category_ids[category],
+        kind=kind,
+        name=name,
+        at=at,
+        entry=EntryIndex(at // DAY),
+        data=data,
+    )
+
+
+def test_one_step_more_makes_no_sequence_false_where_months_are_of_different_lengths() -> None:
+    steps = [{**BOUGHT, "event": name} for name in ("Product Viewed", "Product Added")]
+    leaf = of(msgspec.json.encode({"op": "seq", "steps": steps, "gap": "P1M"}).decode())
+    first, more, last = (parse_time(f"2026-{day}:00:00Z") for day in ("01-28T12", "01-31T00", "02-28T06"))
+    said = [
+        content("event", "browsing", first, "Product Viewed"),
+        content("event", "browsing", more, "Product Viewed"),
+        content("event", "browsing", last, "Product Added"),
+    ]
+    assert asked_of(leaf, (said[0], said[2]), last) == [MILLIONTHS]
+    assert asked_of(leaf, said, last) == [MILLIONTHS]
+    assert asked_of(leaf, said[1:], last) == [0]
+
+
+@pytest.mark.parametrize(("said", "held"), [(7, 1), ({"a": 1}, 1), (None, 0), ("", 0), ("FR", 0)])
+def test_what_is_no_value_of_a_trait_ends_nothing_that_is_held(said: object, held: int) -> None:
+    leaf = of('{"op": "held", "feature": "country", "value": "IT", "compare": ">=", "duration": "P1D"}')
+    category = POLICY.categories[POLICY.features[POLICY.feature_ids["country"]].category].name
+    now = parse_time("2026-03-10T00:00:00Z")
+    told = [
+        content("traits", category, Instant(now - 5 * DAY), country="IT"),
+        content("traits", category, Instant(now - DAY // 2), country=said),
+    ]
+    assert asked_of(leaf, told, now) == [held * MILLIONTHS]
 
 
 def in_a_funnel(*seen: str) -> Truth:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from assent.core.time import (
     BEGINNING,
@@ -11,8 +13,11 @@ from assent.core.time import (
     HOUR,
     SECOND,
     Duration,
+    Instant,
     format_duration,
     format_time,
+    kept_since,
+    kept_until,
     parse_duration,
     parse_time,
     shifted,
@@ -108,6 +113,29 @@ def test_text_and_instant_round_trip_to_the_microsecond() -> None:
     for text in ("2026-11-21T19:53:00Z", "2026-11-21T19:53:00.000001Z", "0001-01-01T00:00:00Z"):
         assert format_time(parse_time(text)) == text
     assert to_datetime(parse_time("2026-11-21T20:53:00+01:00")).tzinfo is UTC
+
+
+@given(
+    st.integers(0, 800 * 24),
+    st.integers(0, 800 * 24),
+    st.sampled_from(["P1M", "P2M", "P13M", "P1M3D", "P1Y", "P30D", "PT1H"]),
+)
+@example(58 * 24 + 20, 88 * 24 + 1, "P1M")
+def test_what_is_kept_no_longer_is_out_of_reach_for_good(hours: int, later: int, text: str) -> None:
+    retention, start = parse_duration(text), parse_time("2023-01-01T00:00:00Z")
+    at, now = Instant(start + min(hours, later) * HOUR), Instant(start + max(hours, later) * HOUR)
+    assert kept_since(at, retention) <= shifted(now, -retention)
+    assert shifted(now, -retention) - DAY < kept_since(now, retention)
+    until = kept_until(at, retention)
+    assert kept_since(until, retention) >= at
+    assert kept_since(Instant(until - 1), retention) < at
+
+
+def test_of_the_last_day_of_a_month_all_is_kept_until_the_day_is_over_for_good() -> None:
+    month, at = parse_duration("P1M"), parse_time("2026-02-28T20:00:00Z")
+    for now in ("2026-03-28T21:00:00Z", "2026-03-29T23:00:00Z", "2026-03-31T23:59:59Z"):
+        assert kept_since(parse_time(now), month) == parse_time("2026-02-28T00:00:00Z")
+    assert kept_until(at, month) == parse_time("2026-04-01T00:00:00Z")
 
 
 def test_a_negated_duration_is_as_long_backwards() -> None:
