@@ -9,12 +9,15 @@ from assent.audiences.evaluate import Truth, evaluate
 from assent.audiences.rule import And, AnyItem, Not, Rule
 from assent.audiences.seen import Seen
 from assent.audiences.text import read
-from assent.core.derived import with_derived
+from assent.core.derived import widened, with_derived
 from assent.core.documents import parse_policy
 from assent.core.errors import AssentError, NotPermittedForPurpose, UnknownFeature, WrongType
-from assent.core.ids import CategoryMask, FeatureId, mask
+from assent.core.ids import CategoryMask, EntryIndex, FeatureId, mask
 from assent.core.policy import Cart, Feature, Policy
 from assent.core.time import Instant
+from assent.features.accumulate import EMPTY, Content, items
+from assent.features.catalogue import MILLIONTHS
+from assent.features.read import read as read_feature
 from tests.support.policy_documents import Documents, changed, shipped
 
 LISTED = """
@@ -117,3 +120,27 @@ def test_who_does_not_see_orders_cannot_ask_for_a_cart() -> None:
     with pytest.raises(NotPermittedForPurpose) as caught:
         check(FULL, policy, policy.purpose_ids["analytics"], {})
     assert caught.value.pointer == "/rule/feature"
+
+
+@pytest.mark.parametrize(
+    ("said", "held"), [("x", 1), (7, 1), ([1], 1), (None, 0), ([], 0), ([{"sku": "b"}], 0)]
+)
+def test_what_is_no_list_of_things_takes_nothing_off_a_list(said: object, held: int) -> None:
+    leaf = read('any_item(wishes, where sku = "a")')
+    assert isinstance(leaf, AnyItem)
+    asked = lowered(leaf, POLICY)
+    policy = widened(POLICY, [feature.name for feature in asked.features])
+    told = [
+        Content(
+            category=POLICY.features[POLICY.feature_ids["wishes"]].category,
+            kind="traits",
+            name="",
+            at=Instant(NOW - place),
+            entry=EntryIndex(9 - place),
+            data={"wishes": value},
+        )
+        for place, value in ((2, [{"sku": "a"}]), (1, said))
+    ]
+    (feature,) = (policy.features[policy.feature_ids[one.name]] for one in asked.features)
+    kept = [item for one in told for item in items(policy, one)]
+    assert read_feature(policy, feature, EMPTY, kept, NOW) == held * MILLIONTHS
