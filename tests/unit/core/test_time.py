@@ -2,14 +2,10 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assent.core.documents import parse_policy
-from assent.core.ids import CategoryId
-from assent.core.policy import Category
 from assent.core.time import (
     BEGINNING,
     DAY,
@@ -28,8 +24,6 @@ from assent.core.time import (
     to_datetime,
     to_instant,
 )
-from assent.ingest import deleted_since
-from tests.support.policy_documents import shipped
 
 
 @pytest.mark.parametrize(
@@ -142,15 +136,6 @@ def test_of_the_last_day_of_a_month_all_is_kept_until_the_day_is_over_for_good()
     for now in ("2026-03-28T21:00:00Z", "2026-03-29T23:00:00Z", "2026-03-31T23:59:59Z"):
         assert kept_since(parse_time(now), month) == parse_time("2026-02-28T00:00:00Z")
     assert kept_until(at, month) == parse_time("2026-04-01T00:00:00Z")
-
-
-def test_whatever_is_deleted_by_a_month_is_counted_as_lost_by_then() -> None:
-    month = parse_duration("P1M")
-    browsing = Category(id=CategoryId(1), name="browsing", retention=month)
-    policy = msgspec.structs.replace(parse_policy(shipped())[0], categories={browsing.id: browsing})
-    happened, then, gone = (parse_time(f"2026-{day}:00:00Z") for day in ("02-28T20", "03-29T23", "04-01T01"))
-    assert deleted_since._timed_out(policy, browsing.id, [happened], then, gone)
-    assert not deleted_since._timed_out(policy, browsing.id, [happened], then, Instant(then + 2 * DAY))
 
 
 def test_a_negated_duration_is_as_long_backwards() -> None:
